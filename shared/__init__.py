@@ -1,0 +1,1 @@
+"""Everything the functions share: the domain, its ports, the adapters behind them, and the wiring."""

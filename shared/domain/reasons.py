@@ -1,0 +1,239 @@
+"""Why a request was refused, why a setup waits, and why it failed: each with its meaning and its remedy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from shared.domain.backoff import Pace, Paces
+
+
+class Reason(StrEnum):
+    """A stable constant that users see; never renamed, because scripts match on it."""
+
+    meaning: str
+    remedy: str
+    pace: Pace
+
+    def __new__(cls, value: str, meaning: str, remedy: str, pace: Paces = Paces.RETRY) -> Reason:
+        """Attach meaning, remedy and waiting pace to the constant."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        member.remedy = remedy
+        member.pace = pace.value
+        return member
+
+    # A message that is not a valid request.
+    BODY_MISSING = (
+        "BodyMissing",
+        "The message has no body; attributes alone are not a request.",
+        "Publish the request as a JSON object in the message body.",
+    )
+    BODY_TOO_LARGE = (
+        "BodyTooLarge",
+        "The message body is larger than any valid request.",
+        "Publish only the documented fields.",
+    )
+    NOT_JSON = (
+        "NotJson",
+        "The message body is not UTF-8 JSON.",
+        "Publish the request as a JSON object; see docs/request.schema.json.",
+    )
+    NOT_AN_OBJECT = (
+        "NotAnObject",
+        "The message body is JSON, but not an object.",
+        "Publish one JSON object per message; see docs/request.schema.json.",
+    )
+    UNKNOWN_SCHEMA_VERSION = (
+        "UnknownSchemaVersion",
+        "The request names a schema_version that this release does not know.",
+        "Use schema_version 1, or leave it out.",
+    )
+    INVALID_REQUEST = (
+        "InvalidRequest",
+        "The request breaks the schema: a field is missing, unknown, or of the wrong type.",
+        "Correct the named field; see docs/request.schema.json.",
+    )
+    INVALID_VALUE = (
+        "InvalidValue",
+        "A field has the right type, but a value that its rule does not allow.",
+        "Correct the named field; the message says which rule applies.",
+    )
+
+    # The cluster.
+    CLUSTER_NOT_FOUND = (
+        "ClusterNotFound",
+        "The GKE API knows no such cluster.",
+        "Check project, location and name of the cluster in the request.",
+    )
+    CLUSTER_ACCESS_DENIED = (
+        "ClusterAccessDenied",
+        "The function's identity may not do this in the cluster.",
+        "Grant the function's service account the documented roles in Google Cloud and in the cluster.",
+    )
+    CLUSTER_UNAVAILABLE = (
+        "ClusterUnavailable",
+        "The GKE or Kubernetes API did not answer, or answered that it is overloaded.",
+        "Nothing to do unless it lasts; then check the cluster's control plane and network access to it.",
+    )
+    REFUSED_BY_CLUSTER = (
+        "RefusedByCluster",
+        "The Kubernetes API refused an object as invalid.",
+        "The message carries the API's own words; an admission policy or an old cluster version may be why.",
+    )
+    OBJECT_NOT_OURS = (
+        "ObjectNotOurs",
+        "An object of the needed name exists and was not made by milvus-l7.",
+        "Rename or delete the object, or remove it from the chart that makes it.",
+    )
+    FIELD_CONFLICT = (
+        "FieldConflict",
+        "Another field manager owns a field that the setup needs with another value.",
+        "Give the field the needed value where it is managed, or remove it there.",
+    )
+
+    # The Helm release.
+    RELEASE_NOT_FOUND = (
+        "ReleaseNotFound",
+        "The namespace has no Helm release of that name.",
+        "Check release and namespace in the request; the message lists the releases that are there.",
+    )
+    RELEASE_BUSY = (
+        "ReleaseBusy",
+        "Another Helm operation on the release is in progress.",
+        "Wait until it ends; one that was killed is rolled back after ten minutes.",
+        Paces.QUICK,
+    )
+    RELEASE_NOT_DEPLOYED = (
+        "ReleaseNotDeployed",
+        "The release has no deployed revision to build on.",
+        "Bring the release to status deployed with helm, then publish the request again.",
+    )
+    HELM_FAILED = (
+        "HelmFailed",
+        "Helm could not upgrade the release.",
+        "The message carries Helm's own words; the release is at its last good revision.",
+    )
+    UPGRADE_NOT_CONTAINED = (
+        "UpgradeNotContained",
+        "Upgrading the stored chart would change or delete more than TLS and the Service type.",
+        "Upgrade the release with its original chart and the values that the message names.",
+    )
+    CUSTOM_CONFIG_MAP = (
+        "CustomConfigMap",
+        "The release sets customConfigMap, so the chart ignores extraConfigFiles.",
+        "Put common.security.tlsMode: 1 into that ConfigMap's milvus.yaml, or unset customConfigMap.",
+    )
+    MUTUAL_TLS = (
+        "MutualTls",
+        "Milvus asks for client certificates (tlsMode 2), which a GKE load balancer cannot present.",
+        "Set common.security.tlsMode to 1 or remove it.",
+    )
+    USER_YAML_INVALID = (
+        "UserYamlInvalid",
+        "extraConfigFiles.user.yaml of the release cannot be merged into.",
+        "Correct user.yaml in the release's values: it must be a YAML mapping of mappings.",
+    )
+    REST_SHARES_PORT = (
+        "RestSharesPort",
+        "user.yaml puts Milvus' REST server on the gRPC port; Milvus refuses to start with TLS then.",
+        "Set proxy.http.port to another port, or proxy.http.enabled to false, or remove both.",
+    )
+    SERVICE_NOT_FOUND = (
+        "ServiceNotFound",
+        "The release has no Service for Milvus.",
+        "Enable the proxy (or standalone) Service in the release's values.",
+    )
+    SERVICE_PORT_NOT_FOUND = (
+        "ServicePortNotFound",
+        "The release's Service has no port for Milvus' gRPC.",
+        "Check service.port and service.portName in the release's values.",
+    )
+    ROLLOUT_IN_PROGRESS = (
+        "RolloutInProgress",
+        "Pods with the new configuration are not all ready yet.",
+        "Nothing to do; look at the Pods if it lasts.",
+        Paces.QUICK,
+    )
+    PODS_CRASHING = (
+        "PodsCrashing",
+        "Pods with the new configuration crash.",
+        "Read the Pod's log; the message names the Pod and why its container ended.",
+        Paces.QUICK,
+    )
+
+    # Certificate.
+    SECRET_NOT_OURS = (
+        "SecretNotOurs",
+        "The TLS Secret exists and was not made by milvus-l7.",
+        'Use it with "certificate": {"type": "self-managed", "secret": "<name>"}, or rename or delete it.',
+    )
+    SECRET_NOT_FOUND = (
+        "SecretNotFound",
+        "The TLS Secret that the request names does not exist.",
+        "Create the Secret in the release's namespace, or leave certificate.secret out.",
+    )
+    CERTIFICATE_INVALID = (
+        "CertificateInvalid",
+        "The TLS Secret does not hold a certificate and key that fit each other, the domain and the date.",
+        "Put a fitting pair into the Secret; the message says what does not fit.",
+    )
+
+    # Load balancer.
+    ADDRESS_PENDING = (
+        "AddressPending",
+        "The load balancer has no address yet.",
+        "Nothing to do; it usually takes one to five minutes.",
+        Paces.QUICK,
+    )
+    INGRESS_SYNC_FAILING = (
+        "IngressSyncFailing",
+        "The Ingress controller reports that it cannot build the load balancer.",
+        "The message carries the controller's own words; correct what it names.",
+        Paces.HUMAN,
+    )
+
+    # Verification.
+    BACKENDS_UNHEALTHY = (
+        "BackendsUnhealthy",
+        "The load balancer does not report the Milvus backends healthy.",
+        "Check the BackendConfig (HTTP, port 9091, /healthz) and that the Pods are ready.",
+        Paces.QUICK,
+    )
+    BACKEND_NOT_HTTP2 = (
+        "BackendNotHttp2",
+        "The Service's app-protocols annotation does not name Milvus' port as HTTP2.",
+        "Name the Service port as HTTP2 in cloud.google.com/app-protocols, or publish the request again.",
+        Paces.HUMAN,
+    )
+    DNS_MISMATCH = (
+        "DnsMismatch",
+        "The domain does not resolve to the load balancer's address, or not only to it.",
+        "Create an A record for the domain with the address, and remove other A and AAAA records.",
+        Paces.HUMAN,
+    )
+    TLS_NOT_SERVED = (
+        "TlsNotServed",
+        "The load balancer does not complete a TLS handshake for the domain yet.",
+        "Nothing to do; it may take some minutes after the address is there.",
+        Paces.QUICK,
+    )
+    OTHER_CERTIFICATE_SERVED = (
+        "OtherCertificateServed",
+        "The load balancer serves another certificate than the one provisioned.",
+        "Nothing to do at first: a changed Secret is picked up within ten minutes.",
+        Paces.QUICK,
+    )
+    MILVUS_UNREACHABLE = (
+        "MilvusUnreachable",
+        "pymilvus gets no answer from Milvus through the load balancer.",
+        "Check that Milvus serves TLS on its gRPC port and that its Pods are ready.",
+        Paces.QUICK,
+    )
+
+    # Ourselves.
+    INTERNAL_ERROR = (
+        "InternalError",
+        "milvus-l7 met an error that it does not know.",
+        "Look for this setup in the function's log, and report it.",
+    )

@@ -1,0 +1,209 @@
+"""The request that users publish: its schema, its rules, and what is refused.
+
+The structure (types, missing and unknown fields) is checked by msgspec against the structs below, from which
+`docs/request.schema.json` is exported too; the rules for names are Kubernetes', DNS' and Helm's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from shared.domain.reasons import Reason
+from shared.domain.rejection import SHOWN_VALUE, Problem
+from shared.domain.setup import CertificateSpec, CertificateType, Desired
+
+# No valid request comes near this size; what is larger is not even parsed.
+MAX_BODY_BYTES = 64 * 1024
+
+CLUSTER = (
+    r"^projects/[a-z][a-z0-9.:-]{4,61}[a-z0-9]/locations/[a-z]+-[a-z]+[0-9]+(-[a-z])?"
+    r"/clusters/[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+)
+LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"  # RFC 1123 label, as Kubernetes uses it
+SUBDOMAIN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"  # RFC 1123 subdomain: names of Secrets
+RELEASE = r"^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$"  # Helm allows 53 characters
+DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+class CertificateRequest(Struct, forbid_unknown_fields=True, frozen=True, rename={"type_": "type"}):
+    """Which certificate the load balancer shall serve."""
+
+    type_: Annotated[Literal["self-managed"], Meta(description="Who issues it.")] = "self-managed"
+    secret: (
+        Annotated[
+            str,
+            Meta(
+                description="Existing TLS Secret to use as it is.", extra_json_schema={"pattern": SUBDOMAIN}
+            ),
+        ]
+        | None
+    ) = None
+    validity_days: Annotated[int, Meta(ge=1, le=99999, description="Of a certificate that we issue.")] = 99999
+
+
+class VerificationRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """How the new endpoint is verified."""
+
+    deep: Annotated[bool, Meta(description="Also create, fill, search and drop a throw-away collection.")] = (
+        False
+    )
+
+
+class Request(Struct, forbid_unknown_fields=True, frozen=True):
+    """Put this Milvus release behind a Layer-7 load balancer."""
+
+    cluster: Annotated[
+        str,
+        Meta(
+            description="projects/PROJECT/locations/LOCATION/clusters/CLUSTER",
+            extra_json_schema={"pattern": CLUSTER},
+        ),
+    ]
+    release: Annotated[
+        str, Meta(description="Name of the Helm release.", extra_json_schema={"pattern": RELEASE})
+    ]
+    domain: Annotated[
+        str, Meta(description="Domain name that clients will use.", extra_json_schema={"pattern": DOMAIN})
+    ]
+    namespace: Annotated[
+        str, Meta(description="Namespace of the release.", extra_json_schema={"pattern": LABEL})
+    ] = "default"
+    certificate: CertificateRequest = CertificateRequest()
+    backend_timeout_s: Annotated[
+        int, Meta(ge=1, le=86400, description="Seconds that one call through the load balancer may take.")
+    ] = 3600
+    verification: VerificationRequest = VerificationRequest()
+    schema_version: Annotated[int, Meta(description="1")] = 1
+
+
+class Refused(Exception):
+    """The body is not a valid request."""
+
+    def __init__(self, reason: Reason, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.problems = problems
+
+
+def parse(body: bytes | None) -> Desired:
+    """The desired state that a message body asks for; `Refused` with every problem that was found."""
+    document = _document(body)
+    version = document.get("schema_version", 1)
+    if version != 1 or isinstance(version, bool):
+        raise Refused(
+            Reason.UNKNOWN_SCHEMA_VERSION, (Problem("schema_version", _shown(version), "must be 1"),)
+        )
+    try:
+        request = msgspec.convert(document, Request)
+    except msgspec.ValidationError as error:
+        raise Refused(Reason.INVALID_REQUEST, (_structure_problem(str(error), document),)) from None
+    problems = tuple(_rule_problems(request))
+    if problems:
+        raise Refused(Reason.INVALID_VALUE, problems)
+    return _desired(request)
+
+
+def _document(body: bytes | None) -> dict[str, Any]:
+    if not body or not body.strip():
+        raise Refused(Reason.BODY_MISSING)
+    if len(body) > MAX_BODY_BYTES:
+        problem = Problem("", "", f"the body has {len(body)} bytes; at most {MAX_BODY_BYTES} are allowed")
+        raise Refused(Reason.BODY_TOO_LARGE, (problem,))
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(Reason.NOT_JSON, (Problem("", "", f"{error}"[:SHOWN_VALUE]),)) from None
+    if not isinstance(document, dict):
+        raise Refused(Reason.NOT_AN_OBJECT, (Problem("", "", f"got {type(document).__name__}"),))
+    return document
+
+
+_AT = re.compile(r"^(?P<rule>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_FIELD = re.compile(r"(?P<kind>unknown|required) field `(?P<name>[^`]*)`")
+
+
+def _structure_problem(text: str, document: dict[str, Any]) -> Problem:
+    """A msgspec message, "Expected ... - at `$.path`", as a problem. Values of unknown fields stay unseen."""
+    match = _AT.match(text)
+    rule, path = (match["rule"], match["path"] or "") if match else (text, "")
+    field = _FIELD.search(rule)
+    if field:
+        name = f"{path}.{field['name']}".lstrip(".")[:SHOWN_VALUE]
+        return Problem(name, "", "is not a known field" if field["kind"] == "unknown" else "is required")
+    value: Any = document
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if rule.startswith("Invalid enum value"):
+        rule = f"must be one of: {', '.join(CertificateType)}"
+    return Problem(path, _shown(value), rule.replace("`", ""))
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=True)
+    return text if len(text) <= SHOWN_VALUE else text[: SHOWN_VALUE - 3] + "..."
+
+
+def _rule_problems(request: Request) -> Iterator[Problem]:
+    rules = (
+        ("cluster", request.cluster, CLUSTER, "must be projects/PROJECT/locations/LOCATION/clusters/CLUSTER"),
+        ("release", request.release, RELEASE, "must be a Helm release name: a-z, 0-9, '-', '.', at most 53"),
+        ("namespace", request.namespace, LABEL, "must be a namespace name: a-z, 0-9, '-', at most 63"),
+        ("certificate.secret", request.certificate.secret, SUBDOMAIN, "must be the name of a Secret"),
+    )
+    for field, value, pattern, rule in rules:
+        if value is not None and not re.fullmatch(pattern, value):
+            yield Problem(field, _shown(value), rule)
+    for rule in domain_rules_broken(request.domain):
+        yield Problem("domain", _shown(request.domain), rule)
+
+
+def domain_rules_broken(domain: str) -> Iterator[str]:
+    """The rules that a domain name breaks, in words; none for a name that a certificate can be issued for."""
+    if domain != domain.lower():
+        yield "must be lower case"
+    if "*" in domain:
+        yield "must not be a wildcard"
+        return
+    if domain.endswith("."):
+        yield "must not end with a dot"
+        return
+    if len(domain) > 253:
+        yield "must have at most 253 characters"
+    labels = domain.lower().split(".")
+    if len(labels) < 2:
+        yield "must have at least one dot"
+    if any(len(label) > 63 for label in labels):
+        yield "must have at most 63 characters between dots"
+    elif not all(DOMAIN_LABEL.fullmatch(label) for label in labels):
+        yield "must consist of a-z, 0-9 and '-', with no label empty or beginning or ending with '-'"
+    elif labels[-1].isdigit():
+        yield "must be a domain name, not an IP address"
+
+
+def _desired(request: Request) -> Desired:
+    certificate = CertificateSpec(
+        CertificateType(request.certificate.type_),
+        request.certificate.secret,
+        request.certificate.validity_days,
+    )
+    return Desired(
+        cluster=request.cluster,
+        release=request.release,
+        domain=request.domain,
+        namespace=request.namespace,
+        certificate=certificate,
+        backend_timeout_s=request.backend_timeout_s,
+        deep_verification=request.verification.deep,
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a request, for `docs/request.schema.json`."""
+    return msgspec.json.schema(Request)

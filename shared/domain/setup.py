@@ -1,0 +1,193 @@
+"""A setup: one Milvus release being put, or kept, behind its load balancer; the unit of state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NewType
+
+from shared.domain.chain import ORDER, Stage
+from shared.domain.reasons import Reason
+
+SetupId = NewType("SetupId", str)
+
+SCHEMA_VERSION = 1
+
+
+class CertificateType(StrEnum):
+    """Who issues the certificate."""
+
+    SELF_MANAGED = "self-managed"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateSpec:
+    """The certificate that was asked for."""
+
+    type: CertificateType = CertificateType.SELF_MANAGED
+    secret: str | None = None  # an existing TLS Secret to adopt, never written by us
+    validity_days: int = 99999
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The desired state of a setup: a request with its defaults filled in."""
+
+    cluster: str  # projects/P/locations/L/clusters/C
+    release: str
+    domain: str
+    namespace: str = "default"
+    certificate: CertificateSpec = CertificateSpec()
+    backend_timeout_s: int = 3600
+    deep_verification: bool = False
+
+    @property
+    def setup_id(self) -> SetupId:
+        """`<project>.<location>.<cluster>.<namespace>.<release>`."""
+        _, project, _, location, _, cluster = self.cluster.split("/")
+        return SetupId(".".join((project, location, cluster, self.namespace, self.release)))
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """The release's Service and its gRPC port, as the cluster has them."""
+
+    name: str
+    port_name: str  # "" for an unnamed port
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBefore:
+    """What the first upgrade of ours replaced; only the keys that we set, so that no user secret is kept."""
+
+    revision: int
+    values: Mapping[str, Any]  # dotted Helm value path -> value before, None if it was not set
+    user_yaml: Mapping[str, Any]  # dotted user.yaml path -> value before, None if it was not set
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """The public half of the certificate in use."""
+
+    secret: str
+    pem: str  # the public certificate chain; never a key
+    sha256: str  # of the leaf's DER, lower-case hex
+    not_after: datetime
+
+
+class CheckState(StrEnum):
+    """Where an item of the verification checklist stands."""
+
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One item of the verification checklist. `reason` explains everything that has not passed."""
+
+    name: str  # certificate | backends | dns | tls | milvus
+    state: CheckState = CheckState.PENDING
+    message: str = ""
+    reason: Reason | None = None
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the stages found out; kept over generations, overwritten by the stage that owns it."""
+
+    service: ServiceFacts | None = None
+    before: ReleaseBefore | None = None
+    certificate: CertificateFacts | None = None
+    address: str | None = None
+    checklist: tuple[Check, ...] = ()
+    milvus_version: str | None = None
+
+
+class StageState(StrEnum):
+    """Where a stage stands in the current run."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """How a stage stands in the current run of the chain."""
+
+    state: StageState = StageState.PENDING
+    reason: Reason | None = None
+    message: str = ""
+    looks: int = 0  # executions in a row that ended with this reason
+    started_at: datetime | None = None
+    waiting_since: datetime | None = None  # first look in a row that ended with this reason
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one execution to commit the result of a stage."""
+
+    stage: Stage
+    token: int
+    owner: str
+    expires_at: datetime
+
+
+class Status(StrEnum):
+    """A setup's state in one word, for users."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    WAITING = "waiting"
+    FAILED = "failed"
+    VERIFIED = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The state document of one setup."""
+
+    setup_id: SetupId
+    desired: Desired
+    created_at: datetime
+    updated_at: datetime
+    request_id: str  # message id of the last request; the same id again is a duplicate delivery
+    generation: int = 1
+    run: int = 1  # times the chain was started for this generation
+    token: int = 0  # last fencing token given out; only ever grows
+    stages: Mapping[Stage, StageRecord] = field(default_factory=dict)
+    facts: Facts = Facts()
+    lease: Lease | None = None
+    wake_at: datetime | None = None  # next look at a waiting stage
+    poll_at: datetime | None = None  # when re-poll must act if nothing else did; None when finished
+    verified_at: datetime | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def record(self, stage: Stage) -> StageRecord:
+        """The stage's record; a stage that has not begun is pending."""
+        return self.stages.get(stage, StageRecord())
+
+    @property
+    def current(self) -> Stage | None:
+        """The first stage that is not done; None when all are."""
+        return next((s for s in ORDER if self.record(s).state is not StageState.DONE), None)
+
+    @property
+    def status(self) -> Status:
+        """The setup's state in one word."""
+        if self.current is None:
+            return Status.VERIFIED
+        record = self.record(self.current)
+        if record.state is StageState.PENDING and self.current is ORDER[0]:
+            return Status.ACCEPTED
+        names = {StageState.WAITING: Status.WAITING, StageState.FAILED: Status.FAILED}
+        return names.get(record.state, Status.RUNNING)

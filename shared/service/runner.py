@@ -1,0 +1,150 @@
+"""The engine: runs one stage of one setup for one event, exactly once in effect.
+
+    event --> load --> admit --> lease (commit) --> stage --> settle --> commit + outbox --> publish
+
+A stage may run under a lease that has since been lost (another execution took over, or the user changed the
+request); its result is then dropped. What it did to the cluster is harmless: stages are level-triggered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain import event as events
+from shared.domain import transitions
+from shared.domain.chain import Stage, Topology
+from shared.domain.errors import LeaseLost, Permanent, StateConflict, StateUnavailable, Transient
+from shared.domain.event import Event
+from shared.domain.outcome import Failed, Outcome, Waiting
+from shared.domain.reasons import Reason
+from shared.domain.setup import Setup, StageState
+from shared.domain.transitions import Admission
+from shared.ports import Clock, Commit, HistoryEntry, Setups, Versioned
+from shared.service import journal
+from shared.service.publishing import Outbox
+
+StageWork = Callable[[Setup, datetime], Outcome]
+
+# Commits of one execution that may find the document changed (by a request, or by re-poll) before giving up.
+CONFLICTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What running any stage needs."""
+
+    setups: Setups
+    outbox: Outbox
+    clock: Clock
+    topology: Topology
+    owner: str  # names this execution environment in leases
+    lease_s: float | None = None  # overrides the topology's lease, for the embedded cloud
+    pace_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs `work`, which is `stage`, for one event at a time."""
+
+    engine: Engine
+    stage: Stage
+    work: StageWork
+
+    def handle(self, event: Event) -> Admission:
+        """Run the stage if the event starts it, and commit what it found. Safe for any repeated delivery.
+
+        Raises `StateUnavailable` if state or event bus do not answer: the delivery must be retried.
+        """
+        leased = self._lease(event)
+        if isinstance(leased, Admission):
+            return leased
+        outcome = self._outcome(leased.setup, event)
+        try:
+            self._settle(leased, outcome, event)
+        except LeaseLost as lost:
+            journal.note("WARNING", f"result dropped: {lost}", leased.setup, self.stage, event=event)
+        return Admission.RUN
+
+    def _lease(self, event: Event) -> Versioned | Admission:
+        for _ in range(CONFLICTS):
+            found = self.engine.setups.load(event.setup_id)
+            if found is None:
+                journal.note("ERROR", "event names a setup that does not exist", event=event)
+                return Admission.STALE
+            admission = transitions.admit(found.setup, self.stage, event, self.engine.clock.now())
+            if admission is Admission.REPEAT:
+                self._repeat(found.setup)
+            if admission is not Admission.RUN:
+                journal.note("INFO", f"event ignored: {admission.name}", found.setup, self.stage, event=event)
+                return admission
+            try:
+                return self._begin(found)
+            except StateConflict:
+                continue
+        raise StateUnavailable(f"{event.setup_id} keeps changing")
+
+    def _begin(self, found: Versioned) -> Versioned:
+        engine = self.engine
+        lease_s = engine.lease_s or engine.topology.lease_s(self.stage)
+        setup = transitions.begin(found.setup, self.stage, engine.owner, lease_s, engine.clock.now())
+        return Versioned(setup, engine.setups.commit(Commit(setup, found.version)))
+
+    def _repeat(self, setup: Setup) -> None:
+        self.engine.outbox.events.publish(events.announcement(setup, self.stage, self.engine.topology))
+
+    def _outcome(self, setup: Setup, event: Event) -> Outcome:
+        """What the stage found; errors of its ports and its own bugs become outcomes, never crash loops."""
+        try:
+            return self.work(setup, self.engine.clock.now())
+        except Transient as error:
+            return Waiting(error.reason, error.message)
+        except Permanent as error:
+            return Failed(error.reason, error.message)
+        except StateUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - an unknown error must be seen on the setup too
+            journal.failure("stage raised an unknown error", setup, self.stage, event)
+            return Waiting(Reason.INTERNAL_ERROR, f"{type(error).__name__} in {self.stage}")
+
+    def _settle(self, leased: Versioned, outcome: Outcome, event: Event) -> None:
+        """Commit the outcome; `LeaseLost` if another execution or a new request took the setup over."""
+        found: Versioned | None = leased
+        for _ in range(CONFLICTS):
+            if found is None:
+                raise LeaseLost("the setup is gone")
+            timing = transitions.Timing(self.engine.clock.now(), self.engine.pace_scale)
+            settled = transitions.settle(found.setup, leased.setup.token, outcome, timing)
+            try:
+                self.engine.outbox.commit(self._commit(settled, found.version, timing.now))
+            except StateConflict:
+                found = self.engine.setups.load(leased.setup.setup_id)
+                continue
+            record = settled.record(self.stage)
+            journal.note(
+                "INFO", f"stage {record.state}", settled, self.stage, event=event, reason=record.reason
+            )
+            return
+        raise StateUnavailable(f"{leased.setup.setup_id} keeps changing")
+
+    def _commit(self, setup: Setup, version: object, now: datetime) -> Commit:
+        record = setup.record(self.stage)
+        entry = HistoryEntry(
+            entry_id=f"{self.stage}.t{setup.token}",
+            at=now,
+            generation=setup.generation,
+            stage=self.stage,
+            outcome=record.state,
+            reason=record.reason,
+            message=record.message,
+        )
+        return Commit(setup, version, self._announcements(setup), entry)
+
+    def _announcements(self, setup: Setup) -> tuple[Event, ...]:
+        state = setup.record(self.stage).state
+        if state is StageState.DONE:
+            return (events.announcement(setup, self.stage, self.engine.topology),)
+        if state is StageState.FAILED:
+            return (events.failure(setup, self.stage, self.engine.topology),)
+        return ()

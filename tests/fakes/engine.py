@@ -1,0 +1,55 @@
+"""A whole engine on fakes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.domain.chain import Stage
+from shared.domain.outcome import Done, Outcome
+from shared.domain.setup import Setup
+from shared.service.accept_request import AcceptRequest
+from shared.service.publishing import Outbox
+from shared.service.repoll import Repoll
+from shared.service.runner import Engine, Runner
+from tests.builders import TOPOLOGY
+from tests.fakes.state import FakeClock, FakeEvents, FakeSetups
+
+
+@dataclass
+class ScriptedWork:
+    """A stage that plays outcomes (or raises errors) from a script, then is done."""
+
+    script: list[Outcome | BaseException] = field(default_factory=list)
+    runs: int = 0
+
+    def __call__(self, setup: Setup, now: datetime) -> Outcome:
+        self.runs += 1
+        step = self.script.pop(0) if self.script else Done()
+        if isinstance(step, BaseException):
+            raise step
+        return step
+
+
+@dataclass
+class FakeEngine:
+    """State, bus, clock and use cases that share them."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    events: FakeEvents = field(default_factory=FakeEvents)
+
+    def __post_init__(self) -> None:
+        self.setups = FakeSetups(self.clock)
+        self.outbox = Outbox(self.setups, self.events)
+        self.engine = Engine(self.setups, self.outbox, self.clock, TOPOLOGY, "test")
+        self.accept = AcceptRequest(self.outbox, self.clock, TOPOLOGY)
+        self.repoll = Repoll(self.outbox, self.clock, TOPOLOGY)
+
+    def runner(self, stage: Stage, work: ScriptedWork | None = None) -> Runner:
+        return Runner(self.engine, stage, work or ScriptedWork())
+
+    def topics(self) -> list[str]:
+        return [event.topic for event in self.events.published]
+
+    def only(self) -> Setup:
+        return self.setups.only()

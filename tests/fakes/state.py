@@ -1,0 +1,85 @@
+"""In-memory state store, event bus and clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from shared.domain.errors import StateConflict
+from shared.domain.event import Event
+from shared.domain.rejection import Rejection
+from shared.domain.setup import Setup, SetupId
+from shared.ports import Commit, HistoryEntry, Versioned
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class FakeClock:
+    """A clock that moves only when told."""
+
+    moment: datetime = START
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, **span: float) -> None:
+        self.moment += timedelta(**span)
+
+
+@dataclass
+class FakeSetups:
+    """The state store: versions count up, the outbox keeps what is not published."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    stored: dict[SetupId, Versioned] = field(default_factory=dict)
+    outbox: dict[str, tuple[datetime, Event]] = field(default_factory=dict)
+    history: list[HistoryEntry] = field(default_factory=list)
+
+    def load(self, setup_id: SetupId) -> Versioned | None:
+        return self.stored.get(setup_id)
+
+    def commit(self, commit: Commit) -> object:
+        known = self.stored.get(commit.setup.setup_id)
+        if (known.version if known else None) != commit.version:
+            raise StateConflict(commit.setup.setup_id)
+        version = (known.version if known else 0) + 1  # type: ignore[operator]
+        self.stored[commit.setup.setup_id] = Versioned(commit.setup, version)
+        self.outbox.update({event.event_id: (self.clock.now(), event) for event in commit.events})
+        self.history += [commit.history] if commit.history else []
+        return version
+
+    def due(self, now: datetime, limit: int) -> list[Versioned]:
+        due = [v for v in self.stored.values() if v.setup.poll_at is not None and v.setup.poll_at <= now]
+        return sorted(due, key=lambda v: v.setup.poll_at or now)[:limit]
+
+    def unpublished(self, before: datetime, limit: int) -> list[Event]:
+        old = sorted((at, event.event_id, event) for at, event in self.outbox.values() if at < before)
+        return [event for _, _, event in old][:limit]
+
+    def mark_published(self, event_id: str) -> None:
+        self.outbox.pop(event_id, None)
+
+    def only(self) -> Setup:
+        """The one setup that is stored."""
+        (versioned,) = self.stored.values()
+        return versioned.setup
+
+
+@dataclass
+class FakeEvents:
+    """The event bus: keeps what was published; fails `failures` times first."""
+
+    published: list[Event] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def publish(self, event: Event) -> None:
+        if self.failure:
+            raise self.failure
+        self.published.append(event)
+
+    def reject(self, rejection: Rejection) -> None:
+        if self.failure:
+            raise self.failure
+        self.rejected.append(rejection)
