@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from shared.domain.certificate import CertificateView, KeyPair
 from shared.domain.event import Event
 from shared.domain.rejection import Rejection
 from shared.domain.setup import Setup, SetupId
@@ -45,7 +46,7 @@ class HistoryEntry:
     at: datetime
     generation: int
     stage: str
-    outcome: str  # accepted | done | waiting | failed | woken ...
+    outcome: str  # created | changed | restarted | none, or the state that the stage reached
     reason: str | None = None
     message: str = ""
 
@@ -165,7 +166,11 @@ class KubeObjects(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A Helm release as it is stored in the cluster: its newest revision."""
+    """A Helm release as it is stored in the cluster: one revision, with the values that the next builds on.
+
+    Helm builds an upgrade on the last deployed revision, so after a failed or interrupted upgrade the values
+    are that revision's.
+    """
 
     name: str
     namespace: str
@@ -175,7 +180,7 @@ class Release:
     values: Mapping[str, Any]  # what users set; not the chart's defaults
     chart_values: Mapping[str, Any]  # the chart's defaults
     updated_at: datetime
-    description: str = ""
+    upgraded_from: int | None = None  # for a revision made by `upgrade`: the revision that it was built on
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +188,7 @@ class ValuesChange:
     """Helm values to merge over those of the release."""
 
     values: Mapping[str, Any]
-    description: str  # shown by `helm history`; marks an interrupted upgrade as ours
+    description: str  # shown by `helm history`
 
 
 class Releases(Protocol):
@@ -192,8 +197,11 @@ class Releases(Protocol):
     Raises `Transient(CLUSTER_UNAVAILABLE)`, `Permanent(CLUSTER_ACCESS_DENIED)`, `Transient(HELM_FAILED)`.
     """
 
-    def get(self, name: str) -> Release | None:
-        """The newest revision of the release, or None if there is no such release."""
+    def get(self, name: str, revision: int | None = None) -> Release | None:
+        """The newest revision of the release, or the given one; None if there is none.
+
+        Raises `Permanent(RELEASE_UNREADABLE)` if the cluster's record of the release is broken.
+        """
         ...
 
     def names(self) -> Sequence[str]:
@@ -226,6 +234,18 @@ class Connections(Protocol):
 
     def releases(self, cluster: str, namespace: str) -> Releases:
         """The Helm releases in a namespace of that cluster."""
+        ...
+
+
+class Certificates(Protocol):
+    """Keys and certificates."""
+
+    def issue(self, domain: str, validity_days: int, now: datetime) -> KeyPair:
+        """A new key and a self-signed server certificate for the domain. Every call makes another one."""
+        ...
+
+    def inspect(self, pair: KeyPair) -> CertificateView:
+        """What the pair says of itself, not judged. Raises `Permanent(CERTIFICATE_INVALID)` for garbage."""
         ...
 
 

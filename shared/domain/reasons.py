@@ -91,6 +91,17 @@ class Reason(StrEnum):
         "Another field manager owns a field that the setup needs with another value.",
         "Give the field the needed value where it is managed, or remove it there.",
     )
+    OBJECT_BEING_DELETED = (
+        "ObjectBeingDeleted",
+        "An object of the needed name is being deleted.",
+        "Nothing to do unless it lasts; then look at the finalizers that keep the object.",
+        Paces.QUICK,
+    )
+    ANNOTATION_INVALID = (
+        "AnnotationInvalid",
+        "An annotation of the Service holds what cannot be merged into, and is not overwritten.",
+        "Correct or remove the annotation that the message names; it must be a JSON object.",
+    )
 
     # The Helm release.
     RELEASE_NOT_FOUND = (
@@ -108,6 +119,11 @@ class Reason(StrEnum):
         "ReleaseNotDeployed",
         "The release has no deployed revision to build on.",
         "Bring the release to status deployed with helm, then publish the request again.",
+    )
+    RELEASE_UNREADABLE = (
+        "ReleaseUnreadable",
+        "The cluster's record of the release is not one that Helm wrote.",
+        "Check the Secret that the message names; restore or delete it.",
     )
     HELM_FAILED = (
         "HelmFailed",
@@ -191,6 +207,11 @@ class Reason(StrEnum):
         "The Ingress controller reports that it cannot build the load balancer.",
         "The message carries the controller's own words; correct what it names.",
         Paces.HUMAN,
+    )
+    INGRESS_NOT_FOUND = (
+        "IngressNotFound",
+        "The setup's Ingress no longer exists.",
+        "Publish the request again; it will be created anew, possibly with another address.",
     )
 
     # Verification.

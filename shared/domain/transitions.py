@@ -29,15 +29,18 @@ class Effect(Enum):
 
     CREATED = auto()
     CHANGED = auto()  # new generation
-    RESTARTED = auto()  # same generation, the finished chain runs again
-    WOKEN = auto()  # same generation, the waiting stage looks again now
+    RESTARTED = auto()  # same generation, the chain runs again from its start
     NONE = auto()
 
 
 def register(
     existing: Setup | None, desired: Desired, request_id: str, now: datetime
 ) -> tuple[Setup, Effect]:
-    """The setup after a request, and what the request did. The same request id again does nothing."""
+    """The setup after a request, and what the request did. The same request id again does nothing.
+
+    An unchanged request leaves a running chain alone, and starts one that waits or has ended again: whoever
+    publishes it once more wants everything to be looked at now.
+    """
     if existing is None:
         created = Setup(desired.setup_id, desired, created_at=now, updated_at=now, request_id=request_id)
         return replace(created, poll_at=now + HANDOVER), Effect.CREATED
@@ -47,10 +50,8 @@ def register(
     if desired != existing.desired:
         changed = replace(setup, desired=desired, generation=setup.generation + 1, run=1)
         return _restarted(changed, now), Effect.CHANGED
-    if setup.status in (Status.VERIFIED, Status.FAILED):
+    if setup.status in (Status.WAITING, Status.FAILED, Status.VERIFIED):
         return _restarted(replace(setup, run=setup.run + 1), now), Effect.RESTARTED
-    if setup.status is Status.WAITING:
-        return replace(setup, wake_at=now, poll_at=now + WAKE_UP_PATIENCE), Effect.WOKEN
     return setup, Effect.NONE
 
 

@@ -1,4 +1,4 @@
-"""Accept a published request: validate it, register the setup, start (or wake) the chain."""
+"""Accept a published request: validate it, register the setup, start the chain."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from shared.domain import event as events
 from shared.domain import transitions
 from shared.domain.chain import Topology
 from shared.domain.errors import StateConflict, StateUnavailable
-from shared.domain.event import Event
 from shared.domain.rejection import Rejection
 from shared.domain.request import Refused, parse
-from shared.domain.setup import Desired, Setup
+from shared.domain.setup import Desired
 from shared.domain.transitions import Effect
 from shared.ports import Clock, Commit, HistoryEntry
 from shared.service import journal
@@ -31,8 +30,8 @@ class AcceptRequest:
     def handle(self, request_id: str, body: bytes | None) -> Effect | Rejection:
         """Register the request with message id `request_id`, or announce why it is refused.
 
-        The same message again changes nothing. The same request in a new message wakes a waiting setup and
-        runs a finished one again, without a new generation; a changed request makes a new generation.
+        The same message again changes nothing. The same request in a new message starts a chain that waits
+        or has ended again, without a new generation; a changed request makes a new generation.
         Raises `StateUnavailable` if state or event bus do not answer: the delivery must be retried.
         """
         try:
@@ -59,7 +58,8 @@ class AcceptRequest:
                 stage=events.ACCEPTED,
                 outcome=effect.name.lower(),
             )
-            change = Commit(setup, version, self._events(setup, effect), entry)
+            started = () if effect is Effect.NONE else (events.accepted(setup, self.topology),)
+            change = Commit(setup, version, started, entry)
             try:
                 self.outbox.commit(change)
             except StateConflict:
@@ -67,10 +67,3 @@ class AcceptRequest:
             journal.note("INFO", f"request accepted: {effect.name}", setup, request_id=request_id)
             return effect
         raise StateUnavailable(f"{desired.setup_id} keeps changing")
-
-    def _events(self, setup: Setup, effect: Effect) -> tuple[Event, ...]:
-        if effect is Effect.NONE:
-            return ()
-        if effect is Effect.WOKEN and setup.current is not None:
-            return (events.wake_up(setup, setup.current, self.topology, setup.request_id),)
-        return (events.accepted(setup, self.topology),)

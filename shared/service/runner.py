@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain import event as events
 from shared.domain import transitions
@@ -57,14 +57,30 @@ class Runner:
 
         Raises `StateUnavailable` if state or event bus do not answer: the delivery must be retried.
         """
+        clock = self.engine.clock
+        started = clock.now()
         leased = self._lease(event)
         if isinstance(leased, Admission):
             return leased
+        working = clock.now()
         outcome = self._outcome(leased.setup, event)
+        worked = clock.now()
         try:
-            self._settle(leased, outcome, event)
+            settled = self._settle(leased, outcome)
         except LeaseLost as lost:
             journal.note("WARNING", f"result dropped: {lost}", leased.setup, self.stage, event=event)
+            return Admission.RUN
+        record = settled.record(self.stage)
+        journal.note(
+            "INFO",
+            f"stage {record.state}",
+            settled,
+            self.stage,
+            event=event,
+            reason=record.reason,
+            work_ms=_ms(worked - working),
+            engine_ms=_ms(working - started + clock.now() - worked),
+        )
         return Admission.RUN
 
     def _lease(self, event: Event) -> Versioned | Admission:
@@ -108,7 +124,7 @@ class Runner:
             journal.failure("stage raised an unknown error", setup, self.stage, event)
             return Waiting(Reason.INTERNAL_ERROR, f"{type(error).__name__} in {self.stage}")
 
-    def _settle(self, leased: Versioned, outcome: Outcome, event: Event) -> None:
+    def _settle(self, leased: Versioned, outcome: Outcome) -> Setup:
         """Commit the outcome; `LeaseLost` if another execution or a new request took the setup over."""
         found: Versioned | None = leased
         for _ in range(CONFLICTS):
@@ -121,11 +137,7 @@ class Runner:
             except StateConflict:
                 found = self.engine.setups.load(leased.setup.setup_id)
                 continue
-            record = settled.record(self.stage)
-            journal.note(
-                "INFO", f"stage {record.state}", settled, self.stage, event=event, reason=record.reason
-            )
-            return
+            return settled
         raise StateUnavailable(f"{leased.setup.setup_id} keeps changing")
 
     def _commit(self, setup: Setup, version: object, now: datetime) -> Commit:
@@ -148,3 +160,7 @@ class Runner:
         if state is StageState.FAILED:
             return (events.failure(setup, self.stage, self.engine.topology),)
         return ()
+
+
+def _ms(span: timedelta) -> float:
+    return round(span.total_seconds() * 1000, 1)

@@ -71,10 +71,10 @@ def test_same_request_runs_a_failed_setup_again() -> None:
     assert (again.current, again.record(FIRST).state, effect) == (FIRST, StageState.PENDING, Effect.RESTARTED)
 
 
-def test_same_request_wakes_a_waiting_setup_at_once() -> None:
-    waiting = after(new_setup(), FIRST, Waiting(Reason.ROLLOUT_IN_PROGRESS, "x"))
-    woken, effect = register(waiting, desired(), "m2", START)
-    assert (effect, admit(woken, FIRST, trigger(woken, FIRST), START)) == (Effect.WOKEN, Admission.RUN)
+def test_same_request_starts_a_waiting_setup_again_at_once() -> None:
+    waiting = after(after(new_setup(), FIRST, Done()), SECOND, Waiting(Reason.ROLLOUT_IN_PROGRESS, "x"))
+    again, effect = register(waiting, desired(), "m2", START)
+    assert (effect, admit(again, FIRST, trigger(again, FIRST), START)) == (Effect.RESTARTED, Admission.RUN)
 
 
 def test_event_of_an_earlier_generation_is_stale() -> None:

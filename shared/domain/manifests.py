@@ -1,0 +1,119 @@
+"""The Kubernetes objects that a setup needs, as JSON.
+
+Names: a Service's name has at most 63 characters (RFC 1035 label), and names of the other kinds may have 253
+(RFC 1123 subdomain), so a Service's name with a suffix always fits.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from shared.domain.certificate import TLS_TYPE, KeyPair
+from shared.domain.errors import Permanent
+from shared.domain.reasons import Reason
+from shared.domain.setup import Desired, ServiceFacts, Setup
+
+Manifest = Mapping[str, Any]
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OURS = "milvus-l7"
+
+# Milvus answers plain HTTP here, whatever its gRPC port does; with NEGs this is the Pod's container port.
+HEALTH_PORT = 9091
+HEALTH_PATH = "/healthz"
+
+INGRESS_CLASS = "kubernetes.io/ingress.class"
+
+
+def service_of(setup: Setup) -> ServiceFacts:
+    """The Service that prepare_tls found; `Permanent(SERVICE_NOT_FOUND)` if the setup has none."""
+    if setup.facts.service is None:
+        raise Permanent(Reason.SERVICE_NOT_FOUND, "no Service is known for the release; set it up again")
+    return setup.facts.service
+
+
+def is_ours(live: Manifest | None) -> bool:
+    """Whether we made the object, or would make it: only such objects are labelled, and ever deleted."""
+    if live is None:
+        return True
+    labels = live.get("metadata", {}).get("labels") or {}
+    return bool(labels.get(MANAGED_BY) == OURS)
+
+
+def backend_config_name(service: ServiceFacts) -> str:
+    """The name of the Service's BackendConfig."""
+    return f"{service.name}-backendconfig"
+
+
+def secret_name(service: ServiceFacts) -> str:
+    """The name of the TLS Secret that we issue."""
+    return f"{service.name}-tls"
+
+
+def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -> Manifest:
+    """The BackendConfig with Milvus' health check and the time-out of whole responses, in seconds.
+
+    `type` is always given: without it an HTTP/2 backend keeps a TLS check, which fails on the plain health
+    port (kubernetes/ingress-gce `pkg/translator/healthchecks.go`).
+    """
+    metadata = _metadata(desired, backend_config_name(service), labelled=labelled)
+    check = {"type": "HTTP", "port": HEALTH_PORT, "requestPath": HEALTH_PATH}
+    return {
+        "apiVersion": "cloud.google.com/v1",
+        "kind": "BackendConfig",
+        "metadata": metadata,
+        "spec": {"healthCheck": check, "timeoutSec": desired.backend_timeout_s},
+    }
+
+
+def annotated_service(live: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    """The Service with nothing but annotations.
+
+    It carries the version that the annotations were merged into, so that the API server refuses it if
+    somebody has changed the Service since then.
+    """
+    metadata = {key: live["metadata"][key] for key in ("namespace", "name", "resourceVersion")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {**metadata, "annotations": dict(annotations)},
+    }
+
+
+def tls_secret(desired: Desired, name: str, pair: KeyPair) -> Manifest:
+    """The Secret that holds a key and its certificate, with our label. Must not be logged."""
+    files = {"tls.crt": pair.certificate_pem, "tls.key": pair.key_pem}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(desired, name, labelled=True),
+        "type": TLS_TYPE,
+        "data": {key: b64encode(pem.encode()).decode() for key, pem in files.items()},
+    }
+
+
+def ingress(desired: Desired, service: ServiceFacts, secret: str) -> Manifest:
+    """The Ingress from the domain to the Service's gRPC port, with our label.
+
+    The class is an annotation: `ingressClassName` makes GKE's controller ignore the Ingress
+    (kubernetes/ingress-gce `pkg/utils/utils.go`). The TLS entry names no hosts: they have no effect there.
+    """
+    backend = {"service": {"name": service.name, "port": {"number": service.port}}}
+    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    metadata = _metadata(desired, service.name, labelled=True)
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {**metadata, "annotations": {INGRESS_CLASS: "gce"}},
+        "spec": {
+            "tls": [{"secretName": secret}],
+            "rules": [{"host": desired.domain, "http": {"paths": [path]}}],
+        },
+    }
+
+
+def _metadata(desired: Desired, name: str, *, labelled: bool) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"namespace": desired.namespace, "name": name}
+    return metadata | ({"labels": {MANAGED_BY: OURS}} if labelled else {})

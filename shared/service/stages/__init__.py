@@ -1,0 +1,1 @@
+"""What each stage of the chain does. A stage gathers through ports, decides purely, and acts."""

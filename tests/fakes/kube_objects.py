@@ -1,0 +1,123 @@
+"""A cluster in memory: server-side apply good enough for stages; fields have owners, lists are atomic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from shared.domain.errors import Permanent, Transient
+from shared.domain.reasons import Reason
+from shared.ports import ObjectRef
+
+Json = dict[str, Any]
+OURS = "milvus-l7"
+
+
+@dataclass
+class FakeKubeObjects:
+    """`put` arranges the world; `metadata.resourceVersion` tells whether an object was written.
+
+    `writes` counts what an audit log would: every request that may write, whether it changes anything or not.
+    """
+
+    stored: dict[ObjectRef, Json] = field(default_factory=dict)
+    owners: dict[ObjectRef, dict[tuple[str, ...], set[str]]] = field(default_factory=dict)
+    happened: list[Json] = field(default_factory=list)  # Kubernetes Events, oldest first
+    writes: int = 0
+    versions: Any = field(default_factory=lambda: count(1))
+
+    def put(self, manifest: Mapping[str, Any], manager: str = "somebody") -> None:
+        """Create or replace the object as another client would."""
+        ref, new = _ref(manifest), deepcopy(dict(manifest))
+        self.owners[ref] = {path: {manager} for path in _leaves(new)}
+        self._store(ref, new)
+
+    def get(self, ref: ObjectRef) -> Json | None:
+        return deepcopy(self.stored.get(ref))
+
+    def list(self, ref: ObjectRef, labels: Mapping[str, str]) -> list[Json]:
+        same = [o for r, o in self.stored.items() if (r.kind, r.namespace) == (ref.kind, ref.namespace)]
+        return deepcopy([o for o in same if labels.items() <= o["metadata"].get("labels", {}).items()])
+
+    def events(self, ref: ObjectRef) -> list[Json]:
+        about = [event["involvedObject"] for event in self.happened]
+        fits = [(a.get("kind"), a.get("name")) == (ref.kind, ref.name) for a in about]
+        return [event for event, fit in zip(self.happened, fits, strict=True) if fit]
+
+    def create(self, manifest: Mapping[str, Any]) -> bool:
+        self.writes += 1
+        if _ref(manifest) in self.stored:
+            return False
+        self.put(manifest, OURS)
+        return True
+
+    def apply(self, manifest: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> Json:
+        ref, wanted = _ref(manifest), _leaves(manifest)
+        self.writes += not dry_run
+        live = self.stored.get(ref, {})
+        version = manifest["metadata"].get("resourceVersion")
+        if version not in (None, live.get("metadata", {}).get("resourceVersion")):
+            raise Transient(Reason.CLUSTER_UNAVAILABLE, f"{ref.kind} {ref.name} has been modified")
+        owners, before = deepcopy(self.owners.get(ref, {})), _leaves(live)
+        after = {
+            path: value for path, value in before.items() if path in wanted or owners.get(path) != {OURS}
+        }
+        for path, value in wanted.items():
+            others = owners.get(path, set()) - {OURS}
+            if others and before.get(path) != value and not force:
+                message = f'{".".join(path)}: conflict with "{min(others)}"'
+                raise Permanent(Reason.FIELD_CONFLICT, message)
+            owners[path] = {OURS} | (others if before.get(path) == value else set())
+        after |= wanted
+        result = _object(manifest, after, live)
+        if not dry_run and after != before:
+            self.owners[ref] = owners
+            self._store(ref, result)
+        return deepcopy(self.stored[ref] if not dry_run else result)
+
+    def _store(self, ref: ObjectRef, manifest: Json) -> None:
+        kept = {"uid": f"uid-of-{ref.name}", **manifest["metadata"]}
+        self.stored[ref] = {**manifest, "metadata": {**kept, "resourceVersion": str(next(self.versions))}}
+
+
+@dataclass
+class OneCluster:
+    """`Connections` to the same cluster, whatever its name."""
+
+    kube: FakeKubeObjects = field(default_factory=FakeKubeObjects)
+
+    def objects(self, cluster: str) -> FakeKubeObjects:
+        return self.kube
+
+
+def _ref(manifest: Mapping[str, Any]) -> ObjectRef:
+    metadata = manifest["metadata"]
+    return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])
+
+
+def _leaves(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Every field that has a value, except those that name the object or belong to the server."""
+    skipped = ("apiVersion", "kind", "status") if not path else ()
+    skipped += ("name", "namespace", "resourceVersion", "uid") if path == ("metadata",) else ()
+    found = {}
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and inner:
+            found |= _leaves(inner, (*path, key)) if key not in skipped else {}
+        elif key not in skipped:
+            found[*path, key] = inner
+    return found
+
+
+def _object(manifest: Mapping[str, Any], leaves: Mapping[tuple[str, ...], Any], live: Json) -> Json:
+    identity = {key: manifest["metadata"][key] for key in ("namespace", "name")}
+    made: Json = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], "metadata": identity}
+    for path, value in leaves.items():
+        inside = made
+        for key in path[:-1]:
+            inside = inside.setdefault(key, {})
+        inside[path[-1]] = value
+    made["metadata"] |= {k: live["metadata"][k] for k in ("uid", "resourceVersion") if live}
+    return made | ({"status": live["status"]} if "status" in live else {})

@@ -1,0 +1,99 @@
+"""The objects that a setup needs."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+
+import pytest
+
+from shared.domain import manifests
+from shared.domain.certificate import KeyPair
+from shared.domain.errors import Permanent
+from shared.domain.setup import ServiceFacts
+from tests.builders import desired, new_setup
+
+SERVICE = ServiceFacts("my-release-milvus", "milvus", 19530)
+LABELS = {"app.kubernetes.io/managed-by": "milvus-l7"}
+
+
+def test_the_health_check_is_plain_http_on_the_metrics_port() -> None:
+    made = manifests.backend_config(desired(backend_timeout_s=600), SERVICE, labelled=True)
+    assert made == {
+        "apiVersion": "cloud.google.com/v1",
+        "kind": "BackendConfig",
+        "metadata": {"namespace": "default", "name": "my-release-milvus-backendconfig", "labels": LABELS},
+        "spec": {
+            "healthCheck": {"type": "HTTP", "port": 9091, "requestPath": "/healthz"},
+            "timeoutSec": 600,
+        },
+    }
+
+
+def test_an_object_of_somebody_else_is_not_labelled() -> None:
+    made = manifests.backend_config(desired(), SERVICE, labelled=False)
+    assert "labels" not in made["metadata"]
+
+
+def test_the_ingress_has_the_class_annotation_and_no_class_name() -> None:
+    made = manifests.ingress(desired(), SERVICE, "the-secret")
+    assert made["metadata"] == {
+        "namespace": "default",
+        "name": "my-release-milvus",
+        "labels": LABELS,
+        "annotations": {"kubernetes.io/ingress.class": "gce"},
+    }
+    assert set(made["spec"]) == {"tls", "rules"}
+
+
+def test_the_ingress_routes_the_domain_to_the_grpc_port() -> None:
+    backend = {"service": {"name": "my-release-milvus", "port": {"number": 19530}}}
+    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    made = manifests.ingress(desired(), SERVICE, "the-secret")
+    assert made["spec"]["rules"] == [{"host": "my-release.milvus.io", "http": {"paths": [path]}}]
+    assert made["spec"]["tls"] == [{"secretName": "the-secret"}]
+
+
+def test_the_secret_holds_the_pair_as_tls() -> None:
+    made = manifests.tls_secret(desired(), "s", KeyPair("the key", "the certificate"))
+    assert made["type"] == "kubernetes.io/tls"
+    assert {k: b64decode(v) for k, v in made["data"].items()} == {
+        "tls.key": b"the key",
+        "tls.crt": b"the certificate",
+    }
+
+
+def test_a_partial_service_names_the_version_it_was_merged_into() -> None:
+    live = {"metadata": {"namespace": "n", "name": "s", "resourceVersion": "7", "labels": {}}, "spec": {}}
+    made = manifests.annotated_service(live, {"a": "b"})
+    wanted = {"namespace": "n", "name": "s", "resourceVersion": "7", "annotations": {"a": "b"}}
+    assert (made["metadata"], "spec" in made) == (wanted, False)
+
+
+def test_the_longest_service_name_leaves_room_for_every_suffix() -> None:
+    longest = ServiceFacts("s" * 63, "milvus", 19530)
+    assert max(len(manifests.backend_config_name(longest)), len(manifests.secret_name(longest))) <= 253
+
+
+@pytest.mark.parametrize(
+    ("live", "expected"),
+    [
+        (None, True),
+        ({"metadata": {"labels": LABELS}}, True),
+        ({"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}}, False),
+        ({"metadata": {"labels": None}}, False),
+        ({"metadata": {}}, False),
+    ],
+)
+def test_only_our_label_makes_an_object_ours(live: dict | None, expected: bool) -> None:
+    assert manifests.is_ours(live) is expected
+
+
+def test_a_setup_without_a_service_is_refused() -> None:
+    with pytest.raises(Permanent):
+        manifests.service_of(new_setup())
+
+
+def test_manifests_are_plain_json() -> None:
+    made = manifests.ingress(desired(), SERVICE, "s")
+    assert json.loads(json.dumps(made)) == made
