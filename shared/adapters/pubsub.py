@@ -1,0 +1,74 @@
+"""The event bus on Pub/Sub.
+
+Uses the plain RPC client rather than the batching publisher: that one publishes from a background thread,
+and a function's CPU is throttled as soon as it has answered (Cloud Run documentation, "General development
+tips"). A publish that is repeated after a lost answer is a second message with the same `event_id`.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from shared.domain.errors import StateUnavailable
+from shared.domain.event import Event
+from shared.domain.rejection import Rejection
+
+if TYPE_CHECKING:
+    from google.pubsub_v1 import PublisherClient
+
+# Well below the functions' time-outs (infra/topology.yaml), so that they end with an answer of their own.
+TRY_S = 10.0
+TOTAL_S = 30.0
+
+
+class PubSubEvents:
+    """Implements `Events` on the topics of `project`.
+
+    The client is made at the first call, never before a fork; `PUBSUB_EMULATOR_HOST` is honoured then.
+    """
+
+    def __init__(self, project: str, rejected_topic: str) -> None:
+        self._project = project
+        self._rejected_topic = rejected_topic
+
+    @cached_property
+    def _client(self) -> PublisherClient:
+        from google.pubsub_v1 import PublisherClient
+
+        return PublisherClient()
+
+    def publish(self, event: Event) -> None:
+        """Publish and wait until Pub/Sub has taken it. Raises `StateUnavailable`. May be repeated."""
+        attributes = {"event_id": event.event_id, "setup_id": event.setup_id}
+        self._publish(event.topic, event.payload(), attributes)
+
+    def reject(self, rejection: Rejection) -> None:
+        """Announce a rejection and wait until Pub/Sub has taken it. Raises `StateUnavailable`."""
+        attributes = {"request_id": rejection.request_id, "reason": str(rejection.reason)}
+        self._publish(self._rejected_topic, rejection.payload(), attributes)
+
+    def _publish(self, topic: str, payload: dict[str, Any], attributes: dict[str, str]) -> None:
+        from google.api_core import exceptions, retry, timeout
+        from google.auth.exceptions import GoogleAuthError
+        from google.pubsub_v1 import PubsubMessage
+
+        passing = (
+            exceptions.Aborted,
+            exceptions.Cancelled,
+            exceptions.DeadlineExceeded,
+            exceptions.InternalServerError,
+            exceptions.ResourceExhausted,
+            exceptions.ServiceUnavailable,
+            exceptions.Unknown,
+        )
+        try:
+            self._client.publish(
+                topic=f"projects/{self._project}/topics/{topic}",
+                messages=[PubsubMessage(data=json.dumps(payload).encode(), attributes=attributes)],
+                retry=retry.Retry(retry.if_exception_type(*passing), initial=0.1, maximum=2, timeout=TOTAL_S),
+                timeout=timeout.ConstantTimeout(TRY_S),  # type: ignore[no-untyped-call]
+            )
+        except (exceptions.GoogleAPIError, GoogleAuthError) as error:
+            raise StateUnavailable(f"Pub/Sub {topic}: {type(error).__name__}: {error!s:.200}") from error

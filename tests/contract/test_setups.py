@@ -1,0 +1,206 @@
+"""The state store port, over the fake and over Firestore (emulated, or Google's when its variable is set)."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from localcloud.firestore import FirestoreEmulator
+from shared.adapters import documents
+from shared.adapters.firestore import FirestoreSetups
+from shared.domain import event as events
+from shared.domain.chain import Stage
+from shared.domain.errors import StateConflict, StateUnavailable
+from shared.domain.event import Event
+from shared.domain.setup import Setup, SetupId
+from shared.ports import Commit, HistoryEntry, Setups
+from tests.builders import TOPOLOGY, new_setup
+from tests.fakes.state import START, FakeSetups
+
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def firestore_host() -> Iterator[str]:
+    if given := os.environ.get("FIRESTORE_EMULATOR_HOST"):
+        yield given
+        return
+    with FirestoreEmulator() as emulator:
+        yield emulator.address
+
+
+@pytest.fixture
+def firestore(firestore_host: str, monkeypatch: pytest.MonkeyPatch) -> FirestoreSetups:
+    """A store of its own: emulators keep projects apart."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_host)
+    return FirestoreSetups(f"test-{uuid4().hex[:12]}")
+
+
+@pytest.fixture(params=["fake", "firestore"])
+def setups(request: pytest.FixtureRequest) -> Setups:
+    if request.param == "fake":
+        return FakeSetups()
+    return request.getfixturevalue("firestore")  # type: ignore[no-any-return]
+
+
+def setup_due(at: datetime | None, release: str = "my-release") -> Setup:
+    return replace(new_setup(release=release), poll_at=at)
+
+
+def entry(entry_id: str) -> HistoryEntry:
+    return HistoryEntry(entry_id, START, 1, "prepare_tls", "done")
+
+
+def an_event(mark: str) -> Event:
+    return events.wake_up(new_setup(), Stage.PREPARE_TLS, TOPOLOGY, mark)
+
+
+def test_unknown_setup_is_none(setups: Setups) -> None:
+    assert setups.load(SetupId("a.b.c.d.e")) is None
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "__x__", "a/b", "a/b/c", "x" * 5000, "é/%2F"])
+def test_setup_id_that_nothing_can_have_is_none(setups: Setups, text: str) -> None:
+    assert setups.load(SetupId(text)) is None
+
+
+def test_created_setup_is_loaded_as_it_was(setups: Setups) -> None:
+    setup = setup_due(START)
+    version = setups.commit(Commit(setup, None))
+    found = setups.load(setup.setup_id)
+    assert found is not None
+    assert (found.setup, found.version) == (setup, version)
+
+
+def test_setup_is_not_created_twice(setups: Setups) -> None:
+    setups.commit(Commit(setup_due(START), None))
+    with pytest.raises(StateConflict):
+        setups.commit(Commit(setup_due(START), None))
+
+
+def test_each_commit_gives_the_version_for_the_next(setups: Setups) -> None:
+    setup = setup_due(START)
+    version = setups.commit(Commit(setup, None))
+    for token in (1, 2, 3):
+        version = setups.commit(Commit(replace(setup, token=token), version))
+    found = setups.load(setup.setup_id)
+    assert found is not None
+    assert found.setup.token == 3
+
+
+def test_stale_version_conflicts_and_writes_nothing(setups: Setups) -> None:
+    setup = setup_due(START)
+    stale = setups.commit(Commit(setup, None))
+    setups.commit(Commit(replace(setup, token=1), stale))
+    with pytest.raises(StateConflict):
+        setups.commit(Commit(replace(setup, token=2), stale, (an_event("lost"),)))
+    found = setups.load(setup.setup_id)
+    assert found is not None
+    assert found.setup.token == 1
+    assert setups.unpublished(LATER, 10) == []
+
+
+def test_setup_that_is_gone_conflicts(setups: Setups) -> None:
+    other = setups.commit(Commit(setup_due(START, "other"), None))
+    with pytest.raises(StateConflict):
+        setups.commit(Commit(setup_due(START, "gone"), other))
+
+
+def test_commit_replaces_what_is_no_longer_there(setups: Setups) -> None:
+    setup = setup_due(START)
+    version = setups.commit(Commit(setup, None))
+    emptied = replace(setup, stages={}, poll_at=None)
+    setups.commit(Commit(emptied, version))
+    found = setups.load(setup.setup_id)
+    assert found is not None
+    assert found.setup == emptied
+
+
+def test_due_setups_come_longest_due_first_and_bounded(setups: Setups) -> None:
+    for minutes, release in ((3, "c"), (1, "a"), (2, "b"), (60, "later")):
+        setups.commit(Commit(setup_due(START + timedelta(minutes=minutes), release), None))
+    setups.commit(Commit(setup_due(None, "finished"), None))
+    now = START + timedelta(minutes=3)
+    assert [v.setup.desired.release for v in setups.due(now, 10)] == ["a", "b", "c"]
+    assert [v.setup.desired.release for v in setups.due(now, 2)] == ["a", "b"]
+
+
+def test_due_setup_can_be_committed(setups: Setups) -> None:
+    setups.commit(Commit(setup_due(START), None))
+    (found,) = setups.due(START, 10)
+    setups.commit(Commit(replace(found.setup, poll_at=None), found.version))
+    assert setups.due(LATER, 10) == []
+
+
+def test_events_wait_in_the_outbox_until_published(setups: Setups) -> None:
+    first, second = an_event("1"), an_event("2")
+    setups.commit(Commit(setup_due(START), None, (first, second), entry("e1")))
+    assert {e.event_id: e for e in setups.unpublished(LATER, 10)} == {
+        first.event_id: first,
+        second.event_id: second,
+    }
+    setups.mark_published(first.event_id)
+    setups.mark_published(first.event_id)
+    assert setups.unpublished(LATER, 10) == [second]
+
+
+def test_young_outbox_entries_are_left_to_their_writer(setups: Setups) -> None:
+    setups.commit(Commit(setup_due(START), None, (an_event("1"),)))
+    assert setups.unpublished(datetime(2000, 1, 1, tzinfo=UTC), 10) == []
+    assert len(setups.unpublished(LATER, 10)) == 1
+
+
+def test_outbox_is_read_in_bounded_portions(setups: Setups) -> None:
+    setups.commit(Commit(setup_due(START), None, tuple(an_event(str(n)) for n in range(5))))
+    assert len(setups.unpublished(LATER, 3)) == 3
+
+
+def test_event_ids_with_slashes_are_kept(setups: Setups) -> None:
+    event = an_event("projects/p/x?y=%2F")
+    setups.commit(Commit(setup_due(START), None, (event,)))
+    assert setups.unpublished(LATER, 10) == [event]
+    setups.mark_published(event.event_id)
+    assert setups.unpublished(LATER, 10) == []
+
+
+def raw(store: FirestoreSetups, path: str) -> dict[str, object] | None:
+    """What a reader of Firestore sees."""
+    found: dict[str, object] | None = store._client.document(path).get().to_dict()
+    return found
+
+
+def test_a_reader_of_firestore_sees_status_and_history(firestore: FirestoreSetups) -> None:
+    setup = setup_due(START)
+    firestore.commit(Commit(setup, None, (), entry("prepare_tls.t1")))
+    seen = raw(firestore, f"setups/{setup.setup_id}")
+    assert seen is not None
+    assert (seen["status"], seen["stage"]) == ("accepted", "prepare_tls")
+    kept = raw(firestore, f"setups/{setup.setup_id}/history/prepare_tls.t1")
+    assert kept is not None
+    assert (kept["outcome"], kept["at"]) == ("done", START)
+
+
+def test_document_of_a_newer_release_is_left_alone(firestore: FirestoreSetups) -> None:
+    newer, ours = setup_due(START, "newer"), setup_due(START, "ours")
+    document = documents.to_document(newer) | {"schema_version": 2}
+    firestore._client.document(f"setups/{newer.setup_id}").set(document)
+    firestore.commit(Commit(ours, None))
+    with pytest.raises(StateUnavailable):
+        firestore.load(newer.setup_id)
+    assert [v.setup.setup_id for v in firestore.due(LATER, 10)] == [ours.setup_id]
+
+
+def test_a_store_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{closed.getsockname()[1]}")
+        monkeypatch.setattr("shared.adapters.firestore.TRY_S", 0.2)
+        monkeypatch.setattr("shared.adapters.firestore.TOTAL_S", 0.4)
+        with pytest.raises(StateUnavailable):
+            FirestoreSetups("nowhere").load(SetupId("a.b.c.d.e"))
