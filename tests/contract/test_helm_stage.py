@@ -1,0 +1,84 @@
+"""The stage prepare_tls through the production adapters, against an API server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared.adapters.helm import HelmReleases, sdk
+from shared.adapters.kube import KubernetesObjects
+from shared.domain.outcome import Done, Waiting
+from shared.domain.reasons import Reason
+from shared.domain.setup import ServiceFacts
+from shared.ports import ClusterAccess
+from shared.service.stages.prepare_tls import PrepareTls
+from tests.builders import new_setup
+from tests.contract.kube_server import USERS, Server, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
+
+CHART = Path(__file__).parents[2] / "localcloud" / "chart" / "milvus"
+NAME = "my-release"
+DEPLOYMENT = f"{NAME}-milvus-standalone"
+CHOSEN = {
+    "service": {"type": "LoadBalancer"},
+    "extraConfigFiles": {"user.yaml": "log: {level: info} # mine\n"},
+}
+
+
+@dataclass(frozen=True)
+class OneServer:
+    """`Connections` to the server under test."""
+
+    server: Server
+
+    def _access(self) -> tuple[ClusterAccess, Any]:
+        return ClusterAccess(self.server.url, self.server.ca_pem), lambda: self.server.tokens[USERS[0]]
+
+    def objects(self, cluster: str) -> KubernetesObjects:
+        return KubernetesObjects(*self._access())
+
+    def releases(self, cluster: str, namespace: str) -> HelmReleases:
+        return HelmReleases(*self._access(), namespace)
+
+
+def roll_out(space: Space) -> None:
+    """What the Deployment controller would report when all Pods are new and ready."""
+    generation = space.get("deployments", DEPLOYMENT, "apps/v1").body["metadata"]["generation"]
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
+    status = {"status": {"observedGeneration": generation, **counts}}
+    assert space.patch(f"deployments/{DEPLOYMENT}/status", status, group="apps/v1").code == 200
+
+
+def versions(space: Space) -> dict[str, str]:
+    """The version of everything in the namespace that the stage could write."""
+    kinds = [(kind, "v1") for kind in ("secrets", "services", "configmaps")] + [("deployments", "apps/v1")]
+    return {
+        item["metadata"]["uid"]: item["metadata"]["resourceVersion"]
+        for kind, group in kinds
+        for item in space.get(kind, group=group).body["items"]
+    }
+
+
+def test_release_is_upgraded_waited_for_and_then_left_alone(space: Space) -> None:
+    with sdk().Config(kubeconfig_content=space.server.kubeconfig(), namespace=space.name) as helm:
+        helm.install(CHART, NAME, CHOSEN)
+    roll_out(space)
+    stage, setup = PrepareTls(OneServer(space.server)), new_setup(namespace=space.name)
+    first = stage(setup, datetime.now(UTC))
+    assert isinstance(first, Waiting)
+    assert first.reason is Reason.ROLLOUT_IN_PROGRESS
+    assert "has not been taken up" in first.message
+    text = space.get("configmaps", f"{NAME}-milvus").body["data"]["user.yaml"]
+    assert "log: {level: info} # mine" in text
+    assert "tlsMode: 1" in text
+    roll_out(space)
+    before = versions(space)
+    second = stage(setup, datetime.now(UTC))
+    assert isinstance(second, Done)
+    assert second.facts is not None
+    assert second.facts.service == ServiceFacts(f"{NAME}-milvus", "milvus", 19530)
+    # The setup is as it was before the first run, as after a kill: what was before is found again.
+    assert first.facts is not None
+    assert second.facts.before == first.facts.before
+    assert versions(space) == before

@@ -1,0 +1,85 @@
+"""Helm releases in memory: revisions that build on the last deployed one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from shared.domain import release_values
+from shared.domain.errors import Permanent
+from shared.domain.reasons import Reason
+from shared.ports import Release, ValuesChange
+from tests.fakes.kube_objects import OneCluster
+from tests.fakes.state import START
+
+
+class Killed(BaseException):
+    """The process ends here; nothing may catch it."""
+
+
+@dataclass
+class FakeReleases:
+    """All revisions, oldest first. `kill_in` ends an upgrade half-way ("pending") or done ("deployed")."""
+
+    revisions: list[Release] = field(default_factory=list)
+    writes: int = 0
+    kill_in: str = ""
+    refusal: Exception | None = None
+
+    def get(self, name: str, revision: int | None = None) -> Release | None:
+        found = [r for r in self.revisions if r.name == name and revision in (None, r.revision)]
+        if not found:
+            return None
+        base = next((r for r in reversed(found) if r.status == "deployed"), found[-1])
+        return replace(found[-1], values=base.values, chart_values=base.chart_values)
+
+    def names(self) -> list[str]:
+        return sorted({r.name for r in self.revisions})
+
+    def upgrade(self, release: Release, change: ValuesChange) -> Release:
+        if self.refusal:
+            raise self.refusal
+        values = release_values.overlaid(release.values, change.values)
+        base = self._deployed(release).revision
+        self._append(replace(release, status="pending-upgrade", values=values, upgraded_from=base))
+        self._die("pending")
+        self._settle()
+        self._die("deployed")
+        return self.revisions[-1]
+
+    def recover(self, release: Release) -> None:
+        self._append(replace(self._deployed(release), upgraded_from=None))
+        self._settle()
+
+    def _deployed(self, release: Release) -> Release:
+        deployed = [r for r in self.revisions if r.name == release.name and r.status == "deployed"]
+        if not deployed:
+            raise Permanent(Reason.RELEASE_NOT_DEPLOYED, f"{release.name} was never deployed")
+        return deployed[-1]
+
+    def _append(self, release: Release) -> None:
+        self.writes += 1
+        newest = max(r.revision for r in self.revisions if r.name == release.name)
+        self.revisions.append(replace(release, revision=newest + 1, updated_at=START))
+
+    def _settle(self) -> None:
+        newest = self.revisions.pop()
+        same = [r.name == newest.name and r.status == "deployed" for r in self.revisions]
+        self.revisions = [
+            replace(r, status="superseded") if old else r for r, old in zip(self.revisions, same, strict=True)
+        ]
+        self.revisions.append(replace(newest, status="deployed"))
+
+    def _die(self, moment: str) -> None:
+        if self.kill_in == moment:
+            self.kill_in = ""
+            raise Killed(moment)
+
+
+@dataclass
+class ReleaseCluster(OneCluster):
+    """`Connections` to one cluster with Helm releases, whatever its name."""
+
+    helm: FakeReleases = field(default_factory=FakeReleases)
+
+    def releases(self, cluster: str, namespace: str) -> FakeReleases:
+        return self.helm
