@@ -1,0 +1,1 @@
+"""The load balancers of the embedded cloud: one real Envoy, configured through files."""
