@@ -1,0 +1,13 @@
+"""Cloud Run function `prepare_tls`: bring the Helm release to TLS and service type ClusterIP."""
+
+import functions_framework
+from cloudevents.http import CloudEvent
+
+from shared import entrypoint
+from shared.domain.chain import Stage
+
+
+@functions_framework.cloud_event
+def prepare_tls(event: CloudEvent) -> None:
+    """Run the stage for one chain event; an exception or 4xx/5xx makes Pub/Sub deliver it again."""
+    entrypoint.deliver(Stage.PREPARE_TLS, event.data)

@@ -1,0 +1,40 @@
+"""Package the functions: one folder each, with `main.py` at its root and `shared/` beside it.
+
+    python -m infra.bundle dist            # dist/prepare_tls/main.py, dist/prepare_tls/shared/, ...
+
+The folder is what is deployed, and what the embedded cloud runs.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+TOPOLOGY = ROOT / "infra" / "topology.yaml"
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def function_names() -> list[str]:
+    """The functions of the topology, in the order of the chain."""
+    return list(yaml.safe_load(TOPOLOGY.read_text(encoding="utf-8"))["functions"])
+
+
+def bundle(name: str, target: Path) -> Path:
+    """Write the bundle of one function to `target/name`, replacing what was there; the bundle's folder."""
+    folder = target / name
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "functions" / name, folder, ignore=LEFT_OUT)
+    shutil.copytree(ROOT / "shared", folder / "shared", ignore=LEFT_OUT)
+    (folder / "infra").mkdir()
+    shutil.copy(TOPOLOGY, folder / "infra")
+    shutil.copy(ROOT / "constraints.txt", folder)
+    return folder
+
+
+if __name__ == "__main__":
+    for function in function_names():
+        sys.stdout.write(f"{bundle(function, Path(sys.argv[1]))}\n")

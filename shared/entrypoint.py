@@ -1,0 +1,59 @@
+"""From an HTTP delivery to a use case, and from its result to acknowledge (2xx) or refuse.
+
+Pub/Sub pushes `{"message": {...}, "subscription": ...}`; Eventarc posts the same body as a binary-mode
+CloudEvent. Chain functions take it through `functions_framework.cloud_event`; `accept_request` takes the HTTP
+request itself, because the framework answers 400 to a message without a body, and such a message must be
+rejected by name.
+
+    answer   when
+    2xx      handled, ignored as a duplicate, or rejected with an announcement: never delivered again
+    400      not an event of ours: retried, then kept in the dead-letter topic
+    503      our state store or event bus did not answer: retried
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import flask
+
+from shared import bootstrap
+from shared.domain.chain import Stage
+from shared.domain.delivery import chain_event, pushed_message
+from shared.domain.errors import MalformedEvent, StateUnavailable
+from shared.service import journal
+
+
+def deliver(stage: Stage, data: object) -> None:
+    """Run `stage` for the chain event in a CloudEvent's data."""
+    with _answering():
+        runner = bootstrap.runner(stage)
+        runner.handle(chain_event(data, runner.engine.topology.trigger(stage)))
+
+
+def accept(request: flask.Request) -> str:
+    """Register or reject the request that a delivery carries."""
+    with _answering():
+        bootstrap.accept_request().handle(*pushed_message(request.get_data()))
+    return "ok"
+
+
+def poll() -> None:
+    """One tick of re-poll."""
+    with _answering():
+        tick = bootstrap.repoll().handle()
+        if tick.woken or tick.published:
+            journal.note("INFO", "re-poll", woken=tick.woken, published=tick.published)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except MalformedEvent as error:
+        journal.note("ERROR", f"delivery refused: {error}")
+        flask.abort(400, str(error))
+    except StateUnavailable as error:
+        journal.note("ERROR", f"delivery to be retried: {error}")
+        flask.abort(503, "state store or event bus unavailable")

@@ -1,0 +1,102 @@
+"""What is deployed: each function's bundle works with nothing but its own requirements."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution, packages_distributions
+from pathlib import Path
+
+import pytest
+
+from infra.bundle import bundle, function_names
+
+ROOT = Path(__file__).parents[2]
+
+# Imports everything in the bundle, while every package outside the allowed set seems not to be installed.
+PROBE = """
+import importlib, pkgutil, sys
+sys.path.insert(0, sys.argv[1])
+forbidden = set(sys.argv[2].split(","))
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in forbidden:
+            raise ModuleNotFoundError(f"{name} is not in the function's requirements")
+
+sys.meta_path.insert(0, Blocker())
+import main
+from shared import bootstrap
+from shared.domain.chain import Stage
+name = sys.argv[3]
+bootstrap.runner(Stage(name)) if name in set(Stage) else getattr(bootstrap, name)()
+for module in sys.argv[4:]:
+    importlib.import_module(module)
+"""
+
+# Packages that the adapters behind a function import on first use.
+LAZY = {
+    "accept_request": ["google.cloud.firestore", "google.pubsub_v1"],
+    "repoll": ["google.cloud.firestore", "google.pubsub_v1"],
+    "prepare_tls": ["google.cloud.container_v1", "google.auth", "kubernetes.client", "helm_python"],
+    "configure_health_check": ["google.cloud.container_v1", "google.auth", "kubernetes.client"],
+    "provision_certificate": ["kubernetes.client", "cryptography.x509"],
+    "create_ingress": ["kubernetes.client"],
+    "verify_endpoint": ["kubernetes.client", "pymilvus", "dns.resolver", "cryptography.x509"],
+}
+
+
+def required(folder: Path) -> set[str]:
+    """The distributions that a bundle's requirements install, dependencies included."""
+    lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    found: set[str] = set()
+    queue = [line.split("==")[0] for line in lines]
+    while queue:
+        name = re.sub(r"[-_.]+", "-", queue.pop()).lower()
+        if name in found:
+            continue
+        try:
+            needs = distribution(name).requires or []
+        except ModuleNotFoundError:
+            continue
+        found.add(name)
+        queue += [re.split(r"[ ;<>=!~\[(]", need)[0] for need in needs if "extra ==" not in need]
+    return found
+
+
+def outside(allowed: set[str]) -> set[str]:
+    """Importable top-level packages that belong to no allowed distribution."""
+    owners = {
+        top: {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+        for top, names in packages_distributions().items()
+    }
+    return {top for top, names in owners.items() if not names & allowed}
+
+
+@pytest.mark.parametrize("name", function_names())
+def test_bundle_imports_with_just_its_requirements(name: str, tmp_path: Path) -> None:
+    folder = bundle(name, tmp_path)
+    blocked = ",".join(sorted(outside(required(folder))))
+    command = [sys.executable, "-I", "-c", PROBE, str(folder), blocked, name, *LAZY[name]]
+    shown = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"GOOGLE_CLOUD_PROJECT": "p"},
+        cwd=tmp_path,
+    )
+    assert shown.returncode == 0, shown.stderr
+
+
+@pytest.mark.parametrize("name", function_names())
+def test_functions_requirements_are_pinned_as_the_projects(name: str) -> None:
+    project = set((ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines())
+    own = (ROOT / "functions" / name / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert set(own) <= project
+
+
+def test_every_function_of_the_topology_has_a_folder_and_no_other_has() -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/main.py")}
+    assert folders == set(function_names())
