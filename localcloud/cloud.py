@@ -1,0 +1,138 @@
+"""The embedded cloud in one object: start it, talk to it through real clients, leave nothing behind."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from infra.bundle import TOPOLOGY
+from localcloud.addresses import HTTPS_PORT, Addresses
+from localcloud.controllers import ControlPlane, Delays
+from localcloud.firestore import FirestoreEmulator
+from localcloud.functions import Functions
+from localcloud.gates import Gates
+from localcloud.gke_api import ClusterFacts, GkeApiEmulator
+from localcloud.guard import Guard
+from localcloud.kube import KubeApi
+from localcloud.messaging import Messaging
+from localcloud.metadata import MetadataServer
+from localcloud.pubsub import Delivery, PubSubEmulator
+from localcloud.ticker import Ticker
+from localcloud.zone import Zone
+
+PROJECT = "milvus-testing-nonprod"
+CLUSTER = f"projects/{PROJECT}/locations/us-central1-a/clusters/milvus"
+OPERATOR = "operator@example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How much quicker than on Google Cloud things happen. Times in seconds."""
+
+    pace_scale: float = 0.2  # of the functions' waits
+    push_backoff_scale: float = 0.05  # of Pub/Sub's redelivery back-off
+    tick_s: float = 1.0  # instead of the scheduler's minute
+    lease_s: float = 20.0  # instead of the functions' time-outs
+    outbox_age_s: float = 3.0
+
+
+class Cloud:
+    """Pub/Sub, Firestore, GKE with one cluster, DNS and the deployed functions, on loopback addresses.
+
+    A context manager; leaving it, or the end of the process in any way, stops and removes everything.
+    """
+
+    def __init__(self, pacing: Pacing = Pacing(), delays: Delays | None = None) -> None:
+        self._pacing = pacing
+        self._stack = ExitStack()
+        self._topology: Mapping[str, Any] = yaml.safe_load(TOPOLOGY.read_text(encoding="utf-8"))
+        self.delays = delays or Delays()
+        self.gates = Gates()
+
+    def __enter__(self) -> Cloud:
+        with ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        self.guard = stack.enter_context(Guard())
+        self.folder = Path(tempfile.mkdtemp(prefix="milvus-l7-"))
+        self.guard.own_folder(self.folder)
+        self._start_control_planes(stack)
+        self.functions = Functions(self.guard, self.folder, self._function_environments(stack))
+        self.functions.start()
+        self._start_cluster(stack)
+        self.messaging = Messaging(self.pubsub.address, PROJECT)
+        stack.callback(self.messaging.close)
+        endpoints = {name: function.url for name, function in self.functions.all.items()}
+        self.messaging.create(self._topology, endpoints)
+        self.functions.wait_ready()
+        stack.enter_context(Ticker(self.messaging.publish, self._topology["schedules"], self._pacing.tick_s))
+
+    def _start_control_planes(self, stack: ExitStack) -> None:
+        self.kube = stack.enter_context(KubeApi(gates=self.gates))
+        self.pubsub = stack.enter_context(PubSubEmulator(gates=self.gates))
+        self.pubsub.delivery = Delivery(backoff_scale=self._pacing.push_backoff_scale)
+        self.firestore = stack.enter_context(FirestoreEmulator(gates=self.gates))
+        clusters = {CLUSTER: ClusterFacts(self.kube.endpoint, self.kube.ca_pem)}
+        self.gke_api = stack.enter_context(GkeApiEmulator(clusters, gates=self.gates))
+        self.zone = stack.enter_context(Zone())
+
+    def _start_cluster(self, stack: ExitStack) -> None:
+        addresses = Addresses()
+        stack.callback(addresses.close)
+        self.control_plane = ControlPlane(self.kube, self.guard, addresses, self.folder, self.delays)
+        self.control_plane.start()
+        stack.callback(self.control_plane.stop)
+
+    def _function_environments(self, stack: ExitStack) -> dict[str, dict[str, str]]:
+        scratch = self.folder / "tmp"
+        scratch.mkdir()
+        common = {
+            **self._topology["environment"],
+            **self.environment,
+            "TMPDIR": str(scratch),
+            "KUBECACHEDIR": str(scratch),
+            "CLOUDSDK_CONFIG": str(self.folder / "no-gcloud"),
+            "L7_PACE_SCALE": str(self._pacing.pace_scale),
+            "L7_LEASE_S": str(self._pacing.lease_s),
+            "L7_OUTBOX_AGE_S": str(self._pacing.outbox_age_s),
+            "L7_HTTPS_PORT": str(HTTPS_PORT),
+            "L7_DNS_SERVER": self.zone.address,
+        }
+        environments = {}
+        for name, function in self._topology["functions"].items():
+            identity = f"{function['identity']}@{PROJECT}.iam.gserviceaccount.com"
+            metadata = stack.enter_context(MetadataServer(identity, PROJECT, self.kube.issue_token))
+            environments[name] = {**common, **metadata.environment}
+        return environments
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What any client needs in its environment to talk to this cloud instead of Google's."""
+        return {
+            "GOOGLE_CLOUD_PROJECT": PROJECT,
+            "PUBSUB_EMULATOR_HOST": self.pubsub.address,
+            "FIRESTORE_EMULATOR_HOST": self.firestore.address,
+            "CONTAINER_EMULATOR_HOST": self.gke_api.address,
+        }
+
+    def kubeconfig(self) -> Path:
+        """A kubeconfig for the cluster, as a person with all rights."""
+        path = self.folder / "kubeconfig"
+        path.write_text(self.kube.kubeconfig(self.kube.issue_token(OPERATOR)), encoding="utf-8")
+        path.chmod(0o600)
+        return path

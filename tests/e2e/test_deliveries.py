@@ -1,0 +1,44 @@
+"""Every event three times and out of order: one effect."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from localcloud.cloud import PROJECT, Cloud, Pacing
+from localcloud.pubsub import Delivery
+from shared.domain.chain import Stage
+from shared.domain.setup import Status
+from tests.e2e.stage_play import Play
+
+pytestmark = pytest.mark.e2e
+
+
+def history(play: Play) -> Counter[tuple[str, str]]:
+    from google.cloud.firestore import Client
+
+    setup = play.setup()
+    assert setup is not None
+    entries = Client(project=PROJECT).collection("setups", setup.setup_id, "history").stream()
+    return Counter((entry.get("stage"), entry.get("outcome")) for entry in entries)
+
+
+def test_every_event_three_times_and_out_of_order_has_one_effect(cloud: Cloud) -> None:
+    play = Play(cloud, "triple")
+    play.install()
+    cloud.pubsub.delivery = Delivery(
+        copies=3, shuffle=random.Random(7), backoff_scale=Pacing().push_backoff_scale
+    )
+    play.publish()
+    play.wait(Status.VERIFIED)
+    cloud.pubsub.wait_idle(30)
+    seen = history(play)
+    assert [seen[stage, "done"] for stage in Stage] == [1] * len(Stage)
+    assert seen["accept_request", "created"] == 1
+    writes = Counter(play.writes())
+    assert writes["l7-prepare-tls create secrets/"] == 1  # one Helm revision
+    assert writes["l7-certificate create secrets/"] == 1  # one key
+    assert writes["l7-health-check patch services/triple-milvus"] == 1
+    assert writes["l7-ingress patch ingresses/triple-milvus"] == 1

@@ -1,0 +1,60 @@
+"""Each function is killed in the middle of its work; the setup still ends verified."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from localcloud.cloud import Cloud, Pacing
+from localcloud.gates import Call
+from shared.domain.setup import Status
+from tests.e2e.stage_play import Play
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """A cloud whose leases are short, because each kill costs one."""
+    with Cloud(Pacing(lease_s=8)) as started:
+        before = dict(os.environ)
+        os.environ.update(started.environment)
+        yield started
+        os.environ.clear()
+        os.environ.update(before)
+
+
+IN_THE_MIDDLE = {
+    "accept_request": Call("firestore", "Commit", "setups/", ""),
+    "prepare_tls": Call("kubernetes", "PATCH", "/deployments/", "l7-prepare-tls@"),
+    "configure_health_check": Call("kubernetes", "PATCH", "/services/", "l7-health-check@"),
+    "provision_certificate": Call("kubernetes", "POST", "/secrets", "l7-certificate@"),
+    "create_ingress": Call("kubernetes", "PATCH", "/ingresses/", "l7-ingress@"),
+    "verify_endpoint": Call("kubernetes", "GET", "/ingresses/", "l7-verify@"),
+    "repoll": Call("firestore", "RunQuery", "", ""),
+}
+
+
+@pytest.mark.timeout(500)
+def test_setup_ends_verified_though_each_function_is_killed_once(cloud: Cloud) -> None:
+    play = Play(cloud, "mortal")
+    play.install()
+    for number, (function, wanted) in enumerate(IN_THE_MIDDLE.items()):
+        with cloud.gates.hold(partial(matches, wanted)) as gate:
+            if number == 0:
+                play.publish()
+            gate.wait_reached(150)
+            cloud.functions.kill(function)
+    play.wait(Status.VERIFIED, timeout_s=180)
+
+
+def matches(wanted: Call, call: Call) -> bool:
+    return (
+        call.service == wanted.service
+        and call.method == wanted.method
+        and wanted.path in call.path
+        and call.caller.startswith(wanted.caller)
+    )
