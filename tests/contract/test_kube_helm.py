@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import helm_python as helm
 import pytest
 
+from shared.adapters.helm import sdk
 from tests.contract.kube_server import Space, fresh_space, managers, server_under_test  # noqa: F401 (fixtures)
+
+# As the product loads it: the name of the process decides Helm's field manager for the rest of its life.
+helm = sdk()
 
 SERVICE = """
 apiVersion: v1

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import helm_python as helm
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,8 +31,12 @@ from localcloud.controllers import ControlPlane
 from localcloud.controllers.client import KubeClient
 from localcloud.guard import Guard
 from localcloud.kube import KubeApi
+from shared.adapters.helm import sdk
 
 pytestmark = pytest.mark.e2e
+
+# As the product loads it: the name of the process decides Helm's field manager for the rest of its life.
+helm = sdk()
 
 Object = dict[str, Any]
 
