@@ -61,14 +61,27 @@ def wait_plaintext(cloud: Cloud, service: str) -> Plaintext:
             client.close()
             return Plaintext(address, version)
         time.sleep(0.2)
-    raise TimeoutError(f"Milvus did not answer at its Layer-4 address within {START_TIMEOUT_S:.0f} s")
+    raise TimeoutError(
+        f"Milvus did not answer at its Layer-4 address within {START_TIMEOUT_S:.0f} s; "
+        f"its log ends with: {_log_end(cloud)}"
+    )
+
+
+def _log_end(cloud: Cloud) -> str:
+    pods = _found(cloud, "/api/v1/namespaces/default/pods")["items"]
+    logs = [cloud.control_plane.pod_log("default", pod["metadata"]["name"]) or "" for pod in pods]
+    return " / ".join(log.strip().rpartition("\n")[2][-300:] for log in logs) or "(there is no Pod)"
+
+
+def _found(cloud: Cloud, path: str) -> dict[str, Any]:
+    client = KubeClient(cloud.kube.url, cloud.kube.ca_pem, cloud.kube.issue_token(OPERATOR))
+    try:
+        return client.find(path) or {}
+    finally:
+        client.close()
 
 
 def _address(cloud: Cloud, service: str) -> str | None:
-    client = KubeClient(cloud.kube.url, cloud.kube.ca_pem, cloud.kube.issue_token(OPERATOR))
-    try:
-        found = client.find(f"/api/v1/namespaces/default/services/{service}") or {}
-    finally:
-        client.close()
+    found = _found(cloud, f"/api/v1/namespaces/default/services/{service}")
     ingress = found.get("status", {}).get("loadBalancer", {}).get("ingress", [])
     return str(ingress[0]["ip"]) if ingress else None

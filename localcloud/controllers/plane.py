@@ -106,7 +106,11 @@ class ControlPlane:
             part.delays = delays
 
     def start(self) -> None:
-        """Start Envoy and all controllers, and serve Pod logs; returns at once."""
+        """Start Envoy and all controllers, and serve Pod logs; returns at once.
+
+        Raises `RuntimeError` if Milvus could not run here.
+        """
+        binaries.check_run_folder()
         self._cluster.serve_pod_logs(self.pod_log)
         self.envoy.start()
         self._store.start()

@@ -21,6 +21,20 @@ def cache_folder() -> Path:
     return folder
 
 
+# Where the server keeps its process id; not configurable (milvus-io/milvus `cmd/milvus/util.go`).
+RUN_FOLDERS = (Path("/run/milvus"), Path("/tmp/milvus"))
+
+
+def check_run_folder() -> None:
+    """Raise `RuntimeError` if the server could write to none of its two run folders: it would only exit."""
+    for folder in RUN_FOLDERS:
+        nearest = folder if folder.exists() else folder.parent
+        if os.access(nearest, os.W_OK):
+            return
+    folders = " or ".join(map(str, RUN_FOLDERS))
+    raise RuntimeError(f"Milvus must write to {folders}, and both belong to another user; remove the last")
+
+
 def milvus_binaries(cache: Path) -> Path:
     """The folder with the `milvus` executable and its libraries; unpacks on the first call per version.
 

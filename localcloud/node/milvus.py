@@ -99,12 +99,14 @@ class MilvusImage:
     def _run(self, ports: Mapping[int, int], folders: Folders) -> subprocess.Popen[bytes]:
         folder = binaries.milvus_binaries(self._cache)
         home = _home(folders.root)
+        temporary = home / "tmp"
+        temporary.mkdir(exist_ok=True)
         env = {
             **os.environ,
             "DEPLOY_MODE": "STANDALONE",
             "METRICS_PORT": str(ports[milvus_config.METRICS_PORT]),
-            "MILVUS_RUN_DIR": str(home / "run"),
             "LD_LIBRARY_PATH": str(folder),
+            "TMPDIR": str(temporary),  # it leaves a file there at each start
         }
         command: list[str | Path] = [folder / "milvus", "run", "standalone"]
         return self._guard.spawn(command, env=env, cwd=home, log_path=folders.log)
