@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -36,7 +36,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console(highlight=False)
     try:
-        with Cloud() as cloud:
+        with ExitStack() as stack:
+            with _step(console, "The embedded cloud runs"):
+                cloud = stack.enter_context(Cloud())
             os.environ.update(cloud.environment)
             return _run(cloud, console, keep=keep)
     except KeyboardInterrupt:
@@ -73,9 +75,8 @@ def _step(console: Console, what: str) -> Iterator[list[str]]:
     started, said = time.monotonic(), list[str]()
     with console.status(what):
         yield said
-    console.print(
-        f"[green]✓[/] {what}: {', '.join(said)} [dim]({time.monotonic() - started:.1f} s)[/]", soft_wrap=True
-    )
+    result = ": ".join([what, *said])
+    console.print(f"[green]✓[/] {result} [dim]({time.monotonic() - started:.1f} s)[/]", soft_wrap=True)
 
 
 def _publish() -> None:

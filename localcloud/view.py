@@ -112,6 +112,8 @@ def checklist_table(checklist: tuple[Check, ...]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in checklist:
         mark, style = CHECK_MARKS[check.state]
+        if check.state is CheckState.FAILED and not check.required:
+            mark, style = "!", "yellow"
         said = Text(check.message)
         if not check.required:
             said.append("  (optional)", "dim")

@@ -87,7 +87,7 @@ class World:
         assert setup.lease is not None
         self.chance.may_kill()
         if not self.chance.quiet and self.dice.random() < 0.3:
-            return Waiting(Reason.ADDRESS_PENDING, "not yet")
+            return Waiting(Reason.INGRESS_SYNC_FAILING, "not yet")
         return Done(Facts(address=f"{stage}"))
 
     def step(self) -> None:
