@@ -7,9 +7,11 @@ The folder is what is deployed, and what the embedded cloud runs.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -18,9 +20,14 @@ TOPOLOGY = ROOT / "infra" / "topology.yaml"
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
+def topology() -> dict[str, Any]:
+    """The parsed topology."""
+    return dict(yaml.safe_load(TOPOLOGY.read_text(encoding="utf-8")))
+
+
 def function_names() -> list[str]:
     """The functions of the topology, in the order of the chain."""
-    return list(yaml.safe_load(TOPOLOGY.read_text(encoding="utf-8"))["functions"])
+    return list(topology()["functions"])
 
 
 def bundle(name: str, target: Path) -> Path:
@@ -30,7 +37,8 @@ def bundle(name: str, target: Path) -> Path:
     shutil.copytree(ROOT / "functions" / name, folder, ignore=LEFT_OUT)
     shutil.copytree(ROOT / "shared", folder / "shared", ignore=LEFT_OUT)
     (folder / "infra").mkdir()
-    shutil.copy(TOPOLOGY, folder / "infra")
+    # As JSON, which a cold start reads without a YAML parser.
+    (folder / "infra" / "topology.json").write_text(json.dumps(topology()), encoding="utf-8")
     shutil.copy(ROOT / "constraints.txt", folder)
     return folder
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import yaml
-
-from infra.bundle import TOPOLOGY
+from infra.bundle import topology
 from localcloud.addresses import HTTPS_PORT, Addresses
 from localcloud.controllers import ControlPlane, Delays
 from localcloud.firestore import FirestoreEmulator
@@ -52,7 +50,7 @@ class Cloud:
     def __init__(self, pacing: Pacing = Pacing(), delays: Delays | None = None) -> None:
         self._pacing = pacing
         self._stack = ExitStack()
-        self._topology: Mapping[str, Any] = yaml.safe_load(TOPOLOGY.read_text(encoding="utf-8"))
+        self._topology: Mapping[str, Any] = topology()
         self.delays = delays or Delays()
         self.gates = Gates()
 

@@ -7,12 +7,12 @@ functions framework's worker, and a function must not pay for packages that its 
 from __future__ import annotations
 
 import gc
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-
-import yaml
+from typing import TYPE_CHECKING
 
 from shared import settings
 from shared.adapters.connections import ClusterConnections
@@ -21,16 +21,18 @@ from shared.adapters.firestore import FirestoreSetups
 from shared.adapters.gke import GkeClusters
 from shared.adapters.pubsub import PubSubEvents
 from shared.domain.chain import Stage, Topology, topology
-from shared.service.accept_request import AcceptRequest
 from shared.service.publishing import Outbox
-from shared.service.repoll import Repoll
 from shared.service.runner import Engine, Runner, StageWork
+
+if TYPE_CHECKING:
+    from shared.service.accept_request import AcceptRequest
+    from shared.service.repoll import Repoll
 
 # Imports make hundreds of thousands of objects that live for ever. Python's default, a collection every 700
 # new ones, spends part of a cold start on looking at them in vain; an event makes a few thousand.
 gc.set_threshold(100_000, 20, 20)
 
-TOPOLOGY = Path(__file__).parent.parent / "infra" / "topology.yaml"
+TOPOLOGY = Path(__file__).parent.parent / "infra" / "topology.json"  # made by infra/bundle.py
 
 
 class SystemClock:
@@ -48,7 +50,7 @@ def _settings() -> settings.Settings:
 
 @cache
 def _topology() -> Topology:
-    return topology(yaml.safe_load(TOPOLOGY.read_text(encoding="utf-8")))
+    return topology(json.loads(TOPOLOGY.read_text(encoding="utf-8")))
 
 
 @cache
@@ -119,11 +121,15 @@ def runner(stage: Stage) -> Runner:
 @cache
 def accept_request() -> AcceptRequest:
     """The use case of `accept_request`, with production adapters."""
+    from shared.service.accept_request import AcceptRequest
+
     return AcceptRequest(_outbox(), SystemClock(), _topology())
 
 
 @cache
 def repoll() -> Repoll:
     """The use case of `repoll`, with production adapters."""
+    from shared.service.repoll import Repoll
+
     age = timedelta(seconds=_settings().outbox_age_s)
     return Repoll(_outbox(), SystemClock(), _topology(), age)

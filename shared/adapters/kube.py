@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters import kube_answers
 from shared.adapters.kube_answers import Answer
+from shared.adapters.lazy_import import postponed
 from shared.domain.errors import Transient
 from shared.domain.reasons import Reason
 from shared.ports import ClusterAccess, Manifest, ObjectRef
@@ -35,6 +37,10 @@ _PLURALS = {
 }
 
 Query = list[tuple[str, str]]
+
+
+# Not used here; `config` alone loads OAuth and three credential plug-ins.
+UNUSED_PARTS = ("config", "dynamic", "watch", "stream", "utils", "leaderelection", "informer")
 
 
 @dataclass(slots=True)
@@ -99,7 +105,6 @@ class KubernetesObjects:
         self, verb: str, ref: ObjectRef, query: Query | None = None, body: Manifest | None = None
     ) -> Answer:
         """One request without retries: a stage is run again by state, and its lease must not run out."""
-        from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
         content_type = "application/apply-patch+yaml" if verb == "PATCH" else "application/json"
@@ -116,7 +121,7 @@ class KubernetesObjects:
         try:
             response = client.call_api(*request, _request_timeout=TIMEOUT_S)
             return Answer(response.status, _json(response.read()))  # type: ignore[no-untyped-call]
-        except (HTTPError, ApiException) as error:
+        except (HTTPError, rest_client().ApiException) as error:
             message = f"the Kubernetes API at {self.access.server} did not answer: {type(error).__name__}"
             raise Transient(Reason.CLUSTER_UNAVAILABLE, message) from error
 
@@ -126,18 +131,24 @@ class KubernetesObjects:
         return self._client
 
 
-def _client(access: ClusterAccess, token: Callable[[], str]) -> ApiClient:
-    from kubernetes.client import ApiClient, Configuration
+def rest_client() -> ModuleType:
+    """The module `kubernetes.client`, without the rest of its package, which costs several times as much."""
+    with postponed(f"kubernetes.{part}" for part in UNUSED_PARTS):
+        import kubernetes.client
+    return kubernetes.client
 
-    configuration = Configuration(host=access.server, ca_cert_data=access.ca_pem, retries=False)
+
+def _client(access: ClusterAccess, token: Callable[[], str]) -> ApiClient:
+    rest = rest_client()
+    configuration = rest.Configuration(host=access.server, ca_cert_data=access.ca_pem, retries=False)
     # The hook runs before every request, but only if there is a key already.
     configuration.api_key["authorization"] = "Bearer"
 
     def refresh(current: Any) -> None:
         current.api_key["authorization"] = f"Bearer {token()}"
 
-    configuration.refresh_api_key_hook = refresh  # type: ignore[assignment]
-    client = ApiClient(configuration)
+    configuration.refresh_api_key_hook = refresh
+    client: ApiClient = rest.ApiClient(configuration)
     client.user_agent = FIELD_MANAGER
     return client
 

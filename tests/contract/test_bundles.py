@@ -33,17 +33,19 @@ name = sys.argv[3]
 bootstrap.runner(Stage(name)) if name in set(Stage) else getattr(bootstrap, name)()
 for module in sys.argv[4:]:
     importlib.import_module(module)
+    if module == "shared.adapters.kube":
+        importlib.import_module(module).rest_client()
 """
 
 # Packages that the adapters behind a function import on first use.
 LAZY = {
     "accept_request": ["google.cloud.firestore", "google.pubsub_v1"],
     "repoll": ["google.cloud.firestore", "google.pubsub_v1"],
-    "prepare_tls": ["google.cloud.container_v1", "google.auth", "kubernetes.client", "helm_python"],
-    "configure_health_check": ["google.cloud.container_v1", "google.auth", "kubernetes.client"],
-    "provision_certificate": ["kubernetes.client", "cryptography.x509"],
-    "create_ingress": ["kubernetes.client"],
-    "verify_endpoint": ["kubernetes.client", "pymilvus", "dns.resolver", "cryptography.x509"],
+    "prepare_tls": ["google.cloud.container_v1", "google.auth", "shared.adapters.kube", "helm_python"],
+    "configure_health_check": ["google.cloud.container_v1", "google.auth", "shared.adapters.kube"],
+    "provision_certificate": ["shared.adapters.kube", "cryptography.x509"],
+    "create_ingress": ["shared.adapters.kube"],
+    "verify_endpoint": ["shared.adapters.kube", "pymilvus", "dns.resolver", "cryptography.x509"],
 }
 
 
