@@ -21,9 +21,11 @@ DEADLINE_S = 10.0
 # Starts a shell (the child) that ignores TERM and has a child of its own, writes both ids, and waits to be
 # ended.
 PARENT = """
-    import sys, time
+    import signal, sys, time
     from pathlib import Path
     from localcloud.guard import Guard
+    # A shell starts background jobs with INT ignored, and this is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     scratch = Path(sys.argv[1])
     guard = Guard()
     owned = scratch / "owned"
