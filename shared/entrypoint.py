@@ -43,7 +43,9 @@ def poll() -> None:
     """One tick of re-poll."""
     with _answering():
         tick = bootstrap.repoll().handle()
-        if tick.woken or tick.published:
+        if tick.is_full:
+            journal.note("WARNING", "re-poll is behind: more is due than one tick handles", woken=tick.woken)
+        elif tick.woken or tick.published:
             journal.note("INFO", "re-poll", woken=tick.woken, published=tick.published)
 
 

@@ -76,7 +76,17 @@ class Setups(Protocol):
         ...
 
     def due(self, now: datetime, limit: int) -> Sequence[Versioned]:
-        """At most `limit` setups whose `poll_at` has come, the longest due first."""
+        """At most `limit` setups whose `poll_at` has come, the longest due first.
+
+        Documents that this release cannot read are passed over.
+        """
+        ...
+
+    def postpone(self, due: Sequence[Versioned], poll_at: datetime) -> Sequence[Versioned]:
+        """Set only `poll_at`, of those that are still the version that was read; those it was set of.
+
+        Of several callers with the same version one succeeds. Not safe to repeat: the version has moved.
+        """
         ...
 
     def unpublished(self, before: datetime, limit: int) -> Sequence[Event]:
@@ -93,6 +103,10 @@ class Events(Protocol):
 
     def publish(self, event: Event) -> None:
         """Publish and wait until the bus has taken it. Repeating publishes again, with the same event id."""
+        ...
+
+    def publish_all(self, events: Sequence[Event]) -> None:
+        """Publish all, in few calls, and wait until the bus has taken them. Some may be out if it raises."""
         ...
 
     def reject(self, rejection: Rejection) -> None:

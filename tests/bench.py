@@ -1,4 +1,4 @@
-"""`make bench`: cold start, memory and warm time of each function. Figures, not assertions.
+"""`make bench`: cold start, memory and warm time of each function, and the cost of waiting. Figures only.
 
 Everything is compared within one run, because machines differ and are noisy: each function's start beside the
 floor it cannot avoid (functions framework and Firestore client), as medians of fresh processes.
@@ -20,6 +20,7 @@ from infra.bundle import bundle, function_names
 from localcloud.cloud import PROJECT, Cloud
 from shared.domain.chain import Stage
 from shared.domain.setup import Status
+from tests import bench_repoll
 from tests.e2e.stage_play import Play
 
 FRESH_PROCESSES = 9
@@ -126,5 +127,6 @@ def show_demo() -> None:
 
 if __name__ == "__main__":
     show_cold_starts()
+    bench_repoll.show()
     show_warm_stages()
     show_demo()

@@ -39,6 +39,10 @@ T = TypeVar("T")
 TRY_S = 10.0
 TOTAL_S = 30.0
 
+# A query is read in pages of this many documents, and given up after so many pages.
+PAGE = 500
+PAGES = 40
+
 _RESERVED_ID = re.compile(r"\.{0,2}|__.*__")
 _LONGEST_ID = 1500  # bytes
 
@@ -104,14 +108,38 @@ class FirestoreSetups:
     def due(self, now: datetime, limit: int) -> Sequence[Versioned]:
         """At most `limit` setups whose `poll_at` has come, the longest due first. Raises `StateUnavailable`.
 
-        A document that this release cannot read does not stop the others: the newer release that wrote it
-        looks after it. The same holds for the outbox.
+        Reads as many documents as it returns, and those before them that this release cannot read: up to
+        20,000 of these do not stop the others, and the newer release that wrote them looks after them. The
+        same holds for the outbox.
         """
-        return _readable(_versioned, self._query("setups", "poll_at", "<=", now, limit))
+        return self._readable(_versioned, self._query("setups", "poll_at", "<=", now), limit)
+
+    def postpone(self, due: Sequence[Versioned], poll_at: datetime) -> Sequence[Versioned]:
+        """Set only `poll_at`, in one Firestore `Commit`; those that were still the version that was read.
+
+        One that has changed makes Firestore refuse all, so the others are then found by halving. Raises
+        `StateUnavailable`, after which some may be postponed.
+        """
+        from google.api_core import exceptions
+
+        if not due:
+            return []
+        batch = self._client.batch()
+        for found in due:
+            option = self._client.write_option(last_update_time=found.version)
+            batch.update(self._setup(found.setup.setup_id), {"poll_at": poll_at}, option=option)
+        with _translated():
+            try:
+                batch.commit(**self._limits)
+            except (exceptions.FailedPrecondition, exceptions.NotFound):
+                half = len(due) // 2
+                halves = (due[:half], due[half:]) if half else ()
+                return [found for part in halves for found in self.postpone(part, poll_at)]
+        return due
 
     def unpublished(self, before: datetime, limit: int) -> Sequence[Event]:
         """At most `limit` events left in the outbox since before that moment, oldest first."""
-        return _readable(_event, self._query("outbox", "created_at", "<", before, limit))
+        return self._readable(_event, self._query("outbox", "created_at", "<", before), limit)
 
     def mark_published(self, event_id: str) -> None:
         """Take the event out of the outbox. Safe to repeat. Raises `StateUnavailable`."""
@@ -143,12 +171,24 @@ class FirestoreSetups:
         entry = {**event.payload(), "topic": event.topic, "created_at": SERVER_TIMESTAMP}
         batch.set(self._outbox(event.event_id), entry)
 
-    def _query(self, collection: str, field: str, comparison: str, moment: datetime, limit: int) -> list[Any]:
+    def _query(self, collection: str, field: str, comparison: str, moment: datetime) -> Any:
         from google.cloud.firestore import FieldFilter
 
         matching = self._client.collection(collection).where(filter=FieldFilter(field, comparison, moment))
-        with _translated():
-            return list(matching.order_by(field).limit(limit).stream(**self._limits))
+        return matching.order_by(field)
+
+    def _readable(self, read: Callable[[Any], T], query: Any, limit: int) -> list[T]:
+        """The first `limit` results that can be read, page by page with a cursor."""
+        found: list[T] = []
+        size = min(limit, PAGE)
+        for _ in range(PAGES):
+            with _translated():
+                page = list(query.limit(size).stream(**self._limits))
+            found += _those_readable(read, page)
+            if len(found) >= limit or len(page) < size:
+                break
+            query = query.start_after(page[-1])
+        return found[:limit]
 
 
 def _is_document_id(text: str) -> bool:
@@ -166,7 +206,7 @@ def _event(snapshot: Any) -> Event:
     return from_payload(entry["topic"], entry)
 
 
-def _readable(read: Callable[[Any], T], snapshots: Iterable[Any]) -> list[T]:
+def _those_readable(read: Callable[[Any], T], snapshots: Iterable[Any]) -> list[T]:
     found = []
     for snapshot in snapshots:
         with suppress(StateUnavailable, MalformedEvent):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+
+# How much earlier than its pace a wait may end.
+SPREAD = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +35,14 @@ class Paces(Enum):
 
     QUICK = Pace(first_s=5, cap_s=60, deadline_s=30 * 60)  # something is being programmed right now
     RETRY = Pace(first_s=5, cap_s=300, deadline_s=6 * 3600)  # a service did not answer as it should
+    ISSUING = Pace(first_s=15, cap_s=120, deadline_s=12 * 3600)  # Google issues a certificate: hours at worst
     HUMAN = Pace(first_s=30, cap_s=600, deadline_s=24 * 3600)  # somebody must change something first
+
+
+def spread(key: str) -> float:
+    """A factor on delays, above 0.9 and at most 1; the same key always gives the same.
+
+    Setups that began to wait together drift apart with every look, so they do not come due in one tick, and
+    their writes do not meet at one end of the index for ever. Only ever earlier: the cap stays the cap.
+    """
+    return 1 - SPREAD * zlib.crc32(key.encode()) / 2**32

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from shared.domain.backoff import spread
 from shared.domain.chain import ORDER, Stage
 from shared.domain.errors import LeaseLost
 from shared.domain.event import Event
@@ -156,7 +157,7 @@ def _waiting(setup: Setup, stage: Stage, outcome: Waiting, timing: Timing) -> Se
         looks=looks,
         waiting_since=since,
     )
-    wake_at = timing.now + pace.delay(looks) * timing.scale
+    wake_at = timing.now + pace.delay(looks) * timing.scale * spread(setup.setup_id)
     return replace(_with_record(setup, stage, record, timing.now), wake_at=wake_at, poll_at=wake_at)
 
 
@@ -184,8 +185,3 @@ def _words(span: timedelta) -> str:
 def is_due(setup: Setup, now: datetime) -> bool:
     """Whether re-poll must act: the setup is unfinished and its `poll_at` has come."""
     return setup.poll_at is not None and setup.poll_at <= now and setup.current is not None
-
-
-def polled(setup: Setup, now: datetime) -> Setup:
-    """The setup after re-poll has decided to wake it: due no more, until the wake-up has had time to work."""
-    return replace(setup, poll_at=now + WAKE_UP_PATIENCE)

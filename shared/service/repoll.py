@@ -1,30 +1,45 @@
-"""Wake what is due: waiting setups, expired leases, announcements that nobody followed, left-over events."""
+"""Wake what is due: waiting setups, expired leases, announcements that nobody followed, left-over events.
+
+    due, longest first --> postponed, a page at a time --> published
+                            compare-and-set: of overlapping ticks one wins each setup
+
+A tick is bounded in setups and in time. What is left stays due, and is the first of the next tick.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.domain import event as events
-from shared.domain import transitions
 from shared.domain.chain import Topology
-from shared.domain.errors import StateConflict
-from shared.ports import Clock, Commit, Versioned
+from shared.domain.errors import StateUnavailable
+from shared.domain.event import Event
+from shared.domain.transitions import WAKE_UP_PATIENCE
+from shared.ports import Clock, Versioned
 from shared.service.publishing import Outbox
 
+# Setups, and left-over events, that one tick handles at most (docs/adr/0008). Not more, also because three
+# writes to the index follow each wake-up.
+LIMIT = 2000
+# Setups that are postponed in one commit, and then published.
 PAGE = 100
-# A tick handles at most this many pages; what is left is the next tick's.
-PAGES = 20
+# When a tick begins nothing new any more; well below the function's time-out, because a call that is under
+# way may be repeated for half a minute.
+WAKING = timedelta(seconds=20)
+FLUSHING = timedelta(seconds=25)
 # Younger outbox entries are still being published by the execution that wrote them.
 OUTBOX_AGE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What one tick did."""
+    """What one tick did. `is_full`: more was due than it handled, so re-poll is behind."""
 
     woken: int
     published: int
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,43 +52,50 @@ class Repoll:
     outbox_age: timedelta = OUTBOX_AGE
 
     def handle(self) -> Tick:
-        """Wake every due setup once and publish left-over events. Overlapping ticks wake nothing twice.
+        """Wake due setups once for each due time and publish left-over events. Overlapping ticks are safe.
 
         Raises `StateUnavailable` if state or event bus do not answer; the next tick goes on.
         """
-        return Tick(self._wake_due(), self._publish_left_over())
-
-    def _wake_due(self) -> int:
-        woken = 0
-        for _ in range(PAGES):
-            page = self.outbox.setups.due(self.clock.now(), PAGE)
-            woken += sum(self._wake(found) for found in page)
-            if len(page) < PAGE:
+        started = self.clock.now()
+        due = [found for found in self.outbox.setups.due(started, LIMIT) if found.setup.current]
+        seen = woken = 0
+        for page in _pages(due):
+            if self.clock.now() - started >= WAKING:
                 break
-        return woken
+            woken += self._wake(page)
+            seen += len(page)
+        published = self._publish_left_over(started)
+        return Tick(woken, published, is_full=seen < len(due) or len(due) == LIMIT)
 
-    def _wake(self, found: Versioned) -> bool:
-        """Move `poll_at` on first: if publishing fails or the wake-up is lost, the setup is due again."""
-        now = self.clock.now()
-        stage = found.setup.current
-        if stage is None:
-            return False
-        try:
-            self.outbox.setups.commit(Commit(transitions.polled(found.setup, now), found.version))
-        except StateConflict:
-            return False  # somebody acts on it already
-        mark = f"{(found.setup.poll_at or now).timestamp():.3f}"
-        self.outbox.events.publish(events.wake_up(found.setup, stage, self.topology, mark))
-        return True
+    def _wake(self, page: Sequence[Versioned]) -> int:
+        """Postpone first: if publishing fails or a wake-up is lost, the setup is due again."""
+        until = self.clock.now() + WAKE_UP_PATIENCE
+        postponed = self.outbox.setups.postpone(page, until)  # somebody acts on the others already
+        self.outbox.events.publish_all([event for found in postponed for event in self._wake_up(found)])
+        return len(postponed)
 
-    def _publish_left_over(self) -> int:
-        published = 0
-        for _ in range(PAGES):
-            page = self.outbox.setups.unpublished(self.clock.now() - self.outbox_age, PAGE)
-            for event in page:
+    def _wake_up(self, found: Versioned) -> Iterator[Event]:
+        setup = found.setup
+        if setup.current is not None and setup.poll_at is not None:
+            yield events.wake_up(setup, setup.current, self.topology, f"{setup.poll_at.timestamp():.3f}")
+
+    def _publish_left_over(self, started: datetime) -> int:
+        """One that cannot be published does not hold up the others, but fails the tick."""
+        published, failure = 0, None
+        for event in self.outbox.setups.unpublished(started - self.outbox_age, LIMIT):
+            if self.clock.now() - started >= FLUSHING:
+                break
+            try:
                 self.outbox.events.publish(event)
                 self.outbox.setups.mark_published(event.event_id)
-            published += len(page)
-            if len(page) < PAGE:
-                break
+                published += 1
+            except StateUnavailable as error:
+                failure = error
+        if failure is not None:
+            raise failure
         return published
+
+
+def _pages(due: Sequence[Versioned]) -> Iterator[Sequence[Versioned]]:
+    for start in range(0, len(due), PAGE):
+        yield due[start : start + PAGE]

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -101,6 +101,12 @@ def test_publishing_again_repeats_the_event_id(bus: Bus) -> None:
     bus.events.publish(EVENT)
     bus.events.publish(EVENT)
     assert [body["event_id"] for body in bus.received(EVENT.topic)] == [EVENT.event_id] * 2
+
+
+def test_events_published_together_arrive_on_their_topics(bus: Bus) -> None:
+    others = [replace(EVENT, event_id=mark) for mark in ("2", "3")]
+    bus.events.publish_all([others[0], replace(EVENT, topic=TOPOLOGY.rejected_topic), others[1]])
+    assert sorted(body["event_id"] for body in bus.received(EVENT.topic)) == ["2", "3"]
 
 
 def test_rejection_arrives_with_its_remedy(bus: Bus) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from shared.domain.errors import StateConflict
@@ -53,6 +55,15 @@ class FakeSetups:
         due = [v for v in self.stored.values() if v.setup.poll_at is not None and v.setup.poll_at <= now]
         return sorted(due, key=lambda v: v.setup.poll_at or now)[:limit]
 
+    def postpone(self, due: Sequence[Versioned], poll_at: datetime) -> list[Versioned]:
+        return [found for found in due if self._is_postponed(found, poll_at)]
+
+    def _is_postponed(self, found: Versioned, poll_at: datetime) -> bool:
+        with suppress(StateConflict):
+            self.commit(Commit(replace(found.setup, poll_at=poll_at), found.version))
+            return True
+        return False
+
     def unpublished(self, before: datetime, limit: int) -> list[Event]:
         old = sorted((at, event.event_id, event) for at, event in self.outbox.values() if at < before)
         return [event for _, _, event in old][:limit]
@@ -78,6 +89,10 @@ class FakeEvents:
         if self.failure:
             raise self.failure
         self.published.append(event)
+
+    def publish_all(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self.publish(event)
 
     def reject(self, rejection: Rejection) -> None:
         if self.failure:

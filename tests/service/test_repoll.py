@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
 import pytest
 
 from shared.domain.chain import ORDER
 from shared.domain.errors import StateUnavailable
+from shared.domain.event import Event
 from shared.domain.outcome import Waiting
 from shared.domain.reasons import Reason
-from shared.service.repoll import PAGE, Tick
+from shared.ports import Versioned
+from shared.service.publishing import Outbox
+from shared.service.repoll import LIMIT, PAGE, Tick
 from tests.builders import request
 from tests.fakes.engine import FakeEngine, ScriptedWork
+from tests.fakes.state import FakeClock, FakeEvents, FakeSetups
 
 FIRST = ORDER[0]
 
@@ -72,12 +80,93 @@ def test_announcement_that_nobody_followed_is_repeated() -> None:
     assert cloud.repoll.handle().woken == 1
 
 
-def test_all_pages_of_due_setups_are_woken() -> None:
+def many(count: int) -> FakeEngine:
+    """That many setups, all due."""
     cloud = FakeEngine()
-    for number in range(PAGE + 5):
+    for number in range(count):
         cloud.accept.handle(f"m{number}", request(release=f"release-{number}"))
+    cloud.events.published.clear()
     cloud.clock.advance(minutes=10)
-    assert cloud.repoll.handle().woken == PAGE + 5
+    return cloud
+
+
+def test_all_pages_of_due_setups_are_woken() -> None:
+    cloud = many(PAGE + 5)
+    assert cloud.repoll.handle() == Tick(PAGE + 5, 0)
+    assert len({event.event_id for event in cloud.events.published}) == PAGE + 5
+
+
+def test_more_than_one_tick_handles_is_left_to_the_next() -> None:
+    cloud = many(LIMIT + 5)
+    assert cloud.repoll.handle() == Tick(LIMIT, 0, is_full=True)
+    assert cloud.repoll.handle() == Tick(5, 0)
+    assert len({event.setup_id for event in cloud.events.published}) == LIMIT + 5
+
+
+@dataclass
+class SlowEvents(FakeEvents):
+    """A bus that takes twelve seconds for each call."""
+
+    clock: FakeClock = field(kw_only=True)
+
+    def publish_all(self, events: Sequence[Event]) -> None:
+        super().publish_all(events)
+        self.clock.advance(seconds=12)
+
+
+def test_slow_tick_ends_in_time_and_the_next_goes_on() -> None:
+    cloud = many(5 * PAGE)
+    slow = SlowEvents(clock=cloud.clock)
+    repoll = replace(cloud.repoll, outbox=Outbox(cloud.setups, slow))
+    assert repoll.handle() == Tick(2 * PAGE, 0, is_full=True)
+    assert repoll.handle() == Tick(2 * PAGE, 0, is_full=True)
+    assert repoll.handle() == Tick(PAGE, 0)
+    assert len({event.setup_id for event in slow.published}) == 5 * PAGE
+
+
+@dataclass
+class RacingSetups(FakeSetups):
+    """A store in which another tick runs between this tick's reading and its writing."""
+
+    other: Callable[[], object] | None = None
+
+    def postpone(self, due: Sequence[Versioned], poll_at: datetime) -> list[Versioned]:
+        other, self.other = self.other, None
+        if other is not None:
+            other()
+        return super().postpone(due, poll_at)
+
+
+def test_tick_that_is_overtaken_by_another_wakes_nothing_twice() -> None:
+    cloud = many(PAGE + 5)
+    racing = RacingSetups(cloud.clock, cloud.setups.stored)
+    repoll = replace(cloud.repoll, outbox=Outbox(racing, cloud.events))
+    racing.other = repoll.handle
+    assert repoll.handle().woken == 0
+    assert len(cloud.events.published) == len({e.event_id for e in cloud.events.published}) == PAGE + 5
+
+
+@dataclass
+class PickyEvents(FakeEvents):
+    """A bus without the topic `gone`."""
+
+    def publish(self, event: Event) -> None:
+        if event.topic == "gone":
+            raise StateUnavailable("no such topic")
+        super().publish(event)
+
+
+def test_left_over_event_that_nobody_takes_does_not_hold_up_the_others() -> None:
+    cloud = FakeEngine(events=PickyEvents())
+    cloud.accept.handle("m1", request())
+    event = cloud.events.published.pop()
+    lost = [replace(event, topic="gone", event_id="0"), replace(event, event_id="1")]
+    cloud.setups.outbox = {each.event_id: (cloud.clock.now(), each) for each in lost}
+    cloud.clock.advance(minutes=1)
+    with pytest.raises(StateUnavailable):
+        cloud.repoll.handle()
+    assert [each.event_id for each in cloud.events.published] == ["1"]
+    assert list(cloud.setups.outbox) == ["0"]
 
 
 def test_fresh_outbox_entries_are_left_to_their_execution(waiting: FakeEngine) -> None:

@@ -87,6 +87,7 @@ class World:
         assert setup.lease is not None
         self.chance.may_kill()
         if not self.chance.quiet and self.dice.random() < 0.3:
+            # A wait whose deadline no run of steps reaches: giving up is right, but not what is tested here.
             return Waiting(Reason.INGRESS_SYNC_FAILING, "not yet")
         return Done(Facts(address=f"{stage}"))
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.backoff import spread
 from shared.domain.chain import ORDER, Stage
 from shared.domain.errors import LeaseLost
 from shared.domain.outcome import Done, Failed, Outcome, Waiting
@@ -125,7 +126,16 @@ def test_wait_grows_with_each_look_up_to_the_cap() -> None:
         setup = after(setup, FIRST, Waiting(Reason.ROLLOUT_IN_PROGRESS, "x"), at)
         assert setup.wake_at is not None
         delays.append((setup.wake_at - START - at).total_seconds())
-    assert delays == [5, 10, 20, 40, 60, 60]
+    factor = spread(setup.setup_id)
+    assert delays == pytest.approx([seconds * factor for seconds in (5, 10, 20, 40, 60, 60)], abs=1e-5)
+
+
+def test_setups_that_begin_to_wait_together_do_not_wake_together() -> None:
+    factors = sorted(spread(f"p.l.c.n.release-{number}") for number in range(1000))
+    assert 0.9 < factors[0] < 0.91
+    assert 0.99 < factors[-1] <= 1
+    tenths = [sum(0.9 + n / 100 < factor <= 0.91 + n / 100 for factor in factors) for n in range(10)]
+    assert all(70 <= count <= 130 for count in tenths)
 
 
 def test_wait_starts_over_when_the_reason_changes() -> None:

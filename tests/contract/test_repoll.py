@@ -1,0 +1,132 @@
+"""Re-poll over the real adapter and the Firestore emulator: what a tick reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from localcloud.firestore import FirestoreEmulator
+from shared.adapters import documents
+from shared.adapters.firestore import PAGE, FirestoreSetups
+from shared.domain.setup import Setup
+from shared.ports import Commit, Versioned
+from shared.service.publishing import Outbox
+from shared.service.repoll import Repoll
+from tests.builders import TOPOLOGY, new_setup
+from tests.fakes.state import START, FakeClock, FakeEvents
+
+
+@dataclass
+class Store:
+    """A store with an emulator that counts."""
+
+    emulator: FirestoreEmulator
+    setups: FirestoreSetups
+
+    def fill(self, setups: list[Setup], **changes: object) -> None:
+        """Write the documents in large batches, changed as told."""
+        client = self.setups._client
+        for start in range(0, len(setups), 500):
+            batch = client.batch()
+            for setup in setups[start : start + 500]:
+                reference = client.document(f"setups/{setup.setup_id}")
+                batch.set(reference, documents.to_document(setup) | changes)
+            batch.commit()
+
+    def spent(self) -> tuple[int, int]:
+        """Billed reads and writes so far."""
+        counts = self.emulator.counts
+        return counts.reads, counts.writes
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    with FirestoreEmulator() as emulator:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.address)
+        yield Store(emulator, FirestoreSetups(f"test-{uuid4().hex[:12]}"))
+
+
+@pytest.fixture
+def events() -> FakeEvents:
+    return FakeEvents()
+
+
+@pytest.fixture
+def repoll(store: Store, events: FakeEvents) -> Repoll:
+    return Repoll(Outbox(store.setups, events), FakeClock(START), TOPOLOGY)
+
+
+def waiting(count: int, minutes: float, mark: str = "r") -> list[Setup]:
+    """Setups whose `poll_at` is so many minutes away."""
+    at = START + timedelta(minutes=minutes)
+    return [replace(new_setup(release=f"{mark}{number}"), poll_at=at) for number in range(count)]
+
+
+def test_tick_reads_and_writes_only_what_is_due(store: Store, repoll: Repoll) -> None:
+    store.fill(waiting(1000, 5, "later"))
+    store.fill(waiting(10, -1, "due"))
+    reads, writes = store.spent()
+    assert repoll.handle().woken == 10
+    # The second query, for the outbox, finds nothing, which is billed as one read.
+    assert store.spent() == (reads + 10 + 1, writes + 10)
+
+
+def test_tick_without_anything_due_costs_two_reads_and_no_write(store: Store, repoll: Repoll) -> None:
+    store.fill(waiting(100, 5))
+    reads, writes = store.spent()
+    assert repoll.handle().woken == 0
+    assert store.spent() == (reads + 2, writes)
+
+
+def test_unreadable_documents_at_the_head_do_not_starve_the_others(store: Store, repoll: Repoll) -> None:
+    store.fill(waiting(PAGE + 20, -9, "newer"), schema_version=99)
+    store.fill(waiting(5, -1, "ours"))
+    assert repoll.handle().woken == 5
+
+
+def test_due_time_is_announced_once_by_ticks_with_the_same_view(
+    store: Store, repoll: Repoll, events: FakeEvents
+) -> None:
+    store.fill(waiting(7, -1))
+    seen = store.setups.due(START, 100)
+    until = START + timedelta(minutes=2)
+    first, second = store.setups.postpone(seen, until), store.setups.postpone(seen, until)
+    assert (len(first), len(second)) == (7, 0)
+    assert repoll.handle().woken == 0
+
+
+def test_ticks_at_the_same_time_wake_every_setup_once(store: Store, events: FakeEvents) -> None:
+    store.fill(waiting(250, -1))
+    ticks = [Repoll(Outbox(store.setups, events), FakeClock(START), TOPOLOGY) for _ in range(4)]
+    with ThreadPoolExecutor(len(ticks)) as pool:
+        woken = sum(done.woken for done in pool.map(lambda tick: tick.handle(), ticks))
+    assert woken == len(events.published) == len({event.event_id for event in events.published}) == 250
+
+
+def changed(store: Store, found: Versioned) -> None:
+    store.setups.commit(Commit(replace(found.setup, token=9), found.version))
+
+
+def test_setups_that_changed_meanwhile_do_not_stop_their_page(store: Store) -> None:
+    store.fill(waiting(9, -1))
+    seen = store.setups.due(START, 100)
+    for index in (0, 4, 8):
+        changed(store, seen[index])
+    postponed = store.setups.postpone(seen, START + timedelta(minutes=2))
+    assert list(postponed) == [seen[index] for index in (1, 2, 3, 5, 6, 7)]
+    assert [found.setup.token for found in store.setups.due(START, 100)] == [9, 9, 9]
+
+
+def test_postponing_changes_nothing_but_the_time(store: Store) -> None:
+    (setup,) = waiting(1, -1)
+    store.fill([setup], extra="of a newer release")
+    reference, until = store.setups._client.document(f"setups/{setup.setup_id}"), START + timedelta(minutes=2)
+    before = reference.get().to_dict()
+    store.setups.postpone(store.setups.due(START, 1), until)
+    assert before is not None
+    assert reference.get().to_dict() == before | {"poll_at": until}
