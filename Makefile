@@ -18,8 +18,8 @@ $(INSTALLED): requirements.txt requirements-dev.txt constraints.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
-demo: $(INSTALLED) ## one message puts a real Milvus behind a Layer-7 load balancer (KEEP=1 leaves it running)
-	@$(PY) -m localcloud.demo $(if $(KEEP),--keep)
+demo: $(INSTALLED) ## one message puts a real Milvus behind a Layer-7 load balancer (CERT=google-managed; KEEP=1 leaves it running; SLOW=1 waits as on Google Cloud)
+	@$(PY) -m localcloud.demo $(if $(KEEP),--keep) $(if $(CERT),--certificate $(CERT)) $(if $(SLOW),--real-time)
 
 test: $(INSTALLED) ## everything that CI runs: checks, then all tests
 	@$(MAKE) --no-print-directory check

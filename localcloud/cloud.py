@@ -12,7 +12,9 @@ from typing import Any
 
 from infra.bundle import topology
 from localcloud.addresses import HTTPS_PORT, Addresses
-from localcloud.controllers import ControlPlane, Delays
+from localcloud.authority import Authority, trust
+from localcloud.cloud_dns import CloudDnsEmulator
+from localcloud.controllers import ControlPlane, Delays, Internet
 from localcloud.firestore import FirestoreEmulator
 from localcloud.functions import Functions
 from localcloud.gates import Gates
@@ -27,6 +29,7 @@ from localcloud.zone import Zone
 
 PROJECT = "milvus-testing-nonprod"
 CLUSTER = f"projects/{PROJECT}/locations/us-central1-a/clusters/milvus"
+MANAGED_ZONE = f"projects/{PROJECT}/managedZones/milvus-io"
 OPERATOR = "operator@example.com"
 
 
@@ -88,11 +91,18 @@ class Cloud:
         clusters = {CLUSTER: ClusterFacts(self.kube.endpoint, self.kube.ca_pem)}
         self.gke_api = stack.enter_context(GkeApiEmulator(clusters, gates=self.gates))
         self.zone = stack.enter_context(Zone())
+        self.cloud_dns = stack.enter_context(
+            CloudDnsEmulator({MANAGED_ZONE: "milvus.io."}, self.zone.set_records, gates=self.gates)
+        )
+        self.authority = Authority()
+        self.authority.write_roots(self.roots)
 
     def _start_cluster(self, stack: ExitStack) -> None:
         addresses = Addresses()
         stack.callback(addresses.close)
-        self.control_plane = ControlPlane(self.kube, self.guard, addresses, self.folder, self.delays)
+        internet = Internet(self.authority, self.zone.lookup)
+        self.control_plane = ControlPlane(self.kube, self.guard, addresses, self.folder, internet)
+        self.control_plane.delays = self.delays
         self.control_plane.start()
         stack.callback(self.control_plane.stop)
 
@@ -102,6 +112,7 @@ class Cloud:
         common = {
             **self._topology["environment"],
             **self.environment,
+            **self.trust,
             "TMPDIR": str(scratch),
             "KUBECACHEDIR": str(scratch),
             "CLOUDSDK_CONFIG": str(self.folder / "no-gcloud"),
@@ -126,7 +137,21 @@ class Cloud:
             "PUBSUB_EMULATOR_HOST": self.pubsub.address,
             "FIRESTORE_EMULATOR_HOST": self.firestore.address,
             "CONTAINER_EMULATOR_HOST": self.gke_api.address,
+            "CLOUD_DNS_EMULATOR_HOST": self.cloud_dns.address,
         }
+
+    @property
+    def roots(self) -> Path:
+        """The system's root certificates in this cloud: the public ones, and that of Google's stand-in."""
+        return self.folder / "roots.pem"
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """Environment variables that make a process take `roots` for the system's.
+
+        To be set before the process starts: gRPC reads them once.
+        """
+        return trust(self.roots)
 
     def kubeconfig(self) -> Path:
         """A kubeconfig for the cluster, as a person with all rights."""

@@ -10,37 +10,70 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from localcloud.addresses import HTTPS_PORT
-from localcloud.cloud import CLUSTER, PROJECT, Cloud
+from localcloud.cloud import CLUSTER, PROJECT, Cloud, Pacing
+from localcloud.controllers import Delays
 from localcloud.release import install, wait_plaintext
-from localcloud.view import checklist_table, follow
+from localcloud.report import report
+from localcloud.view import follow
 from shared.adapters.firestore import FirestoreSetups
-from shared.domain.setup import CertificateFacts, Setup, SetupId, Status
+from shared.domain.chain import Stage
+from shared.domain.reasons import Reason
+from shared.domain.setup import CertificateType, Setup, SetupId
 
 RELEASE = "my-release"
 DOMAIN = "my-release.milvus.io"
-REQUEST = {"cluster": CLUSTER, "release": RELEASE, "domain": DOMAIN}
 SETUP_ID = SetupId(f"{PROJECT}.us-central1-a.milvus.default.{RELEASE}")
 TIMEOUT_S = 240.0
+TIMEOUT_REAL_TIME_S = 2 * 3600.0
+
+# As on Google Cloud on a good day.
+REAL_TIME = Delays(address_s=60, serving_s=300, resync_s=600, probe_s=15, certificate_s=600, edge_s=300)
+REAL_TIME_PACING = Pacing(pace_scale=1, push_backoff_scale=1, tick_s=60, lease_s=600, outbox_age_s=30)
+
+# A person who waits for nothing but this may need some looks of ours to notice what is missing.
+LOOKS_BEFORE_DNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks for."""
+
+    certificate: CertificateType
+    keep: bool
+    real_time: bool
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The message that is published."""
+        body: dict[str, Any] = {"cluster": CLUSTER, "release": RELEASE, "domain": DOMAIN}
+        if self.certificate is CertificateType.GOOGLE_MANAGED:
+            body["certificate"] = {"type": str(self.certificate)}
+        return body
 
 
 def main() -> int:
     """Run the demo; the exit status: 0 verified, 1 not, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the cloud running until Ctrl-C")
-    keep = parser.parse_args().keep
+    parser.add_argument("--certificate", type=CertificateType, choices=list(CertificateType))
+    parser.add_argument("--real-time", action="store_true", help="waits as long as on Google Cloud")
+    parser.set_defaults(certificate=CertificateType.SELF_MANAGED)
+    options = Options(**vars(parser.parse_args()))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console(highlight=False)
     try:
         with ExitStack() as stack:
             with _step(console, "The embedded cloud runs"):
-                cloud = stack.enter_context(Cloud())
+                quick_or_real = (REAL_TIME_PACING, REAL_TIME) if options.real_time else ()
+                cloud = stack.enter_context(Cloud(*quick_or_real))
             os.environ.update(cloud.environment)
-            return _run(cloud, console, keep=keep)
+            return _run(cloud, console, options)
     except KeyboardInterrupt:
         console.print("\nStopped; everything is cleaned up.")
         return 130
@@ -49,22 +82,27 @@ def main() -> int:
         return 1
 
 
-def _run(cloud: Cloud, console: Console, *, keep: bool) -> int:
+def _run(cloud: Cloud, console: Console, options: Options) -> int:
     with _step(console, f"Helm release {RELEASE} installed, Milvus reached in plaintext") as said:
         install(cloud, RELEASE)
         before = wait_plaintext(cloud, f"{RELEASE}-milvus")
         said.append(f"http://{before.address}:19530, Milvus {before.version}")
-    console.print(f"\nPublishing to l7-setup-requested:\n  {json.dumps(REQUEST)}\n", soft_wrap=True)
-    _publish()
+    request = json.dumps(options.request)
+    console.print(f"\nPublishing to l7-setup-requested:\n  {request}\n", soft_wrap=True)
+    _publish(request)
     setups = FirestoreSetups(PROJECT)
+
+    person = _Person(cloud, console)
 
     def load() -> Setup | None:
         found = setups.load(SETUP_ID)
+        if found:
+            person.look(found.setup)
         return found.setup if found else None
 
-    setup = follow(load, console, TIMEOUT_S)
-    verified = _report(setup, cloud.folder, console)
-    if keep:
+    setup = follow(load, console, TIMEOUT_REAL_TIME_S if options.real_time else TIMEOUT_S)
+    verified = report(setup, cloud, console)
+    if options.keep:
         _keep(cloud, console)
     return 0 if verified else 1
 
@@ -79,50 +117,40 @@ def _step(console: Console, what: str) -> Iterator[list[str]]:
     console.print(f"[green]✓[/] {result} [dim]({time.monotonic() - started:.1f} s)[/]", soft_wrap=True)
 
 
-def _publish() -> None:
+@dataclass(slots=True)
+class _Person:
+    """Somebody who reads why the setup waits, and creates the DNS record that it asks for."""
+
+    cloud: Cloud
+    console: Console
+    has_acted: bool = False
+
+    def look(self, setup: Setup) -> None:
+        record = setup.record(Stage.VERIFY_ENDPOINT)
+        if self.has_acted or record.reason is not Reason.DNS_RECORD_MISSING or not setup.facts.address:
+            return
+        if setup.desired.is_google_managed and record.looks >= LOOKS_BEFORE_DNS:
+            self.has_acted = True
+            self.cloud.zone.set_records(setup.desired.domain, {"A": [setup.facts.address]})
+            self.console.print(
+                f"[cyan]You create the DNS record[/]: {setup.desired.domain} A {setup.facts.address}",
+                soft_wrap=True,
+            )
+
+
+def _publish(request: str) -> None:
     from google.cloud.pubsub_v1 import PublisherClient
 
     publisher = PublisherClient()
     topic = publisher.topic_path(PROJECT, "l7-setup-requested")
-    publisher.publish(topic, json.dumps(REQUEST).encode()).result(timeout=10)
+    publisher.publish(topic, request.encode()).result(timeout=10)
     publisher.stop()
 
 
-def _report(setup: Setup, folder: Path, console: Console) -> bool:
-    """Print the endpoint, or which stage failed, why, and what to do; whether it is verified."""
-    certificate = setup.facts.certificate
-    if setup.status is not Status.VERIFIED or certificate is None or setup.facts.address is None:
-        stage = setup.current
-        record = setup.record(stage) if stage else None
-        if record and record.reason:
-            console.print(f"\n[red]✗ {stage}[/]: {record.reason}: {record.message}", soft_wrap=True)
-            console.print(f"  {record.reason.remedy}", soft_wrap=True)
-        return False
-    console.print("\n[bold green]Verified[/]")
-    console.print(f"  address      {setup.facts.address} (port {HTTPS_PORT}; 443 on GKE)")
-    console.print(f"  domain       {setup.desired.domain}")
-    console.print(f"  certificate  SHA-256 {certificate.sha256}", soft_wrap=True)
-    console.print(f"               expires {certificate.not_after:%Y-%m-%d}")
-    console.print(f"  Milvus       {setup.facts.milvus_version}\n")
-    console.print(checklist_table(setup.facts.checklist))
-    console.print(f"\n{_snippet(setup.facts.address, certificate, folder)}\n", markup=False, soft_wrap=True)
-    return True
-
-
-def _snippet(address: str, certificate: CertificateFacts, folder: Path) -> str:
-    pem = folder / f"{DOMAIN}.pem"
-    pem.write_text(certificate.pem, encoding="utf-8")
-    return (
-        "from pymilvus import MilvusClient\n\n"
-        f'client = MilvusClient(uri="https://{address}:{HTTPS_PORT}",\n'
-        f'                      server_pem_path="{pem}",\n'
-        f'                      server_name="{DOMAIN}")\n'
-        "print(client.get_server_version())"
-    )
-
-
 def _keep(cloud: Cloud, console: Console) -> None:
-    variables = "\n".join(f"  export {name}={value}" for name, value in cloud.environment.items())
+    variables = "\n".join(
+        f"  export {name}={value}" for name, value in (cloud.environment | cloud.trust).items()
+    )
     console.print(
         "The cloud keeps running until Ctrl-C. From another terminal:\n\n"
         f"  export KUBECONFIG={cloud.kubeconfig()}\n"

@@ -55,6 +55,16 @@ class Zone:
             if not records:
                 del self._records[name]
 
+    def lookup(self, domain: str, kind: str) -> tuple[str, ...]:
+        """The values of a name's records of a type ("A"), CNAMEs followed; empty if there are none."""
+        response = dns.message.make_response(dns.message.make_query(domain, kind))
+        with self._lock:
+            self._resolve(dns.name.from_text(domain), kind.upper(), response)
+        wanted = dns.rdatatype.from_text(kind)
+        return tuple(
+            record.to_text() for rrset in response.answer if rrset.rdtype == wanted for record in rrset
+        )
+
     def answer(self, wire: bytes) -> bytes | None:
         """The response to a query in wire format; None for what is no query."""
         try:
@@ -72,7 +82,9 @@ class Zone:
         for _ in range(MAX_CNAMES):
             records = self._records.get(dns.name.from_text(name.to_text().lower()))
             if records is None:
-                response.set_rcode(dns.rcode.NXDOMAIN)
+                # A name above others exists, though it has no records of its own (RFC 8020).
+                if not any(other.is_subdomain(name) for other in self._records):
+                    response.set_rcode(dns.rcode.NXDOMAIN)
                 return
             found = kind if kind in records else "CNAME"
             if found not in records:

@@ -84,9 +84,10 @@ def _provision_certificate() -> StageWork:
 
 
 def _create_ingress() -> StageWork:
+    from shared.adapters.cloud_dns import CloudDnsZones
     from shared.service.stages.create_ingress import CreateIngress
 
-    return CreateIngress(_connections())
+    return CreateIngress(_connections(), CloudDnsZones())
 
 
 def _verify_endpoint() -> StageWork:

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.domain.certificate import CertificateView, KeyPair
+from shared.domain.dns_diagnosis import CaaRecords
+from shared.domain.dns_records import ChangeSet, RecordSet
 from shared.domain.event import Event
 from shared.domain.rejection import Rejection
 from shared.domain.setup import Setup, SetupId
@@ -177,6 +179,14 @@ class KubeObjects(Protocol):
         """Create the object; False if one of its name exists, which is left as it is."""
         ...
 
+    def delete(self, live: Manifest) -> None:
+        """Delete the object as it was read; nothing happens if it is gone.
+
+        `Transient(CLUSTER_UNAVAILABLE)` if it was changed or replaced meanwhile: uid and resourceVersion are
+        preconditions. Finalizers may keep the object for a while, marked as being deleted.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -263,6 +273,26 @@ class Certificates(Protocol):
         ...
 
 
+class DnsZones(Protocol):
+    """DNS zones that we may write to, named `projects/P/managedZones/Z`.
+
+    Raises `Permanent(DNS_ZONE_REFUSED)` if the zone does not exist or must not be read or written, and
+    `Transient(DNS_ZONE_UNAVAILABLE)` for 429, 5xx, time-outs and records that changed after they were read.
+    """
+
+    def suffix(self, zone: str) -> str:
+        """The domain that the zone is for, with a final dot."""
+        ...
+
+    def records(self, zone: str, name: str) -> Sequence[RecordSet]:
+        """All record sets at exactly that name, which ends with a dot."""
+        ...
+
+    def change(self, zone: str, change: ChangeSet) -> None:
+        """Make the change, all or nothing. Repeating one that was made raises `Transient`."""
+        ...
+
+
 # Verification -------------------------------------------------------------------------------------
 
 
@@ -282,17 +312,18 @@ class ServedCertificate:
     sha256: str
     names: tuple[str, ...]
     not_after: datetime
+    distrust: str = ""  # why the system's roots do not vouch for it; "": they do, or `ca_pem` was given
 
 
 class EndpointProbe(Protocol):
     """A client's look at the load balancer from outside."""
 
     def served_certificate(self, endpoint: Endpoint) -> ServedCertificate:
-        """Handshake with SNI; does not judge the certificate. Raises `Transient(TLS_NOT_SERVED)`."""
+        """The certificate shown for the domain, trusted or not. Raises `Transient(TLS_NOT_SERVED)`."""
         ...
 
     def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
-        """The server version, by pymilvus through the load balancer, trusting only `endpoint.ca_pem`.
+        """The server version, by pymilvus through the load balancer, trusting what `endpoint` says.
 
         `deep` also creates a throw-away collection, inserts, searches and drops it.
         Raises `Transient(MILVUS_UNREACHABLE)`.
@@ -312,5 +343,12 @@ class Resolver(Protocol):
     """Public DNS."""
 
     def resolve(self, domain: str) -> Resolved:
-        """The A and AAAA records that the domain ends at. Raises `Transient(DNS_MISMATCH)` if DNS fails."""
+        """The A and AAAA records that the domain ends at. Raises `Transient(DNS_LOOKUP_FAILED)`."""
+        ...
+
+    def caa(self, domain: str) -> CaaRecords:
+        """The CAA records of the domain, or of its nearest parent that has any (RFC 8659, section 3).
+
+        Raises `Transient(DNS_LOOKUP_FAILED)`.
+        """
         ...

@@ -1,6 +1,6 @@
 """What Google and Kubernetes run in a GKE cluster, for the embedded one: one small module per controller."""
 
 from localcloud.controllers.delays import Delays
-from localcloud.controllers.plane import ControlPlane
+from localcloud.controllers.plane import ControlPlane, Internet
 
-__all__ = ["ControlPlane", "Delays"]
+__all__ = ["ControlPlane", "Delays", "Internet"]

@@ -20,3 +20,6 @@ class Delays:
     readiness_s: float = 0.3  # between two readiness probes of a Pod
     crash_s: float = 1.0  # first CrashLoopBackOff; doubles
     crash_cap_s: float = 8.0
+    certificate_s: float = 2.0  # between two attempts to provision a Google-managed certificate
+    certificate_attempts: int = 0  # after so many it has failed permanently; 0: it never gives up
+    edge_s: float = 1.0  # from an Active certificate to its being served

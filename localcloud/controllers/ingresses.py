@@ -16,6 +16,7 @@ from localcloud.controllers.client import KubeClient
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.events import Events
 from localcloud.controllers.fingerprints import fingerprint
+from localcloud.controllers.ssl_certificates import SslCertificates
 from localcloud.controllers.store import Store
 from localcloud.controllers.translation import Gathered, SyncError, TranslateError, Translation
 from localcloud.envoy.model import Balancing
@@ -38,14 +39,24 @@ class Progress:
     failures: int = field(default=0)
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What load balancers are made of."""
+
+    addresses: Addresses
+    envoy: Envoy
+    certificates: SslCertificates
+
+
 class Ingresses:
     """Acts on all Ingresses of the cluster."""
 
-    def __init__(self, client: KubeClient, store: Store, addresses: Addresses, envoy: Envoy) -> None:
+    def __init__(self, client: KubeClient, store: Store, edge: Edge) -> None:
         self._client = client
         self._store = store
-        self._addresses = addresses
-        self._envoy = envoy
+        self._addresses = edge.addresses
+        self._envoy = edge.envoy
+        self._certificates = edge.certificates
         self._events = Events(client, "loadbalancer-controller")
         self._progress: dict[str, Progress] = {}  # by Ingress uid
         self.delays = Delays()
@@ -91,6 +102,7 @@ class Ingresses:
     def _sync(self, ingress: Object, progress: Progress, gathered: Gathered) -> None:
         is_first = progress.translation is None
         complete = replace(gathered, secrets=self._secrets(ingress))
+        before = progress.translation
         progress.translation = translation.translate(ingress, complete, self.delays.probe_s)
         progress.failures = 0
         progress.next_sync = time.monotonic() + self.delays.resync_s
@@ -98,6 +110,14 @@ class Ingresses:
             progress.translated_at = time.monotonic()
         if progress.addressed_at:
             self._annotate(ingress, progress.translation)
+            self._report_certificates(ingress, before, progress.translation)
+
+    def _report_certificates(self, ingress: Object, before: Translation | None, now: Translation) -> None:
+        lists = [load_balancer.certificate_names(ingress, one) for one in (before, now) if one]
+        if lists[0] != lists[-1]:
+            metadata = ingress["metadata"]
+            name = names.front_end_name("ts", metadata["namespace"], metadata["name"])
+            self._events.normal(ingress, "Sync", f'TargetProxy "{name}" certs updated')
 
     def _retry_later(self, progress: Progress) -> None:
         delay_s = min(self.delays.retry_s * 2**progress.failures, self.delays.retry_cap_s)
@@ -113,13 +133,14 @@ class Ingresses:
             self._give_address(ingress, progress)
         address = self._addresses.lease(uid) if progress.addressed_at else ""
         is_serving = bool(address) and now - progress.addressed_at >= self.delays.serving_s
-        self._envoy.serve(
-            f"ingress/{uid}",
-            Balancing(
-                backends=self._backends(ingress, progress.translation),
-                http=load_balancer.front_ends(uid, address, progress.translation) if is_serving else (),
-            ),
-        )
+        pre_shared = progress.translation.pre_shared
+        self._certificates.use(uid, pre_shared, address)
+        part = Balancing()
+        if is_serving:
+            issued = self._certificates.served(pre_shared)
+            part = load_balancer.front_ends(uid, address, progress.translation, issued)
+        backends = (*self._backends(ingress, progress.translation), *part.backends)
+        self._envoy.serve(f"ingress/{uid}", replace(part, backends=backends))
 
     def _give_address(self, ingress: Object, progress: Progress) -> None:
         metadata = ingress["metadata"]
@@ -168,6 +189,7 @@ class Ingresses:
 
     def _forget(self, uid: str) -> None:
         self._envoy.serve(f"ingress/{uid}", Balancing())
+        self._certificates.use(uid, (), "")
         self._addresses.release(uid)
         self._progress.pop(uid, None)
 
@@ -178,6 +200,7 @@ class Ingresses:
             services=_named(self._store.list("services"), namespace),
             backend_configs=_named(self._store.list("backendconfigs"), namespace),
             secrets={},
+            ssl_certificates=self._certificates.names(),
         )
 
     def _secrets(self, ingress: Object) -> dict[str, Object]:

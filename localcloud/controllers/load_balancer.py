@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from localcloud.addresses import HTTP_PORT, HTTPS_PORT
 from localcloud.controllers import names
 from localcloud.controllers.translation import Translation
-from localcloud.envoy.model import HttpFrontEnd
+from localcloud.envoy.model import Backend, Balancing, Certificate, HttpFrontEnd, TcpFrontEnd
 from localcloud.envoy.process import Health
 
 Object = dict[str, Any]
@@ -29,16 +30,25 @@ STATUS_KEYS = (
 )
 
 
-def front_ends(uid: str, address: str, translation: Translation) -> tuple[HttpFrontEnd, ...]:
-    """Listeners for HTTP, unless it is disallowed, and for HTTPS, if there is a certificate."""
-    found = []
+def front_ends(
+    uid: str, address: str, translation: Translation, issued: tuple[Certificate, ...] = ()
+) -> Balancing:
+    """Listeners for HTTP, unless it is disallowed, and for HTTPS, if there is a certificate.
+
+    `issued` are those of the Google-managed certificates that can be served. While there are none at all,
+    connections to the HTTPS port are accepted, and closed without an answer.
+    """
+    certificates = (*issued, *translation.certificates)
+    routes, http = translation.routes, list[HttpFrontEnd]()
     if translation.allows_http:
-        found.append(HttpFrontEnd(f"http-{uid}", address, HTTP_PORT, translation.routes))
-    if translation.certificates:
-        found.append(
-            HttpFrontEnd(f"https-{uid}", address, HTTPS_PORT, translation.routes, translation.certificates)
-        )
-    return tuple(found)
+        http.append(HttpFrontEnd(f"http-{uid}", address, HTTP_PORT, routes))
+    if certificates:
+        http.append(HttpFrontEnd(f"https-{uid}", address, HTTPS_PORT, routes, certificates))
+    elif translation.pre_shared:
+        nobody = f"nobody-{uid}"
+        refusing = TcpFrontEnd(f"refusing-{uid}", address, HTTPS_PORT, nobody)
+        return Balancing(backends=(Backend(nobody, ()),), http=tuple(http), tcp=(refusing,))
+    return Balancing(http=tuple(http))
 
 
 def status_annotations(
@@ -49,13 +59,23 @@ def status_annotations(
     resources = {"url-map": "um"}
     if translation.allows_http:
         resources |= {"target-proxy": "tp", "forwarding-rule": "fr"}
-    if translation.certificates:
-        resources |= {"https-target-proxy": "ts", "https-forwarding-rule": "fs", "ssl-cert": "cr"}
+    certificates = certificate_names(ingress, translation)
+    if certificates:
+        resources |= {"https-target-proxy": "ts", "https-forwarding-rule": "fs"}
     found: dict[str, str | None] = {PREFIX + key: None for key in STATUS_KEYS}
     for key, kind in resources.items():
         found[PREFIX + key] = names.front_end_name(kind, metadata["namespace"], metadata["name"])
+    found[PREFIX + "ssl-cert"] = ",".join(certificates) or None
     found[PREFIX + "backends"] = json.dumps(_health(ingress, translation, health), sort_keys=True)
     return found
+
+
+def certificate_names(ingress: Object, translation: Translation) -> list[str]:
+    """The SslCertificates on the proxy, first that of the Google-managed ones, then one for each Secret."""
+    metadata = ingress["metadata"]
+    digests = [hashlib.sha256(item.chain_pem.encode()).hexdigest()[:16] for item in translation.certificates]
+    stem = names.front_end_name("cr", metadata["namespace"], metadata["name"])
+    return [*translation.pre_shared, *(f"{stem[: 62 - len(one)]}-{one}" for one in digests)]
 
 
 def _health(ingress: Object, translation: Translation, health: Mapping[str, Health]) -> dict[str, Health]:

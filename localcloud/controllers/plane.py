@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 from localcloud.addresses import Addresses, free_port
+from localcloud.authority import Authority
 from localcloud.controllers.client import KubeClient
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.deployments import Deployments
-from localcloud.controllers.ingresses import Ingresses
+from localcloud.controllers.ingresses import Edge, Ingresses
 from localcloud.controllers.kubelet import Kubelet
 from localcloud.controllers.loop import Loop
+from localcloud.controllers.managed_certificates import ManagedCertificates
 from localcloud.controllers.negs import Negs
 from localcloud.controllers.services import Services
+from localcloud.controllers.ssl_certificates import SslCertificates
 from localcloud.controllers.store import Store
+from localcloud.controllers.visibility import Lookup
 from localcloud.envoy.process import Envoy
 from localcloud.guard import Guard
 from localcloud.node import binaries
@@ -28,6 +33,7 @@ COLLECTIONS = {
     "deployments": "/apis/apps/v1/deployments",
     "ingresses": "/apis/networking.k8s.io/v1/ingresses",
     "backendconfigs": "/apis/cloud.google.com/v1/backendconfigs",
+    "managedcertificates": "/apis/networking.gke.io/v1/managedcertificates",
 }
 
 
@@ -49,6 +55,14 @@ class Cluster(Protocol):
         """Have it ask `source` (namespace, Pod, container) for logs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Internet:
+    """What Google-managed certificates need of the world: somebody who issues them, and public DNS."""
+
+    authority: Authority
+    lookup: Lookup
+
+
 class ControlPlane:
     """Runs everything in threads: `start()`, then `stop()`, or as a context manager.
 
@@ -61,7 +75,7 @@ class ControlPlane:
         guard: Guard,
         addresses: Addresses,
         state: Path,
-        delays: Delays | None = None,
+        internet: Internet | None = None,
     ) -> None:
         self._cluster = cluster
         self._clients: list[KubeClient] = []
@@ -74,16 +88,22 @@ class ControlPlane:
             self._client("system:service-controller"), self._store, addresses, self.envoy
         )
         gce = self._client("system:gce-controller")
-        self._ingresses = Ingresses(gce, self._store, addresses, self.envoy)
+        internet = internet or Internet(Authority(), lambda _name, _kind: ())
+        self.certificates = SslCertificates(internet.authority, internet.lookup)
+        edge = Edge(addresses, self.envoy, self.certificates)
+        self._ingresses = Ingresses(gce, self._store, edge)
+        managed = self._client("system:managed-certificate-controller")
+        self._managed = ManagedCertificates(managed, self._store, self.certificates)
         loops = {
             "kubelet": self._kubelet.sync,
             "deployments": deployments.reconcile,
             "services": self._services.reconcile,
             "negs": Negs(gce, self._store).reconcile,
             "ingresses": self._ingresses.reconcile,
+            "managed-certificates": self._managed.reconcile,
         }
         self._loops = [Loop(name, self._store, reconcile) for name, reconcile in loops.items()]
-        self.delays = delays or Delays()
+        self.delays = Delays()
 
     def __enter__(self) -> ControlPlane:
         self.start()
@@ -102,7 +122,7 @@ class ControlPlane:
     @delays.setter
     def delays(self, delays: Delays) -> None:
         self._delays = delays
-        for part in (self._kubelet, self._services, self._ingresses):
+        for part in (self._kubelet, self._services, self._ingresses, self._managed, self.certificates):
             part.delays = delays
 
     def start(self) -> None:

@@ -21,6 +21,8 @@ Object = dict[str, Any]
 CLASS = "kubernetes.io/ingress.class"
 ALLOW_HTTP = "kubernetes.io/ingress.allow-http"
 STATIC_IP = "kubernetes.io/ingress.global-static-ip-name"
+MANAGED_CERTIFICATES = "networking.gke.io/managed-certificates"
+PRE_SHARED_CERT = "ingress.gcp.kubernetes.io/pre-shared-cert"
 NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
 NO_FRONT_END = (
     "both HTTP and HTTPS are disabled "
@@ -44,6 +46,7 @@ class Gathered:
     services: Mapping[str, Object]
     backend_configs: Mapping[str, Object]
     secrets: Mapping[str, Object]
+    ssl_certificates: frozenset[str] = frozenset()  # of the project
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,9 @@ class Translation:
 
     backends: tuple[BackendSpec, ...]
     routes: tuple[Route, ...]
-    certificates: tuple[Certificate, ...]
+    certificates: tuple[Certificate, ...]  # of the Secrets
     allows_http: bool
+    pre_shared: tuple[str, ...] = ()  # SslCertificates; they come before the Secrets' certificates
 
 
 def is_gce(ingress: Object) -> bool:
@@ -92,6 +96,11 @@ def secret_names(ingress: Object) -> list[str]:
     return [str(entry.get("secretName") or "") for entry in ingress["spec"].get("tls") or []]
 
 
+def listed(annotation: str | None) -> list[str]:
+    """The items of a comma list, trimmed."""
+    return [item.strip() for item in (annotation or "").split(",") if item.strip()]
+
+
 def translate(ingress: Object, gathered: Gathered, fastest_probe_s: float) -> Translation:
     """The load balancer that the Ingress describes. Raises `TranslateError` or `SyncError`."""
     backends: dict[str, BackendSpec] = {}
@@ -104,14 +113,15 @@ def translate(ingress: Object, gathered: Gathered, fastest_probe_s: float) -> Tr
     certificates = tuple(_certificate(name, gathered.secrets) for name in secret_names(ingress))
     wishes = service_annotations.of(ingress)
     allows_http = wishes.get(ALLOW_HTTP, "true").lower() not in ("false", "f", "0")
-    if not allows_http and not certificates:
+    pre_shared = _pre_shared(wishes, gathered)
+    if not allows_http and not certificates and not pre_shared:
         raise SyncError(NO_FRONT_END)
     if STATIC_IP in wishes:
         # No addresses can be reserved in the embedded cloud.
         raise SyncError(
             f"the given static IP name {wishes[STATIC_IP]} doesn't translate to an existing static IP."
         )
-    return Translation(tuple(backends.values()), tuple(routes), certificates, allows_http)
+    return Translation(tuple(backends.values()), tuple(routes), certificates, allows_http, pre_shared)
 
 
 def backend_of(spec: BackendSpec, service: Object, pods: list[Object]) -> Backend:
@@ -250,6 +260,16 @@ def _no_backend_config(service: Object, port: Object, why: str) -> TranslateErro
         f'error getting BackendConfig for port "{port.get("name") or port["port"]}" on service '
         f'"{metadata["namespace"]}/{metadata["name"]}", err: {why}'
     )
+
+
+def _pre_shared(wishes: Mapping[str, str], gathered: Gathered) -> tuple[str, ...]:
+    names = tuple(listed(wishes.get(PRE_SHARED_CERT)))
+    missing = [name for name in names if name not in gathered.ssl_certificates]
+    if missing:
+        raise SyncError(
+            "errors - " + ",".join(f"{name}: unable to find existing SslCertificate" for name in missing)
+        )
+    return names
 
 
 def _certificate(name: str, secrets: Mapping[str, Object]) -> Certificate:

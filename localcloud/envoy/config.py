@@ -33,6 +33,8 @@ RAW_BUFFER = f"{TYPE}.extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 SECRET = f"{TYPE}.extensions.transport_sockets.tls.v3.Secret"
 HTTP_OPTIONS = f"{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions"
 
+CERTIFICATE_SLOTS = 4
+
 # What a GKE load balancer answers for a host or path that no rule has.
 NOT_FOUND = "response 404 (backend NotFound), service rules for the path non-existent \n"
 
@@ -58,7 +60,7 @@ def documents(folder: str, parts: Iterable[Balancing]) -> dict[str, str]:
             "config.endpoint.v3.ClusterLoadAssignment", [_load(backend)]
         )
     for front_end in http:
-        for index, certificate in enumerate(front_end.certificates):
+        for index, certificate in enumerate(_slots(front_end)):
             name = _secret_name(front_end, index)
             files[_file(name)] = _response(SECRET, [_secret(name, certificate)])
         files[_file(f"rds-{front_end.name}")] = _response(
@@ -102,6 +104,8 @@ def _cluster(folder: str, backend: Backend) -> Document:
         },
         # The real one sends nothing to unhealthy backends; Envoy would, when most of them are.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        # Envoy would keep an endpoint that is gone, or probed elsewhere now, while its old probe succeeds.
+        "ignore_health_on_host_removal": True,
     }
     if backend.protocol in ("HTTPS", "HTTP2"):
         cluster["transport_socket"] = _upstream_tls(backend.protocol)
@@ -157,6 +161,16 @@ def _secret(name: str, certificate: Certificate) -> Document:
             "private_key": {"inline_string": certificate.key_pem},
         },
     }
+
+
+def _slots(front_end: HttpFrontEnd) -> list[Certificate]:
+    """The certificates, filled up with the last one.
+
+    Another number of certificates would be another listener, and close the connections through this one. Of
+    those that have a name Envoy serves the first.
+    """
+    found = list(front_end.certificates)
+    return [*found, *found[-1:] * (-len(found) % CERTIFICATE_SLOTS)]
 
 
 def _secret_name(front_end: HttpFrontEnd, index: int) -> str:
@@ -229,7 +243,7 @@ def _bad_gateway() -> Document:
 def _downstream_tls(folder: str, front_end: HttpFrontEnd) -> Document:
     secrets = [
         {"name": name, "sds_config": _source(folder, name)}
-        for name in (_secret_name(front_end, index) for index in range(len(front_end.certificates)))
+        for name in (_secret_name(front_end, index) for index in range(len(_slots(front_end))))
     ]
     context = {
         "@type": DOWNSTREAM_TLS,

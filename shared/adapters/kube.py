@@ -34,6 +34,7 @@ _PLURALS = {
     ("apps/v1", "StatefulSet"): "statefulsets",
     ("networking.k8s.io/v1", "Ingress"): "ingresses",
     ("cloud.google.com/v1", "BackendConfig"): "backendconfigs",
+    ("networking.gke.io/v1", "ManagedCertificate"): "managedcertificates",
 }
 
 Query = list[tuple[str, str]]
@@ -87,6 +88,15 @@ class KubernetesObjects:
             return False
         kube_answers.content(answer, manifest["kind"])
         return True
+
+    def delete(self, live: Manifest) -> None:
+        """Delete the object in the version that was read; nothing happens if it is gone."""
+        read = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": read}
+        ref = _ref(live)
+        answer = self._send("DELETE", ref, body={**options, "propagationPolicy": "Background"})
+        if not answer.says_missing(ref.name):
+            kube_answers.content(answer, ref.kind)
 
     def _pages(self, ref: ObjectRef, query: Query) -> Sequence[Manifest]:
         kind = {"apiVersion": ref.api_version, "kind": ref.kind}  # items of a list do not say it

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -42,20 +42,28 @@ class EdgeProbe:
         self._https_port = https_port
 
     def served_certificate(self, endpoint: Endpoint) -> ServedCertificate:
-        """The certificate that is shown for the domain, not judged. Raises `Transient(TLS_NOT_SERVED)`."""
+        """The certificate shown for the domain, and without `ca_pem` whether the system's roots vouch for it.
+
+        Takes at most ten seconds. Raises `Transient(TLS_NOT_SERVED)`.
+        """
         try:
-            der = self._handshake(endpoint)
-            return _described(der)
+            if endpoint.ca_pem is not None:
+                return _described(self._handshake(endpoint, _unjudging()))
+            return self._judged(endpoint)
         except (OSError, ValueError) as error:
             place = f"{endpoint.address}:{self._https_port}"
             message = f"no TLS handshake with {place} for {endpoint.domain}: {checklist.excerpt(error)}"
             raise Transient(Reason.TLS_NOT_SERVED, message) from error
 
-    def _handshake(self, endpoint: Endpoint) -> bytes:
-        # Nothing is sent or trusted here: the caller compares the certificate with the one it knows.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    def _judged(self, endpoint: Endpoint) -> ServedCertificate:
+        try:
+            # Honours SSL_CERT_FILE, as OpenSSL does.
+            return _described(self._handshake(endpoint, ssl.create_default_context()))
+        except ssl.SSLCertVerificationError as error:
+            served = _described(self._handshake(endpoint, _unjudging()))
+            return replace(served, distrust=checklist.excerpt(error.verify_message or error))
+
+    def _handshake(self, endpoint: Endpoint, context: ssl.SSLContext) -> bytes:
         context.set_alpn_protocols(["h2"])
         deadline = time.monotonic() + HANDSHAKE_S
         with socket.create_connection((endpoint.address, self._https_port), HANDSHAKE_S) as connection:
@@ -64,7 +72,7 @@ class EdgeProbe:
                 return session.getpeercert(binary_form=True) or b""
 
     def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
-        """The server version, trusting only `endpoint.ca_pem`; `deep` as the port says.
+        """The server version, trusting `endpoint.ca_pem` or else the system's roots; `deep` as the port says.
 
         Takes about 20 s at most. Raises `Transient(MILVUS_UNREACHABLE)` for whatever goes wrong.
         """
@@ -100,6 +108,14 @@ class EdgeProbe:
             client.close()
 
 
+def _unjudging() -> ssl.SSLContext:
+    """For looking only: nothing is sent or trusted; the caller compares the certificate with one it knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 @dataclass(frozen=True, slots=True)
 class _Budget:
     """Time that is left until a moment of the monotonic clock."""
@@ -113,7 +129,10 @@ class _Budget:
 
 @contextmanager
 def _trusted(ca_pem: str | None) -> Iterator[dict[str, str]]:
-    """The client's arguments that make it trust only `ca_pem`, for the block; None: the system's roots."""
+    """The client's arguments that make it trust only `ca_pem`, for the block.
+
+    None: gRPC's default roots, which are those of GRPC_DEFAULT_SSL_ROOTS_FILE_PATH or its own bundle.
+    """
     if ca_pem is None:
         yield {}
         return

@@ -7,12 +7,12 @@ name, which only `neg-status` tells reliably. Both objects are untrusted input: 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.domain import checklist, untrusted
 from shared.domain.reasons import Reason
-from shared.domain.setup import Check, ServiceFacts
+from shared.domain.setup import Check, CheckState, ServiceFacts
 
 REPORT = "ingress.kubernetes.io/backends"
 NEG_STATUS = "cloud.google.com/neg-status"
@@ -43,6 +43,35 @@ def backends(ingress: Manifest | None, service: Manifest | None, port: ServiceFa
         return _unknown(f"the load balancer has not reported on {group} yet")
     message = f"the load balancer reports {group} {checklist.excerpt(state, 40)}"
     return checklist.failed(checklist.BACKENDS, Reason.BACKENDS_UNHEALTHY, message)
+
+
+def explained(check: Check, pods: Sequence[Manifest], firewall_change: str | None) -> Check:
+    """Unhealthy backends, told apart by whether their Pods are ready.
+
+    Ready Pods whose health checks fail have a firewall or a BackendConfig in the way. `firewall_change` is
+    what the controller asks a Shared VPC's admin for.
+    """
+    if check.state is not CheckState.FAILED or check.reason is not Reason.BACKENDS_UNHEALTHY:
+        return check
+    ready = sum(_is_ready(pod) for pod in pods)
+    if not ready:
+        message = f"{check.message}; none of {len(pods)} Pods is ready"
+        return checklist.failed(checklist.BACKENDS, Reason.BACKENDS_UNHEALTHY, message)
+    asked = f"; {checklist.excerpt(firewall_change, 300)}" if firewall_change else ""
+    message = f"{check.message}, although {ready} of {len(pods)} Pods are ready{asked}"
+    return checklist.failed(checklist.BACKENDS, Reason.BACKENDS_UNHEALTHY_PODS_READY, message)
+
+
+def selector(service: Manifest | None) -> Mapping[str, str]:
+    """The labels of the Service's Pods; empty if there are none, which selects no Pod."""
+    labels = untrusted.mapping(service, "spec", "selector")
+    return {key: value for key, value in labels.items() if isinstance(value, str)}
+
+
+def _is_ready(pod: Manifest) -> bool:
+    conditions = untrusted.objects(untrusted.mapping(pod, "status").get("conditions"))
+    is_going = bool(untrusted.mapping(pod, "metadata").get("deletionTimestamp"))
+    return not is_going and any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
 def _unknown(message: str) -> Check:

@@ -55,7 +55,7 @@ def fault(view: CertificateView, domain: str, now: datetime) -> str | None:
     """The first thing that keeps the pair from serving the domain now; None if nothing does."""
     if not view.is_pair:
         return "tls.key is not the key of the certificate in tls.crt"
-    if not any(_covers(name, domain) for name in view.names):
+    if not any(covers(name, domain) for name in view.names):
         listed = ", ".join(view.names[:5])[:200] or "none"
         return f"the certificate's subject alternative names ({listed}) do not cover {domain}"
     if view.not_before > now:
@@ -88,8 +88,11 @@ def _text(name: str, entries: Mapping[str, Any], key: str) -> str:
         raise invalid(f"{key} of Secret {name} is not base64 of PEM text") from None
 
 
-def _covers(name: str, domain: str) -> bool:
-    """RFC 6125: case does not matter, and a wildcard stands for exactly one label."""
+def covers(name: str, domain: str) -> bool:
+    """Whether a name on a certificate stands for the domain.
+
+    RFC 6125: case does not matter, and a wildcard stands for exactly one label.
+    """
     pattern, wanted = name.lower().rstrip("."), domain.lower()
     if pattern.startswith("*."):
         _, _, parent = wanted.partition(".")

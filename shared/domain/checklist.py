@@ -2,8 +2,9 @@
 
     1 certificate   2 backends   3 dns   4 tls   5 milvus
 
-`backends` is judged in `shared.domain.backend_state`. `dns` is optional for self-managed certificates: their
-clients may reach the address without public DNS, so a mismatch is shown with its remedy and stops nothing.
+`backends` is judged in `shared.domain.backend_state`; `certificate` and `dns` of a Google-managed certificate
+in `shared.domain.diagnosis`. `dns` is optional for self-managed certificates: their clients may reach the
+address without public DNS, so a mismatch is shown with its remedy and stops nothing.
 """
 
 from __future__ import annotations
@@ -12,23 +13,34 @@ import base64
 import binascii
 import hashlib
 import ssl
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from shared.domain import untrusted
+from shared.domain import dns_diagnosis, untrusted
+from shared.domain.certificate import covers
+from shared.domain.dns_diagnosis import Lookup
+from shared.domain.fault import Fault
 from shared.domain.outcome import Done, Failed, Outcome, Waiting
 from shared.domain.reasons import Reason
-from shared.domain.setup import CertificateFacts, Check, CheckState, Facts
+from shared.domain.setup import CertificateFacts, Check, CheckState, Facts, ManagedFacts
 
 CERTIFICATE, BACKENDS, DNS, TLS, MILVUS = "certificate", "backends", "dns", "tls", "milvus"
 
 # What waiting does not heal, but a new run of the earlier stages does.
-FINAL = frozenset({Reason.CERTIFICATE_INVALID, Reason.INGRESS_NOT_FOUND, Reason.SERVICE_NOT_FOUND})
+FINAL = frozenset(
+    {
+        Reason.CERTIFICATE_FAILED_PERMANENTLY,
+        Reason.CERTIFICATE_INVALID,
+        Reason.INGRESS_NOT_FOUND,
+        Reason.MANAGED_CERTIFICATE_GONE,
+        Reason.SERVICE_NOT_FOUND,
+    }
+)
 
 _REPEAT = "publish the request again"
-_LONGEST_MESSAGE = 400
+_LONGEST_MESSAGE = 600
 _SHOWN_SHA256 = 16
 
 
@@ -103,32 +115,69 @@ def _certificate_text(secret: Mapping[str, Any]) -> str:
         return ""
 
 
-def dns(domain: str, address: str, found: Collection[str]) -> Check:
-    """Whether the domain resolves to the load balancer's address and to nothing else (IPv4 and IPv6)."""
-    record = f"create the record `{domain}. A {address}`"
-    others = sorted(set(found) - {address})
-    if not found:
-        message = f"{domain} does not resolve; {record}"
-    elif others:
-        remove = f"remove what leads to {', '.join(others)}"
-        message = f"{domain} does not resolve to {address} alone; {remove}" + (
-            "" if address in found else f" and {record}"
-        )
-    else:
+def dns(domain: str, address: str, lookup: Lookup) -> Check:
+    """Whether the domain resolves to the load balancer's address and to nothing else; optional."""
+    if lookup.trouble:
+        return pending(DNS, Reason.DNS_LOOKUP_FAILED, lookup.trouble, required=False)
+    fault = dns_diagnosis.address_fault(domain, address, lookup)
+    if fault is None:
         return passed(DNS, f"{domain} resolves to {address}", required=False)
-    return failed(DNS, Reason.DNS_MISMATCH, message, required=False)
+    return failed(DNS, Reason.DNS_MISMATCH, fault.message, required=False)
 
 
-def tls(served_sha256: str, served_names: Collection[str], provisioned: CertificateFacts) -> Check:
-    """Whether the certificate that the handshake showed is the provisioned one."""
-    if served_sha256 == provisioned.sha256:
-        return passed(TLS, f"serves the provisioned certificate, {served_sha256[:_SHOWN_SHA256]}…")
-    names = excerpt(", ".join(served_names) or "no name", 120)
-    message = (
-        f"serves certificate {served_sha256[:_SHOWN_SHA256]}… for {names}; "
-        f"provisioned is {provisioned.sha256[:_SHOWN_SHA256]}…"
-    )
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The leaf certificate that a handshake showed."""
+
+    sha256: str
+    names: tuple[str, ...]
+    distrust: str = ""  # why the system's roots do not vouch for it under the domain; "": they do
+
+    def stands_for(self, domain: str) -> bool:
+        """Whether it covers the domain."""
+        return any(covers(name, domain) for name in self.names)
+
+    def __str__(self) -> str:
+        """For people."""
+        names = excerpt(", ".join(self.names) or "no name", 120)
+        return f"serves certificate {self.sha256[:_SHOWN_SHA256]}… for {names}"
+
+
+def tls(served: Served, provisioned: CertificateFacts) -> Check:
+    """Whether the certificate that the handshake showed is the provisioned one of the Secret."""
+    if served.sha256 == provisioned.sha256:
+        return passed(TLS, f"serves the provisioned certificate, {served.sha256[:_SHOWN_SHA256]}…")
+    message = f"{served}; provisioned is {provisioned.sha256[:_SHOWN_SHA256]}…"
     return failed(TLS, Reason.OTHER_CERTIFICATE_SERVED, message)
+
+
+def managed_tls(
+    served: Served, domain: str, wanted: ManagedFacts, replaced: CertificateFacts | None
+) -> Check:
+    """Whether the certificate that is shown for one domain can be a Google-managed one.
+
+    Its hash is not known, so it must not be the Secret's, cover the domain, and be vouched for by the
+    system's roots. It may be an earlier managed one that covers the domain too: their controller sorts them,
+    so which is shown is not ours to say (gke-managed-certs `pkg/controller/sync`). After the certificate is
+    Active it takes minutes more until every front end shows it (gke-managed-certs#39).
+    """
+    if replaced is not None and served.sha256 == replaced.sha256:
+        problem = f"still the one of Secret {replaced.secret}, not ManagedCertificate {wanted.name}'s"
+    elif not served.stands_for(domain):
+        problem = f"which does not cover {domain}"
+    elif served.distrust:
+        problem = f"which no client trusts by the system's roots: {excerpt(served.distrust)}"
+    else:
+        return passed(TLS, f"{served}, trusted by the system's roots")
+    return failed(TLS, Reason.OTHER_CERTIFICATE_SERVED, f"{served}, {problem}")
+
+
+def explained(check: Check, trouble: Fault | None) -> Check:
+    """What is not there yet, because the controller cannot build it, is told by the controller's trouble."""
+    not_there = check.state is CheckState.PENDING or check.reason is Reason.TLS_NOT_SERVED
+    if trouble is None or check.state is CheckState.PASSED or not not_there:
+        return check
+    return failed(check.name, trouble.reason, trouble.message, required=check.required)
 
 
 def confirmed(backends: Check) -> Check:

@@ -1,67 +1,88 @@
-"""How far GKE's Ingress controller has come with an Ingress: its address, or its own words on why not.
+"""How far GKE's Ingress controller has come with an Ingress: its address, or why there is none.
 
-Source: kubernetes/ingress-gce `pkg/events`, `pkg/controller/controller.go`, `pkg/loadbalancers/l7s.go`.
+Source: kubernetes/ingress-gce `pkg/events`, `pkg/controller/controller.go`, `pkg/annotations/ingress.go`;
+GoogleCloudPlatform/gke-managed-certs `pkg/controller/sync`. Ingress and events are untrusted input.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from shared.domain import ingress_trouble, untrusted
+from shared.domain.fault import Fault
+from shared.domain.manifests import MANAGED_CERTIFICATES
 from shared.domain.outcome import Waiting
 from shared.domain.reasons import Reason
 
 Manifest = Mapping[str, Any]
 
-SHOWN_WORDS = 300  # characters of an event's message that are passed on
-
-# Wraps any error of the frontend, also when the load balancer is first made: the rest is the cause.
-_MISLEADING = re.compile(r"^.*loadbalancer \S+ does not exist:\s*", re.DOTALL)
-
 
 def address(ingress: Manifest | None) -> str | None:
     """The load balancer's IP address, or None while it has none. Having one does not mean that it serves."""
-    status = (ingress or {}).get("status") or {}
-    entries = (status.get("loadBalancer") or {}).get("ingress") or [{}]
-    return entries[0].get("ip") or None
+    entries = untrusted.objects(untrusted.mapping(ingress, "status", "loadBalancer").get("ingress"))
+    return untrusted.text(entries[0].get("ip")) or None if entries else None
+
+
+def names(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
+    """The names in an annotation that holds a list separated by commas; spaces do not count."""
+    text = untrusted.text(untrusted.mapping(ingress, "metadata", "annotations").get(annotation))
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def waiting(ingress: Manifest | None, events: Sequence[Manifest]) -> Waiting:
     """Why there is no address yet, judged by the Ingress' events, oldest first."""
-    uid = (ingress or {}).get("metadata", {}).get("uid")
-    trouble = _trouble([event for event in events if _is_about(event, uid)])
-    if trouble is None:
+    found = trouble(ingress, events)
+    if found is None:
         return Waiting(Reason.ADDRESS_PENDING, "the load balancer has no address yet")
-    return Waiting(
-        Reason.INGRESS_SYNC_FAILING, f"{trouble.get('reason', 'Warning')!s:.40}: {_words(trouble)}"
-    )
+    return Waiting(found.reason, found.message)
 
 
-def _trouble(events: Sequence[Manifest]) -> Manifest | None:
-    """The newest Warning that no success has followed."""
+def trouble(
+    ingress: Manifest | None, events: Sequence[Manifest], present: Collection[str] = ()
+) -> Fault | None:
+    """What the newest Warning means that no success has followed and that is still about this Ingress.
+
+    `present`: ManagedCertificates that are known to exist, so that a warning that misses one is old.
+    """
+    uid = untrusted.mapping(ingress, "metadata").get("uid")
+    wanted = set(names(ingress, MANAGED_CERTIFICATES)) - set(present)
     for event in reversed(events):
-        if event.get("type") == "Warning":
-            return event
+        if not _is_about(event, uid):
+            continue
+        if event.get("type") == "Warning" and not _is_settled(event, wanted):
+            return ingress_trouble.classified(untrusted.text(event.get("reason")), _message(event))
         if _is_success(event):
             return None
     return None
 
 
+def firewall_change(events: Sequence[Manifest]) -> str | None:
+    """The firewall rule that a Shared VPC's admin must create, in the controller's words, or None."""
+    asked = [_message(event) for event in events if event.get("reason") == "XPN"]
+    return asked[-1] if asked else None
+
+
+def _is_settled(event: Manifest, wanted: Collection[str]) -> bool:
+    """Whether it misses a ManagedCertificate that is no longer `wanted`: nobody announces that it is well."""
+    missed = ingress_trouble.missing_certificate(_message(event))
+    return missed is not None and missed not in wanted
+
+
 def _is_success(event: Manifest) -> bool:
     """`Scheduled for sync` is said before every attempt, so it is none; a created part or an address is."""
+    if event.get("type") == "Warning":
+        return False
     if event.get("reason") == "IPChanged":
         return True
-    return event.get("reason") == "Sync" and not str(event.get("message")).startswith("Scheduled")
+    return event.get("reason") == "Sync" and not _message(event).startswith("Scheduled")
 
 
-def _is_about(event: Manifest, uid: str | None) -> bool:
+def _is_about(event: Manifest, uid: object) -> bool:
     """An earlier Ingress of the same name has left its events behind."""
-    about = (event.get("involvedObject") or {}).get("uid")
+    about = untrusted.mapping(event, "involvedObject").get("uid")
     return about is None or about == uid
 
 
-def _words(event: Manifest) -> str:
-    text = _MISLEADING.sub("", str(event.get("message") or ""))
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:SHOWN_WORDS]
+def _message(event: Manifest) -> str:
+    return untrusted.text(event.get("message"))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from shared.domain import untrusted
 from shared.domain.certificate import TLS_TYPE, KeyPair
 from shared.domain.errors import Permanent
 from shared.domain.reasons import Reason
@@ -25,6 +27,16 @@ HEALTH_PORT = 9091
 HEALTH_PATH = "/healthz"
 
 INGRESS_CLASS = "kubernetes.io/ingress.class"
+MANAGED_CERTIFICATES = "networking.gke.io/managed-certificates"  # comma list of names
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """What an Ingress serves, and with which certificates; what comes first is preferred."""
+
+    hosts: tuple[str, ...] = ()
+    managed: tuple[str, ...] = ()  # names of ManagedCertificates
+    secrets: tuple[str, ...] = ()  # names of TLS Secrets
 
 
 def service_of(setup: Setup) -> ServiceFacts:
@@ -38,8 +50,7 @@ def is_ours(live: Manifest | None) -> bool:
     """Whether we made the object, or would make it: only such objects are labelled, and ever deleted."""
     if live is None:
         return True
-    labels = live.get("metadata", {}).get("labels") or {}
-    return bool(labels.get(MANAGED_BY) == OURS)
+    return bool(untrusted.mapping(live, "metadata", "labels").get(MANAGED_BY) == OURS)
 
 
 def backend_config_name(service: ServiceFacts) -> str:
@@ -94,22 +105,39 @@ def tls_secret(desired: Desired, name: str, pair: KeyPair) -> Manifest:
     }
 
 
-def ingress(desired: Desired, service: ServiceFacts, secret: str) -> Manifest:
-    """The Ingress from the domain to the Service's gRPC port, with our label.
+def managed_certificate(desired: Desired, name: str) -> Manifest:
+    """The ManagedCertificate for the desired domains, with our label. It must never be applied again with
+    other domains: the controller would delete the certificate that serves.
+    """
+    return {
+        "apiVersion": "networking.gke.io/v1",
+        "kind": "ManagedCertificate",
+        "metadata": _metadata(desired, name, labelled=True),
+        "spec": {"domains": list(desired.domains)},
+    }
+
+
+def ingress(desired: Desired, service: ServiceFacts, attachments: Attachments) -> Manifest:
+    """The Ingress from the hosts to the Service's gRPC port, with our label.
 
     The class is an annotation: `ingressClassName` makes GKE's controller ignore the Ingress
-    (kubernetes/ingress-gce `pkg/utils/utils.go`). The TLS entry names no hosts: they have no effect there.
+    (kubernetes/ingress-gce `pkg/utils/utils.go`). The TLS entries name no hosts: they have no effect there.
+    Without a Secret there is no TLS entry at all: one that names none makes the whole sync fail
+    (kubernetes/ingress-gce#1334).
     """
     backend = {"service": {"name": service.name, "port": {"number": service.port}}}
-    path = {"path": "/", "pathType": "Prefix", "backend": backend}
-    metadata = _metadata(desired, service.name, labelled=True)
+    paths = {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}
+    annotations = {INGRESS_CLASS: "gce"}
+    if attachments.managed:
+        annotations[MANAGED_CERTIFICATES] = ",".join(attachments.managed)
+    tls = [{"secretName": secret} for secret in attachments.secrets]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": {**metadata, "annotations": {INGRESS_CLASS: "gce"}},
+        "metadata": {**_metadata(desired, service.name, labelled=True), "annotations": annotations},
         "spec": {
-            "tls": [{"secretName": secret}],
-            "rules": [{"host": desired.domain, "http": {"paths": [path]}}],
+            **({"tls": tls} if tls else {}),
+            "rules": [{"host": host, "http": paths} for host in attachments.hosts],
         },
     }
 

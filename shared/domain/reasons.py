@@ -194,6 +194,52 @@ class Reason(StrEnum):
         "The TLS Secret does not hold a certificate and key that fit each other, the domain and the date.",
         "Put a fitting pair into the Secret; the message says what does not fit.",
     )
+    CERTIFICATE_PROVISIONING = (
+        "CertificateProvisioning",
+        "Google is issuing the certificate.",
+        "Nothing to do; it usually takes 10 to 60 minutes once DNS leads to the load balancer.",
+        Paces.ISSUING,
+    )
+    CERTIFICATE_NOT_ATTACHED = (
+        "CertificateNotAttached",
+        "The ManagedCertificate is not attached to the load balancer.",
+        "Nothing to do at first; if it lasts, publish the request again and look at the Ingress' events.",
+        Paces.QUICK,
+    )
+    CAA_FORBIDS = (
+        "CaaForbids",
+        "CAA records of the domain, or of a parent of it, forbid Google to have a certificate issued.",
+        'Add the CAA records `0 issue "pki.goog"` and `0 issue "letsencrypt.org"` where the message says.',
+        Paces.HUMAN,
+    )
+    CERTIFICATE_RATE_LIMITED = (
+        "CertificateRateLimited",
+        "The certificate authority has limited the rate at which it issues for the domain.",
+        "Wait: Google tries again. Do not recreate the certificate meanwhile, which counts as one more.",
+        Paces.HUMAN,
+    )
+    CERTIFICATE_FAILED_PERMANENTLY = (
+        "CertificateFailedPermanently",
+        "Google has given up issuing the certificate and does not try again.",
+        'Correct what the message names, then publish the request with "recreate_failed": true.',
+    )
+    CERTIFICATE_RENEWAL_FAILED = (
+        "CertificateRenewalFailed",
+        "Google could not renew the certificate; the old one is served until it expires.",
+        "Correct what the message names (DNS or CAA); Google tries again.",
+        Paces.HUMAN,
+    )
+    MANAGED_CERTIFICATE_GONE = (
+        "ManagedCertificateGone",
+        "The setup's ManagedCertificate no longer exists, or names other domains than the setup.",
+        "Publish the request again; a new ManagedCertificate is made and attached.",
+    )
+    RETIRING_CERTIFICATE = (
+        "RetiringCertificate",
+        "The wanted certificate is served, and the one that it replaces is being detached.",
+        "Nothing to do; the end point is verified once more without the old certificate.",
+        Paces.QUICK,
+    )
 
     # Load balancer.
     ADDRESS_PENDING = (
@@ -206,6 +252,54 @@ class Reason(StrEnum):
         "IngressSyncFailing",
         "The Ingress controller reports that it cannot build the load balancer.",
         "The message carries the controller's own words; correct what it names.",
+        Paces.HUMAN,
+    )
+    SERVICE_PORT_MISSING = (
+        "ServicePortMissing",
+        "The Ingress names a Service, or a port of it, that the controller does not find.",
+        "Check that the release's Service exists and has the port, then publish the request again.",
+        Paces.HUMAN,
+    )
+    NEG_MISSING = (
+        "NegMissing",
+        "The Service is of type ClusterIP and has no network endpoint group to reach its Pods by.",
+        'Use a VPC-native cluster, and let the Service keep cloud.google.com/neg: {"ingress": true}.',
+        Paces.HUMAN,
+    )
+    BACKEND_CONFIG_INVALID = (
+        "BackendConfigInvalid",
+        "The controller does not find the Service's BackendConfig, or refuses it.",
+        "Correct what the message names in the BackendConfig, or in the Service's annotation for it.",
+        Paces.HUMAN,
+    )
+    STATIC_IP_UNUSABLE = (
+        "StaticIpUnusable",
+        "The static IP address that the Ingress names does not exist, is not global, or is in use.",
+        "Reserve a global address of that name, release the address elsewhere, or remove the annotation.",
+        Paces.HUMAN,
+    )
+    TLS_ENTRY_WITHOUT_SECRET = (
+        "TlsEntryWithoutSecret",
+        "A tls entry of the Ingress names no Secret, or one that cannot be used.",
+        "Remove the entry, or let it name a Secret with tls.crt and tls.key in the same namespace.",
+        Paces.HUMAN,
+    )
+    NO_FRONT_END = (
+        "NoFrontEnd",
+        "The Ingress allows no HTTP and has no certificate yet, so there is nothing to serve.",
+        "Remove kubernetes.io/ingress.allow-http until a certificate is served.",
+        Paces.HUMAN,
+    )
+    QUOTA_EXCEEDED = (
+        "QuotaExceeded",
+        "A quota of the Google Cloud project is used up.",
+        "Raise the quota that the message names, or delete load balancer resources that nobody uses.",
+        Paces.HUMAN,
+    )
+    MANAGED_CERTIFICATE_MISSING = (
+        "ManagedCertificateMissing",
+        "The Ingress names a ManagedCertificate that does not exist, which blocks all others on it.",
+        "Create it, or remove its name from the annotation networking.gke.io/managed-certificates.",
         Paces.HUMAN,
     )
     INGRESS_NOT_FOUND = (
@@ -221,6 +315,13 @@ class Reason(StrEnum):
         "Check the BackendConfig (HTTP, port 9091, /healthz) and that the Pods are ready.",
         Paces.QUICK,
     )
+    BACKENDS_UNHEALTHY_PODS_READY = (
+        "BackendsUnhealthyPodsReady",
+        "The load balancer's health checks fail although the Pods are ready.",
+        "Allow 130.211.0.0/22 and 35.191.0.0/16 to Pod port 9091 (firewall, NetworkPolicy); "
+        "check the BackendConfig (HTTP, port 9091, /healthz).",
+        Paces.RETRY,
+    )
     BACKEND_NOT_HTTP2 = (
         "BackendNotHttp2",
         "The Service's app-protocols annotation does not name Milvus' port as HTTP2.",
@@ -231,6 +332,40 @@ class Reason(StrEnum):
         "DnsMismatch",
         "The domain does not resolve to the load balancer's address, or not only to it.",
         "Create an A record for the domain with the address, and remove other A and AAAA records.",
+        Paces.HUMAN,
+    )
+    DNS_RECORD_MISSING = (
+        "DnsRecordMissing",
+        "A domain of the certificate does not resolve to any address.",
+        "Create the record that the message shows.",
+        Paces.HUMAN,
+    )
+    DNS_ELSEWHERE = (
+        "DnsElsewhere",
+        "A domain of the certificate resolves to other addresses than the load balancer's.",
+        "Replace the records as the message shows; switch a proxying CDN to DNS only.",
+        Paces.HUMAN,
+    )
+    DNS_EXTRA_RECORD = (
+        "DnsExtraRecord",
+        "A domain of the certificate resolves to the load balancer and to other addresses as well.",
+        "Remove the A or AAAA records that the message shows; the certificate needs the only address.",
+        Paces.HUMAN,
+    )
+    DNS_LOOKUP_FAILED = (
+        "DnsLookupFailed",
+        "The name servers of a domain did not answer, or answered with an error.",
+        "Nothing to do unless it lasts; then check the domain's delegation, name servers and DNSSEC.",
+    )
+    DNS_ZONE_UNAVAILABLE = (
+        "DnsZoneUnavailable",
+        "Cloud DNS did not answer, is overloaded, or its records changed at the same moment.",
+        "Nothing to do unless it lasts; then look at the quota of the Cloud DNS API.",
+    )
+    DNS_ZONE_REFUSED = (
+        "DnsZoneRefused",
+        "The record in the Cloud DNS zone is not ours, or the zone cannot be written, so it is left alone.",
+        "Change the record by hand as the message shows, or correct dns.managed_zone and its permissions.",
         Paces.HUMAN,
     )
     TLS_NOT_SERVED = (

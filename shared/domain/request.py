@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from shared.domain.reasons import Reason
 from shared.domain.rejection import SHOWN_VALUE, Problem
@@ -29,23 +29,72 @@ LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"  # RFC 1123 label, as Kubernetes
 SUBDOMAIN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"  # RFC 1123 subdomain: names of Secrets
 RELEASE = r"^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$"  # Helm allows 53 characters
 DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+ZONE = r"^projects/[a-z][a-z0-9.:-]{4,61}[a-z0-9]/managedZones/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+# Of a ManagedCertificate: GoogleCloudPlatform/gke-managed-certs deploy/managedcertificates-crd.yaml.
+MOST_DOMAINS = 100
+LONGEST_MANAGED_DOMAIN = 63
+MANAGED_TOP_LABEL = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 
 
 class CertificateRequest(Struct, forbid_unknown_fields=True, frozen=True, rename={"type_": "type"}):
     """Which certificate the load balancer shall serve."""
 
-    type_: Annotated[Literal["self-managed"], Meta(description="Who issues it.")] = "self-managed"
+    type_: Annotated[Literal["self-managed", "google-managed"], Meta(description="Who issues it.")] = (
+        "self-managed"
+    )
     secret: (
         Annotated[
             str,
             Meta(
-                description="Existing TLS Secret to use as it is.", extra_json_schema={"pattern": SUBDOMAIN}
+                description="self-managed: existing TLS Secret to use as it is.",
+                extra_json_schema={"pattern": SUBDOMAIN},
             ),
         ]
         | None
     ) = None
-    validity_days: Annotated[int, Meta(ge=1, le=99999, description="Of a certificate that we issue.")] = 99999
+    validity_days: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=99999,
+                description="self-managed: of a certificate that we issue.",
+                extra_json_schema={"default": CertificateSpec().validity_days},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    domains: (
+        Annotated[
+            tuple[Annotated[str, Meta(extra_json_schema={"pattern": DOMAIN})], ...],
+            Meta(
+                description="google-managed: more names on the certificate, besides the domain.",
+                extra_json_schema={"maxItems": MOST_DOMAINS, "default": []},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    recreate_failed: (
+        Annotated[
+            bool,
+            Meta(
+                description="google-managed: replace a certificate that has failed permanently.",
+                extra_json_schema={"default": False},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class DnsRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """Where the domains' A records may be created and updated, if they are absent or ours."""
+
+    managed_zone: Annotated[
+        str,
+        Meta(description="projects/PROJECT/managedZones/ZONE", extra_json_schema={"pattern": ZONE}),
+    ]
 
 
 class VerificationRequest(Struct, forbid_unknown_fields=True, frozen=True):
@@ -80,6 +129,7 @@ class Request(Struct, forbid_unknown_fields=True, frozen=True):
         int, Meta(ge=1, le=86400, description="Seconds that one call through the load balancer may take.")
     ] = 3600
     verification: VerificationRequest = VerificationRequest()
+    dns: DnsRequest | None = None
     schema_version: Annotated[int, Meta(description="1")] = 1
 
 
@@ -126,6 +176,7 @@ def _document(body: bytes | None) -> dict[str, Any]:
 
 
 _AT = re.compile(r"^(?P<rule>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_INDEX = re.compile(r"\[[^\]]*\]")
 _FIELD = re.compile(r"(?P<kind>unknown|required) field `(?P<name>[^`]*)`")
 
 
@@ -138,7 +189,7 @@ def _structure_problem(text: str, document: dict[str, Any]) -> Problem:
         name = f"{path}.{field['name']}".lstrip(".")[:SHOWN_VALUE]
         return Problem(name, "", "is not a known field" if field["kind"] == "unknown" else "is required")
     value: Any = document
-    for part in path.split("."):
+    for part in _INDEX.sub("", path).split("."):
         value = value.get(part) if isinstance(value, dict) else None
     if rule.startswith("Invalid enum value"):
         rule = f"must be one of: {', '.join(CertificateType)}"
@@ -151,17 +202,50 @@ def _shown(value: object) -> str:
 
 
 def _rule_problems(request: Request) -> Iterator[Problem]:
+    zone = request.dns.managed_zone if request.dns else None
     rules = (
         ("cluster", request.cluster, CLUSTER, "must be projects/PROJECT/locations/LOCATION/clusters/CLUSTER"),
         ("release", request.release, RELEASE, "must be a Helm release name: a-z, 0-9, '-', '.', at most 53"),
         ("namespace", request.namespace, LABEL, "must be a namespace name: a-z, 0-9, '-', at most 63"),
         ("certificate.secret", request.certificate.secret, SUBDOMAIN, "must be the name of a Secret"),
+        ("dns.managed_zone", zone, ZONE, "must be projects/PROJECT/managedZones/ZONE"),
     )
     for field, value, pattern, rule in rules:
         if value is not None and not re.fullmatch(pattern, value):
             yield Problem(field, _shown(value), rule)
-    for rule in domain_rules_broken(request.domain):
+    for rule in _rules_broken(request, request.domain):
         yield Problem("domain", _shown(request.domain), rule)
+    yield from _certificate_problems(request)
+
+
+def _certificate_problems(request: Request) -> Iterator[Problem]:
+    """Fields that the certificate's type does not have, and what its further domains break."""
+    certificate = request.certificate
+    foreign = ("secret", "validity_days") if _is_managed(request) else ("domains", "recreate_failed")
+    for field in foreign:
+        value = getattr(certificate, field)
+        if value is not None and value is not UNSET:
+            rule = f"does not go with type {certificate.type_}"
+            yield Problem(f"certificate.{field}", _shown(value), rule)
+    domains = certificate.domains or ()
+    count = max(len(domains), len({request.domain, *domains}))
+    if count > MOST_DOMAINS:
+        rule = f"must be at most {MOST_DOMAINS} domains together with the setup's own; there are {count}"
+        yield Problem("certificate.domains", "", rule)
+        return
+    for index, domain in enumerate(domains):
+        for rule in _rules_broken(request, domain):
+            yield Problem(f"certificate.domains[{index}]", _shown(domain), rule)
+
+
+def _is_managed(request: Request) -> bool:
+    return CertificateType(request.certificate.type_) is CertificateType.GOOGLE_MANAGED
+
+
+def _rules_broken(request: Request, domain: str) -> Iterator[str]:
+    yield from domain_rules_broken(domain)
+    if _is_managed(request):
+        yield from managed_rules_broken(domain)
 
 
 def domain_rules_broken(domain: str) -> Iterator[str]:
@@ -187,20 +271,38 @@ def domain_rules_broken(domain: str) -> Iterator[str]:
         yield "must be a domain name, not an IP address"
 
 
+def managed_rules_broken(domain: str) -> Iterator[str]:
+    """The further rules of a ManagedCertificate that a domain breaks, in words."""
+    if len(domain) > LONGEST_MANAGED_DOMAIN:
+        yield f"must have at most {LONGEST_MANAGED_DOMAIN} characters for a Google-managed certificate"
+    top = domain.lower().rpartition(".")[2]
+    if DOMAIN_LABEL.fullmatch(top) and not top.isdigit() and not MANAGED_TOP_LABEL.fullmatch(top):
+        yield "must end with a top-level domain of two or more characters that begins with a letter"
+
+
 def _desired(request: Request) -> Desired:
-    certificate = CertificateSpec(
-        CertificateType(request.certificate.type_),
-        request.certificate.secret,
-        request.certificate.validity_days,
-    )
     return Desired(
         cluster=request.cluster,
         release=request.release,
         domain=request.domain,
         namespace=request.namespace,
-        certificate=certificate,
+        certificate=_certificate(request),
         backend_timeout_s=request.backend_timeout_s,
         deep_verification=request.verification.deep,
+        dns_zone=request.dns.managed_zone if request.dns else None,
+    )
+
+
+def _certificate(request: Request) -> CertificateSpec:
+    """The certificate, further domains each once, so that repeating one changes nothing."""
+    asked, default = request.certificate, CertificateSpec()
+    further = dict.fromkeys(asked.domains or ())
+    return CertificateSpec(
+        type=CertificateType(asked.type_),
+        secret=asked.secret,
+        validity_days=asked.validity_days or default.validity_days,
+        domains=tuple(domain for domain in further if domain != request.domain),
+        recreate_failed=asked.recreate_failed or default.recreate_failed,
     )
 
 

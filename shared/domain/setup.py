@@ -20,6 +20,7 @@ class CertificateType(StrEnum):
     """Who issues the certificate."""
 
     SELF_MANAGED = "self-managed"
+    GOOGLE_MANAGED = "google-managed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class CertificateSpec:
     type: CertificateType = CertificateType.SELF_MANAGED
     secret: str | None = None  # an existing TLS Secret to adopt, never written by us
     validity_days: int = 99999
+    domains: tuple[str, ...] = ()  # google-managed: more names on the certificate
+    recreate_failed: bool = False  # google-managed: replace one that has failed permanently
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,17 @@ class Desired:
     certificate: CertificateSpec = CertificateSpec()
     backend_timeout_s: int = 3600
     deep_verification: bool = False
+    dns_zone: str | None = None  # projects/P/managedZones/Z, where we may create the A record
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Every name that the certificate must cover, the setup's own first."""
+        return tuple(dict.fromkeys((self.domain, *self.certificate.domains)))
+
+    @property
+    def is_google_managed(self) -> bool:
+        """Whether Google issues the certificate."""
+        return self.certificate.type is CertificateType.GOOGLE_MANAGED
 
     @property
     def setup_id(self) -> SetupId:
@@ -78,6 +92,14 @@ class CertificateFacts:
     not_after: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ManagedFacts:
+    """The ManagedCertificate in use."""
+
+    name: str
+    domains: tuple[str, ...]
+
+
 class CheckState(StrEnum):
     """Where an item of the verification checklist stands."""
 
@@ -103,7 +125,8 @@ class Facts:
 
     service: ServiceFacts | None = None
     before: ReleaseBefore | None = None
-    certificate: CertificateFacts | None = None
+    certificate: CertificateFacts | None = None  # the self-managed one
+    managed: ManagedFacts | None = None  # the Google-managed one
     address: str | None = None
     checklist: tuple[Check, ...] = ()
     milvus_version: str | None = None

@@ -18,6 +18,7 @@ from shared.adapters.kube import KubernetesObjects
 from shared.domain import manifests
 from shared.domain.difference import difference
 from shared.domain.errors import Permanent, Transient
+from shared.domain.manifests import Attachments
 from shared.domain.reasons import Reason
 from shared.domain.setup import ServiceFacts
 from shared.ports import ClusterAccess, KubeObjects, ObjectRef
@@ -215,6 +216,41 @@ def test_what_was_created_can_be_replaced_with_force(world: World, name: str) ->
     assert world.objects.apply(config_map(name, data={"a": "2"}), force=True)["data"] == {"a": "2"}
 
 
+def test_a_deleted_object_is_gone_and_deleting_it_again_does_nothing(world: World, name: str) -> None:
+    live = world.objects.apply(config_map(name))
+    world.objects.delete(live)
+    assert world.objects.get(ref_of(config_map(name))) is None
+    world.objects.delete(live)
+
+
+def test_an_object_that_has_changed_since_it_was_read_is_not_deleted(world: World, name: str) -> None:
+    live = world.objects.apply(config_map(name))
+    world.objects.apply(config_map(name, data={"a": "2"}))
+    with pytest.raises(Transient) as refused:
+        world.objects.delete(live)
+    assert refused.value.reason is Reason.CLUSTER_UNAVAILABLE
+    assert world.objects.get(ref_of(config_map(name))) is not None
+
+
+def test_another_object_of_the_same_name_is_not_deleted(world: World, name: str) -> None:
+    live = world.objects.apply(config_map(name))
+    world.objects.delete(live)
+    world.objects.apply(config_map(name))
+    with pytest.raises(Transient):
+        world.objects.delete(live)
+    assert world.objects.get(ref_of(config_map(name))) is not None
+
+
+def test_a_finalizer_keeps_a_deleted_object_marked(world: World, name: str) -> None:
+    world.put(config_map(name, finalizers=["example.com/wait"]))
+    live = world.objects.get(ref_of(config_map(name)))
+    assert live is not None
+    world.objects.delete(live)
+    marked = world.objects.get(ref_of(config_map(name)))
+    assert marked is not None
+    assert marked["metadata"]["deletionTimestamp"]
+
+
 def test_lists_hold_what_carries_all_labels(world: World, name: str) -> None:
     world.put(config_map(f"{name}-1", labels={"app": name, "part": "x"}))
     world.put(config_map(f"{name}-2", labels={"app": name}))
@@ -287,12 +323,13 @@ def test_a_refused_secret_shows_nothing_of_its_values(cluster: World, name: str)
     assert "very secret" not in repr(refused.value) + repr(refused.value.__cause__)
 
 
-@pytest.mark.parametrize("kind", ["backend_config", "ingress"])
+@pytest.mark.parametrize("kind", ["backend_config", "ingress", "managed_certificate"])
 def test_an_object_of_ours_is_taken_and_then_differs_in_nothing(cluster: World, name: str, kind: str) -> None:
     facts = ServiceFacts(name, "milvus", 19530)
     made = {
         "backend_config": manifests.backend_config(desired(), facts, labelled=True),
-        "ingress": manifests.ingress(desired(), facts, f"{name}-tls"),
+        "ingress": manifests.ingress(desired(), facts, Attachments(("a.io",), ("m",), (f"{name}-tls",))),
+        "managed_certificate": manifests.managed_certificate(desired(), f"{name}-tls"),
     }[kind]
     applied = cluster.objects.apply(made)
     assert difference(applied, cluster.objects.apply(made, dry_run=True)) == ()

@@ -16,17 +16,21 @@ import pytest
 from shared.adapters.kube import KubernetesObjects
 from shared.adapters.x509 import X509Certificates
 from shared.domain.outcome import Done, Outcome, Waiting
-from shared.domain.setup import Facts, ServiceFacts, Setup
+from shared.domain.setup import CertificateSpec, CertificateType, Facts, ServiceFacts, Setup
 from shared.ports import ClusterAccess
+from shared.service import retiring
 from shared.service.stages.configure_health_check import ConfigureHealthCheck
 from shared.service.stages.create_ingress import CreateIngress
 from shared.service.stages.provision_certificate import ProvisionCertificate
 from tests.builders import new_setup
 from tests.contract import kube_server
 from tests.contract.kube_server import Server, Space
+from tests.fakes.dns_zones import FakeDnsZones
 
 NAME = "my-release-milvus"
 BACKEND_CONFIG_KEY = "cloud.google.com/backend-config"
+INGRESSES = "networking.k8s.io/v1"
+MANAGED = "networking.gke.io/managed-certificates"
 NOW = datetime.now(UTC)
 
 
@@ -44,13 +48,13 @@ class Cluster:
         facts = Facts(service=ServiceFacts(NAME, "milvus", 19530))
         return replace(new_setup(namespace=self.space.name), facts=facts)
 
-    def run_chain(self) -> Outcome:
+    def run_chain(self, setup: Setup | None = None) -> Outcome:
         """The three stages in order, each with the facts of the one before; the last outcome."""
-        setup, outcome = self.ready_setup(), Done()
+        setup, outcome = setup or self.ready_setup(), Done()
         stages = (
             ConfigureHealthCheck(self),
             ProvisionCertificate(self, X509Certificates()),
-            CreateIngress(self),
+            CreateIngress(self, FakeDnsZones()),
         )
         for stage in stages:
             outcome = stage(setup, NOW)
@@ -59,7 +63,7 @@ class Cluster:
 
     def versions(self) -> dict[str, str]:
         plurals = {"services": "v1", "secrets": "v1", "ingresses": "networking.k8s.io/v1"}
-        plurals |= {"backendconfigs": "cloud.google.com/v1"}
+        plurals |= {"backendconfigs": "cloud.google.com/v1", "managedcertificates": "networking.gke.io/v1"}
         found = [
             item
             for plural, group in plurals.items()
@@ -136,3 +140,59 @@ def test_a_broken_secret_of_ours_is_replaced(cluster: Cluster) -> None:
     before = cluster.versions()
     cluster.run_chain()
     assert cluster.versions() == before
+
+
+# Google-managed
+
+
+def google_managed(cluster: Cluster, outcome: Outcome) -> Setup:
+    """The setup after `outcome`, now with a Google-managed certificate."""
+    spec = CertificateSpec(CertificateType.GOOGLE_MANAGED)
+    setup = new_setup(namespace=cluster.space.name, certificate=spec)
+    return replace(setup, facts=outcome.facts or cluster.ready_setup().facts)
+
+
+def ingress(cluster: Cluster) -> dict[str, Any]:
+    return cluster.space.get("ingresses", NAME, group=INGRESSES).body
+
+
+def address(cluster: Cluster) -> None:
+    status = {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}}
+    cluster.space.patch(f"ingresses/{NAME}/status", status, group=INGRESSES)
+
+
+def test_the_second_run_of_a_google_managed_chain_writes_nothing(cluster: Cluster) -> None:
+    install_service(cluster)
+    cluster.run_chain(google_managed(cluster, Done()))
+    before = cluster.versions()
+    assert isinstance(cluster.run_chain(google_managed(cluster, Done())), Waiting)
+    assert cluster.versions() == before
+    assert len(before) == 4
+    assert "tls" not in ingress(cluster)["spec"]
+
+
+def test_a_switch_and_back_attaches_before_it_detaches(cluster: Cluster) -> None:
+    install_service(cluster)
+    cluster.run_chain()
+    address(cluster)
+    to_google = cluster.run_chain(google_managed(cluster, cluster.run_chain()))
+    assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
+    assert ingress(cluster)["metadata"]["annotations"][MANAGED] == f"{NAME}-tls"
+    setup = google_managed(cluster, to_google)
+    assert retiring.retire(cluster.kube, setup)
+    assert retiring.retire(cluster.kube, setup) == ()
+    assert "tls" not in ingress(cluster)["spec"]
+    assert cluster.space.get("secrets", f"{NAME}-tls").code == 404
+
+    back = cluster.run_chain(replace(cluster.ready_setup(), facts=setup.facts))
+    shown = {
+        "ingress.kubernetes.io/ssl-cert": "mcrt-1,cr-1",
+        "ingress.gcp.kubernetes.io/pre-shared-cert": "mcrt-1",
+    }
+    cluster.space.patch(f"ingresses/{NAME}", {"metadata": {"annotations": shown}}, group=INGRESSES)
+    setup = replace(cluster.ready_setup(), facts=back.facts or setup.facts)
+    assert retiring.retire(cluster.kube, setup, verified=False)
+    assert retiring.retire(cluster.kube, setup, verified=False) == ()
+    assert MANAGED not in ingress(cluster)["metadata"]["annotations"]
+    assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
+    assert cluster.space.get("managedcertificates", f"{NAME}-tls", group="networking.gke.io/v1").code == 404

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -104,20 +107,69 @@ def endpoint(ca_pem: str | None = None) -> Endpoint:
 
 def test_served_certificate_is_described_without_being_judged(tmp_path: Path) -> None:
     with TlsServer(tmp_path, ("other.example.org", "*.example.org")) as server:
-        served = EdgeProbe(server.port).served_certificate(endpoint())
+        served = EdgeProbe(server.port).served_certificate(endpoint(server.pem.decode()))
     assert served.sha256 == hashlib.sha256(ssl.PEM_cert_to_DER_cert(server.pem.decode())).hexdigest()
     assert served.names == ("other.example.org", "*.example.org")
     assert served.not_after == NOT_AFTER
+    assert not served.distrust
+    assert len(server.asked) == 1
+
+
+def test_certificate_that_the_systems_roots_vouch_for_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TlsServer(tmp_path) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt"))
+        served = EdgeProbe(server.port).served_certificate(endpoint())
+    assert not served.distrust
+    assert served.names == (DOMAIN,)
+    assert server.asked == [DOMAIN]
+
+
+@pytest.mark.parametrize(
+    ("names", "is_root", "words"), [((DOMAIN,), False, "self-signed"), (("other.org",), True, "mismatch")]
+)
+def test_certificate_that_is_not_trusted_is_described_with_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], *, is_root: bool, words: str
+) -> None:
+    with TlsServer(tmp_path, names) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "crt") if is_root else os.devnull)
+        served = EdgeProbe(server.port).served_certificate(endpoint())
+    assert served.names == names
+    assert words in served.distrust
+    assert served.distrust.isprintable()
+
+
+def test_milvus_behind_a_managed_certificate_is_asked_with_grpcs_default_roots(tmp_path: Path) -> None:
+    """In its own process, because gRPC reads its roots once."""
+    script = (
+        "from shared.adapters import probe; from shared.ports import Endpoint; import sys; "
+        "probe.MILVUS_S = 1.0; end = Endpoint('127.0.0.1', sys.argv[2]); "
+        "probe.EdgeProbe(int(sys.argv[1])).milvus_version(end, deep=False)"
+    )
+    with TlsServer(tmp_path) as server:
+        environment = {**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(tmp_path / "crt")}
+        ended = subprocess.run(
+            [sys.executable, "-c", script, str(server.port), DOMAIN],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert "MilvusUnreachable" in ended.stderr or "pymilvus" in ended.stderr
+    assert "VERIFY_FAILED" not in ended.stderr  # trusted, but no Milvus
+    assert server.protocols
 
 
 def test_certificate_without_names_has_none(tmp_path: Path) -> None:
     with TlsServer(tmp_path, ()) as server:
-        assert EdgeProbe(server.port).served_certificate(endpoint()).names == ()
+        assert EdgeProbe(server.port).served_certificate(endpoint(server.pem.decode())).names == ()
 
 
 def test_handshake_names_the_domain_and_offers_http2(tmp_path: Path) -> None:
     with TlsServer(tmp_path) as server:
-        EdgeProbe(server.port).served_certificate(endpoint())
+        EdgeProbe(server.port).served_certificate(endpoint(server.pem.decode()))
     assert server.asked == [DOMAIN]
     assert server.protocols == ["h2"]
 

@@ -16,6 +16,7 @@ import dns.rrset
 import pytest
 
 from shared.adapters.dns import DnsResolver
+from shared.domain.dns_diagnosis import CaaRecord, CaaRecords
 from shared.domain.errors import Transient
 from shared.domain.reasons import Reason
 from shared.ports import Resolved, Resolver
@@ -29,7 +30,15 @@ ZONE: Zone = {
     "alias.example.org.": {"CNAME": ("both.example.org.",)},
     "text.example.org.": {"TXT": ('"no address"',)},
     "dangling.example.org.": {"CNAME": ("nowhere.example.org.",)},
+    "example.org.": {"CAA": ('0 issue "sectigo.com"', '0 iodef "mailto:x@example.org"')},
+    "own.example.org.": {"CAA": ('128 issue "pki.goog; a=b"',)},
+    "elsewhere.example.net.": {"CNAME": ("own.example.org.",)},
 }
+PARENT = CaaRecords(
+    "example.org", (CaaRecord(0, "iodef", "mailto:x@example.org"), CaaRecord(0, "issue", "sectigo.com"))
+)
+OWN = CaaRecords("own.example.org", (CaaRecord(128, "issue", "pki.goog; a=b"),))
+CAA = {"example.org": PARENT, "own.example.org": OWN, "elsewhere.example.net": OWN}
 ADDRESSES = {
     "both.example.org": Resolved(("192.0.2.1", "192.0.2.2"), ("2001:db8::1",)),
     "alias.example.org": Resolved(("192.0.2.1", "192.0.2.2"), ("2001:db8::1",)),
@@ -84,7 +93,7 @@ def refused(wire: bytes) -> bytes:
 @pytest.fixture(params=["fake", "dns"])
 def resolver(request: pytest.FixtureRequest) -> Iterator[Resolver]:
     if request.param == "fake":
-        yield FakeResolver(ADDRESSES)
+        yield FakeResolver(ADDRESSES, CAA)
         return
     with name_server(ZONE) as address:
         yield DnsResolver(address)
@@ -103,9 +112,37 @@ def test_name_without_address_is_empty(resolver: Resolver, domain: str) -> None:
 def test_name_server_that_refuses_is_no_evidence_of_absence() -> None:
     with name_server(None) as address, pytest.raises(Transient, match=r"both\.example\.org") as caught:
         DnsResolver(address).resolve("both.example.org")
-    assert caught.value.reason is Reason.DNS_MISMATCH
+    assert caught.value.reason is Reason.DNS_LOOKUP_FAILED
 
 
 def test_name_that_dns_cannot_hold_is_refused_clearly() -> None:
     with name_server(ZONE) as address, pytest.raises(Transient):
         DnsResolver(address).resolve("a" * 64 + ".example.org")
+
+
+@pytest.mark.parametrize(
+    ("domain", "found"),
+    [
+        ("own.example.org", OWN),
+        ("below.own.example.org", OWN),
+        ("both.example.org", PARENT),
+        ("alias.example.org", PARENT),
+        ("dangling.example.org", PARENT),
+        ("a.b.c.example.org", PARENT),
+        ("elsewhere.example.net", OWN),
+        ("both.example.com", CaaRecords()),
+    ],
+)
+def test_caa_records_are_the_domains_own_or_the_nearest_parents(
+    resolver: Resolver, domain: str, found: CaaRecords
+) -> None:
+    assert resolver.caa(domain) == found
+
+
+def test_caa_records_that_cannot_be_looked_up_are_no_evidence_of_absence() -> None:
+    with (
+        name_server(None) as address,
+        pytest.raises(Transient, match=r"CAA records of both\.example\.org") as caught,
+    ):
+        DnsResolver(address).caa("both.example.org")
+    assert caught.value.reason is Reason.DNS_LOOKUP_FAILED

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
-from localcloud.cloud import CLUSTER, PROJECT, Cloud
+from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud
+from localcloud.controllers.client import KubeClient
 from localcloud.release import install, wait_plaintext
 from shared.adapters.firestore import FirestoreSetups
-from shared.domain.setup import Setup, SetupId, Status
+from shared.domain.chain import Stage
+from shared.domain.reasons import Reason
+from shared.domain.setup import Setup, SetupId, StageRecord, StageState, Status
 
 T = TypeVar("T")
 REQUESTS = "l7-setup-requested"
+PATHS = {
+    "Service": "/api/v1/namespaces/default/services",
+    "Secret": "/api/v1/namespaces/default/secrets",
+    "Ingress": "/apis/networking.k8s.io/v1/namespaces/default/ingresses",
+    "BackendConfig": "/apis/cloud.google.com/v1/namespaces/default/backendconfigs",
+    "ManagedCertificate": "/apis/networking.gke.io/v1/namespaces/default/managedcertificates",
+}
 
 
 def eventually(look: Callable[[], T | None], timeout_s: float, what: str) -> T:
@@ -51,20 +63,73 @@ class Play:
         body = {"cluster": CLUSTER, "release": self.release, "domain": self.domain, **changes}
         return self.cloud.messaging.publish(REQUESTS, json.dumps(body).encode())
 
+    @property
+    def setup_id(self) -> SetupId:
+        return SetupId(f"{PROJECT}.us-central1-a.milvus.default.{self.release}")
+
     def setup(self) -> Setup | None:
-        found = FirestoreSetups(PROJECT).load(
-            SetupId(f"{PROJECT}.us-central1-a.milvus.default.{self.release}")
-        )
+        found = FirestoreSetups(PROJECT).load(self.setup_id)
         return found.setup if found else None
 
-    def wait(self, status: Status, timeout_s: float = 120, run: int = 1) -> Setup:
-        """The setup once it has the status in at least that run of the chain."""
+    def looks(self, stage: Stage) -> list[tuple[datetime, str]]:
+        """When the stage has ended, and with which reason ("" for none), oldest first."""
+        from google.cloud.firestore import Client
+
+        client = Client(project=PROJECT)
+        entries = [
+            entry.to_dict() for entry in client.collection("setups", self.setup_id, "history").stream()
+        ]
+        client.close()
+        mine = [(entry["at"], entry.get("reason") or "") for entry in entries if entry["stage"] == stage]
+        return sorted(mine)
+
+    def explained(self, stage: Stage, reason: Reason, timeout_s: float = 60) -> StageRecord:
+        """The stage's record once it has ended with that reason."""
+
+        def look() -> StageRecord | None:
+            setup = self.setup()
+            record = setup.record(stage) if setup else StageRecord()
+            is_told = record.reason is reason and record.state in (StageState.WAITING, StageState.FAILED)
+            return record if is_told else None
+
+        try:
+            return eventually(look, timeout_s, f"{self.release} is told {reason}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {self.setup()}\n{self._logs()}") from None
+
+    def annotate(self, kind: str, name: str, annotations: Mapping[str, str | None]) -> None:
+        """Set or remove (None) annotations of an object, as a person would."""
+        self.patch(kind, name, {"metadata": {"annotations": dict(annotations)}})
+
+    def patch(self, kind: str, name: str, body: Mapping[str, Any]) -> None:
+        """Merge `body` into an object, as a person would."""
+        with self.cluster() as kube:
+            kube.patch(f"{PATHS[kind]}/{name}", dict(body))
+
+    def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        """The object, or None."""
+        with self.cluster() as kube:
+            return kube.find(f"{PATHS[kind]}/{name}")
+
+    @contextmanager
+    def cluster(self) -> Iterator[KubeClient]:
+        """The cluster, as a person with all rights."""
+        kube = self.cloud.kube
+        client = KubeClient(kube.url, kube.ca_pem, kube.issue_token(OPERATOR))
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def wait(self, status: Status, timeout_s: float = 120, run: int = 1, generation: int = 1) -> Setup:
+        """The setup once it has the status in at least that run of the chain, and that generation."""
 
         def look() -> Setup | None:
             setup = self.setup()
             if setup is not None and setup.status is Status.FAILED is not status:
                 raise AssertionError(f"the setup failed: {setup.stages}")
-            return setup if setup and setup.status is status and setup.run >= run else None
+            is_late = setup is not None and setup.run >= run and setup.generation >= generation
+            return setup if setup and is_late and setup.status is status else None
 
         try:
             return eventually(look, timeout_s, f"{self.release} is {status}")

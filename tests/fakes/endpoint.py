@@ -15,13 +15,22 @@ class FakeEndpointProbe:
     """Serves `sha256` and runs Milvus `version`; None for either: it does not answer."""
 
     sha256: str | None
+    names: tuple[str, ...] = ()  # on the certificate; (): the domain that was asked for
+    distrust: str = ""
+    elsewhere: dict[str, ServedCertificate] = field(default_factory=dict)  # by domain, instead of the above
     version: str | None = "v2.6.15"
+    handshakes: list[str] = field(default_factory=list)  # the domains they named
     looks: list[tuple[Endpoint, bool]] = field(default_factory=list)  # at Milvus; True: deep
 
     def served_certificate(self, endpoint: Endpoint) -> ServedCertificate:
+        self.handshakes.append(endpoint.domain)
         if self.sha256 is None:
             raise Transient(Reason.TLS_NOT_SERVED, f"no TLS handshake with {endpoint.address}")
-        return ServedCertificate(self.sha256, (endpoint.domain,), datetime(2300, 1, 1, tzinfo=UTC))
+        if endpoint.domain in self.elsewhere:
+            return self.elsewhere[endpoint.domain]
+        return ServedCertificate(
+            self.sha256, self.names or (endpoint.domain,), datetime(2300, 1, 1, tzinfo=UTC), self.distrust
+        )
 
     def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
         self.looks.append((endpoint, deep))

@@ -54,6 +54,19 @@ class FakeKubeObjects:
         self.put(manifest, OURS)
         return True
 
+    def delete(self, live: Mapping[str, Any]) -> None:
+        ref, self.writes = _ref(live), self.writes + 1
+        found = self.stored.get(ref)
+        if found is None:
+            return
+        if any(found["metadata"][key] != live["metadata"][key] for key in ("uid", "resourceVersion")):
+            raise Transient(Reason.CLUSTER_UNAVAILABLE, f"{ref.kind} {ref.name} is another one by now")
+        if found["metadata"].get("finalizers"):
+            marked = {**found["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+            self._store(ref, {**found, "metadata": marked})
+        else:
+            del self.stored[ref], self.owners[ref]
+
     def apply(self, manifest: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> Json:
         ref, wanted = _ref(manifest), _leaves(manifest)
         self.writes += not dry_run

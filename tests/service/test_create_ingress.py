@@ -8,13 +8,24 @@ from typing import Any
 
 import pytest
 
+from shared.domain import manifests
+from shared.domain.dns_records import RecordSet
 from shared.domain.errors import Permanent, Transient
 from shared.domain.outcome import Done, Outcome, Waiting
 from shared.domain.reasons import Reason
-from shared.domain.setup import CertificateFacts, Facts, ServiceFacts, Setup
+from shared.domain.setup import (
+    CertificateFacts,
+    CertificateSpec,
+    CertificateType,
+    Facts,
+    ManagedFacts,
+    ServiceFacts,
+    Setup,
+)
 from shared.ports import ObjectRef
 from shared.service.stages.create_ingress import CreateIngress
 from tests.builders import new_setup
+from tests.fakes.dns_zones import ZONE, FakeDnsZones
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
 from tests.fakes.state import START
 
@@ -28,8 +39,8 @@ def ready_setup(**changes: Any) -> Setup:
     return replace(new_setup(**changes), facts=facts)
 
 
-def run(kube: FakeKubeObjects, setup: Setup | None = None) -> Outcome:
-    return CreateIngress(OneCluster(kube))(setup or ready_setup(), START)
+def run(kube: FakeKubeObjects, setup: Setup | None = None, zones: FakeDnsZones | None = None) -> Outcome:
+    return CreateIngress(OneCluster(kube), zones or FakeDnsZones())(setup or ready_setup(), START)
 
 
 def address_it(kube: FakeKubeObjects, ip: str = "203.0.113.9") -> None:
@@ -128,3 +139,129 @@ def test_a_setup_without_a_certificate_is_refused(kube: FakeKubeObjects) -> None
     with pytest.raises(Permanent):
         run(kube, replace(setup, facts=replace(setup.facts, certificate=None)))
     assert kube.stored == {}
+
+
+# Google-managed
+
+ANNOTATION = "networking.gke.io/managed-certificates"
+MANAGED = f"{NAME}-tls"
+
+
+def managed_setup(name: str = MANAGED, *more: str, **changes: Any) -> Setup:
+    spec = CertificateSpec(CertificateType.GOOGLE_MANAGED, domains=more)
+    setup = ready_setup(certificate=spec, **changes)
+    return replace(setup, facts=replace(setup.facts, managed=ManagedFacts(name, setup.desired.domains)))
+
+
+def make_managed(kube: FakeKubeObjects, name: str = MANAGED) -> None:
+    kube.create(manifests.managed_certificate(managed_setup().desired, name))
+
+
+def annotate(kube: FakeKubeObjects, value: str) -> None:
+    """As a user with kubectl would."""
+    live = kube.stored[INGRESS]
+    annotations = {**live["metadata"]["annotations"], ANNOTATION: value}
+    kube.put({**live, "metadata": {**live["metadata"], "annotations": annotations}}, "kubectl")
+
+
+def annotation(kube: FakeKubeObjects) -> str | None:
+    return kube.stored[INGRESS]["metadata"]["annotations"].get(ANNOTATION)
+
+
+def test_a_fresh_ingress_for_a_managed_certificate_has_no_tls_block(kube: FakeKubeObjects) -> None:
+    make_managed(kube)
+    assert isinstance(run(kube, managed_setup(MANAGED, "b.io")), Waiting)
+    made = kube.stored[INGRESS]
+    assert "tls" not in made["spec"]
+    assert annotation(kube) == MANAGED
+    assert [rule["host"] for rule in made["spec"]["rules"]] == ["my-release.milvus.io", "b.io"]
+    assert "kubernetes.io/ingress.allow-http" not in made["metadata"]["annotations"]
+
+
+def test_an_address_is_enough_whatever_the_managed_certificate_says(kube: FakeKubeObjects) -> None:
+    make_managed(kube)
+    run(kube, managed_setup())
+    address_it(kube)
+    writes = kube.writes
+    assert isinstance(run(kube, managed_setup()), Done)
+    assert kube.writes == writes
+
+
+def test_the_secret_stays_attached_beside_the_managed_certificate(kube: FakeKubeObjects) -> None:
+    run(kube)
+    make_managed(kube)
+    for _ in range(2):
+        run(kube, managed_setup())
+        assert kube.stored[INGRESS]["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
+        assert annotation(kube) == MANAGED
+
+
+def test_the_managed_certificate_stays_attached_beside_the_secret(kube: FakeKubeObjects) -> None:
+    make_managed(kube)
+    run(kube, managed_setup())
+    for _ in range(2):
+        run(kube)
+        assert kube.stored[INGRESS]["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
+        assert annotation(kube) == MANAGED
+
+
+def test_a_changed_domain_attaches_a_second_one_and_keeps_the_first_with_its_host(
+    kube: FakeKubeObjects,
+) -> None:
+    make_managed(kube)
+    run(kube, managed_setup())
+    make_managed(kube, f"{MANAGED}-2")
+    run(kube, managed_setup(f"{MANAGED}-2", domain="new.io"))
+    assert annotation(kube) == f"{MANAGED}-2,{MANAGED}"
+    hosts = [rule["host"] for rule in kube.stored[INGRESS]["spec"]["rules"]]
+    assert hosts == ["new.io", "my-release.milvus.io"]
+
+
+def test_a_managed_certificate_of_somebody_else_stays_attached(kube: FakeKubeObjects) -> None:
+    make_managed(kube)
+    run(kube, managed_setup())
+    annotate(kube, "theirs")
+    run(kube, managed_setup())
+    assert annotation(kube) == f"{MANAGED},theirs"
+    run(kube)
+    assert annotation(kube) == f"{MANAGED},theirs"
+
+
+@pytest.mark.parametrize("is_going", [True, False])
+def test_a_managed_certificate_that_is_gone_is_not_attached(kube: FakeKubeObjects, is_going: bool) -> None:
+    if is_going:
+        make_managed(kube)
+        ref = ObjectRef("networking.gke.io/v1", "ManagedCertificate", "default", MANAGED)
+        kube.stored[ref]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    with pytest.raises(Permanent) as refused:
+        run(kube, managed_setup())
+    assert refused.value.reason is Reason.MANAGED_CERTIFICATE_GONE
+    assert INGRESS not in kube.stored
+
+
+def test_a_self_managed_setup_needs_no_right_to_managed_certificates(kube: FakeKubeObjects) -> None:
+    class Forbidding(FakeKubeObjects):
+        def list(self, ref: ObjectRef, labels: Any) -> Any:
+            raise Permanent(Reason.CLUSTER_ACCESS_DENIED, ref.kind)
+
+    assert isinstance(run(Forbidding()), Waiting)
+
+
+def test_address_is_published_in_the_zone_of_the_request(kube: FakeKubeObjects) -> None:
+    zones, setup = FakeDnsZones(), ready_setup(dns_zone=ZONE)
+    run(kube, setup, zones)
+    assert zones.stored == []
+    address_it(kube)
+    assert isinstance(run(kube, setup, zones), Done)
+    assert [record.values for record in zones.stored if record.type == "A"] == [("203.0.113.9",)]
+
+
+def test_record_of_another_in_the_zone_waits_and_keeps_the_address(kube: FakeKubeObjects) -> None:
+    zones = FakeDnsZones([RecordSet("my-release.milvus.io.", "A", 60, ("198.51.100.7",))])
+    run(kube)
+    address_it(kube)
+    outcome = run(kube, ready_setup(dns_zone=ZONE), zones)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.DNS_ZONE_REFUSED
+    assert outcome.facts is not None
+    assert outcome.facts.address == "203.0.113.9"

@@ -1,89 +1,17 @@
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from shared.domain import backend_state
 from shared.domain.errors import Permanent, Transient
 from shared.domain.outcome import Done, Failed, Outcome, Waiting
 from shared.domain.reasons import Reason
-from shared.domain.setup import CertificateFacts, Check, CheckState, Facts, ServiceFacts, Setup
-from shared.ports import Endpoint, ObjectRef, Resolved
-from shared.service.stages.verify_endpoint import VerifyEndpoint
-from tests.builders import new_setup
-from tests.fakes.endpoint import FakeEndpointProbe
-from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
-from tests.fakes.resolver import FakeResolver
-from tests.fakes.state import START
+from shared.domain.setup import Check, CheckState
+from shared.ports import Endpoint
+from tests.fakes.finished_setup import ADDRESS, DOMAIN, FACTS, PEM, World
 
-SERVICE = ServiceFacts("my-release-milvus", "milvus", 19530)
-ADDRESS = "192.0.2.1"
-DOMAIN = "my-release.milvus.io"
-NEG = "k8s1-0123abcd-default-my-release-milvus-19530-89abcdef"
-DER = b"a certificate"
-SHA256 = hashlib.sha256(DER).hexdigest()
-PEM = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(DER).decode()}\n-----END CERTIFICATE-----\n"
-FACTS = Facts(
-    service=SERVICE,
-    certificate=CertificateFacts("my-release-milvus-tls", PEM, SHA256, START + timedelta(days=99)),
-    address=ADDRESS,
-)
 NAMES = ["certificate", "backends", "dns", "tls", "milvus"]
-APP_PROTOCOLS = backend_state.APP_PROTOCOLS[1]
-
-
-def manifest(
-    api_version: str, kind: str, name: str, annotations: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    texts = {key: json.dumps(value) for key, value in (annotations or {}).items()}
-    metadata = {"namespace": "default", "name": name, "annotations": texts}
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
-
-
-@dataclass
-class World:
-    """A finished setup, in which one thing or another is then changed."""
-
-    kube: FakeKubeObjects = field(default_factory=FakeKubeObjects)
-    probe: FakeEndpointProbe = field(default_factory=lambda: FakeEndpointProbe(SHA256))
-    resolver: FakeResolver = field(default_factory=lambda: FakeResolver({DOMAIN: Resolved((ADDRESS,))}))
-
-    def __post_init__(self) -> None:
-        self.put_secret(PEM)
-        self.put_service({"milvus": "HTTP2"})
-        self.put_ingress("HEALTHY")
-
-    def put_secret(self, pem: str) -> None:
-        entries = {"tls.crt": base64.b64encode(pem.encode()).decode()}
-        self.kube.put({**manifest("v1", "Secret", "my-release-milvus-tls"), "data": entries})
-
-    def put_service(self, protocols: dict[str, str]) -> None:
-        groups = {"network_endpoint_groups": {"19530": NEG}}
-        annotations = {backend_state.NEG_STATUS: groups, APP_PROTOCOLS: protocols}
-        self.kube.put(manifest("v1", "Service", SERVICE.name, annotations))
-
-    def put_ingress(self, state: str, address: str = ADDRESS) -> None:
-        ingress = manifest(
-            "networking.k8s.io/v1", "Ingress", SERVICE.name, {backend_state.REPORT: {NEG: state}}
-        )
-        self.kube.put({**ingress, "status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
-
-    def remove(self, kind: str) -> None:
-        (ref,) = [ref for ref in self.kube.stored if ref.kind == kind]
-        del self.kube.stored[ref]
-
-    def versions(self) -> dict[ObjectRef, str]:
-        return {ref: o["metadata"]["resourceVersion"] for ref, o in self.kube.stored.items()}
-
-    def verify(self, facts: Facts = FACTS, **desired: Any) -> Outcome:
-        setup: Setup = replace(new_setup(**desired), facts=facts)
-        return VerifyEndpoint(OneCluster(self.kube), self.probe, self.resolver)(setup, START)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -132,6 +60,42 @@ def test_dns_that_does_not_lead_here_is_shown_and_stops_nothing(world: World) ->
     dns = checks(outcome)["dns"]
     assert (dns.state, dns.required) == (CheckState.FAILED, False)
     assert f"{DOMAIN}. A {ADDRESS}" in dns.message
+
+
+def test_unhealthy_backends_of_ready_pods_are_told_apart(world: World) -> None:
+    world.put_ingress("UNHEALTHY")
+    world.probe.version = None
+    world.put_pod("True")
+    assert world.verify().reason is Reason.BACKENDS_UNHEALTHY_PODS_READY  # type: ignore[union-attr]
+    world.put_pod("False")
+    assert world.verify().reason is Reason.BACKENDS_UNHEALTHY  # type: ignore[union-attr]
+
+
+def test_pods_of_other_services_say_nothing_of_the_backends(world: World) -> None:
+    world.put_ingress("UNHEALTHY")
+    world.probe.version = None
+    world.put_pod("True", component="datanode")
+    assert world.verify().reason is Reason.BACKENDS_UNHEALTHY  # type: ignore[union-attr]
+
+
+def test_controllers_trouble_explains_backends_that_are_not_there(world: World) -> None:
+    world.put_ingress("Unknown")
+    world.probe.version = None
+    world.warn("Translate", 'Translation failed: could not find port "19530" in service "default/x"')
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.SERVICE_PORT_MISSING
+
+
+def test_controllers_trouble_explains_a_handshake_that_fails(world: World) -> None:
+    world.probe.sha256 = None
+    world.warn("Sync", "Error syncing to GCP: googleapi: Error 403: Quota 'SSL_CERTIFICATES' exceeded")
+    assert checks(world.verify())["tls"].reason is Reason.QUOTA_EXCEEDED
+
+
+def test_controllers_trouble_does_not_matter_when_everything_works(world: World) -> None:
+    world.warn("Sync", "Error syncing to GCP: googleapi: Error 500")
+    assert isinstance(world.verify(), Done)
 
 
 def test_name_server_that_is_down_says_nothing_of_the_domain(world: World) -> None:

@@ -133,3 +133,51 @@ def test_port_that_is_not_named_as_http2_is_told_with_what_is_there(
 def test_no_annotation_text_makes_a_check_crash(report: str, neg_status: str) -> None:
     backend_state.backends(ingress(report), service(neg_status), PORT)
     backend_state.protocol_problem(annotated(**{GA: report, ALPHA: neg_status}), PORT)
+
+
+UNHEALTHY = backend_state.backends(ingress({NEG: "UNHEALTHY"}), service(), PORT)
+
+
+def pod(ready: object, **metadata: object) -> dict[str, Any]:
+    return {"metadata": metadata, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+
+def test_unhealthy_backend_with_ready_pods_has_something_else_in_the_way() -> None:
+    check = backend_state.explained(UNHEALTHY, [pod("True"), pod("False")], None)
+    assert (check.state, check.reason) == (CheckState.FAILED, Reason.BACKENDS_UNHEALTHY_PODS_READY)
+    assert f"reports {NEG} UNHEALTHY, although 1 of 2 Pods are ready" in check.message
+
+
+def test_firewall_rule_that_an_admin_must_create_is_shown() -> None:
+    asked = "Firewall change required by security admin: `gcloud compute firewall-rules create x`"
+    assert asked in backend_state.explained(UNHEALTHY, [pod("True")], asked).message
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{}, {"status": None}, pod("False"), pod(True), pod("True", deletionTimestamp="2026-01-01T00:00:00Z")],
+)
+def test_unhealthy_backend_without_ready_pods_is_the_pods_matter(odd: dict[str, Any]) -> None:
+    check = backend_state.explained(UNHEALTHY, [odd], None)
+    assert check.reason is Reason.BACKENDS_UNHEALTHY
+    assert "none of 1 Pods is ready" in check.message
+
+
+def test_only_unhealthy_backends_need_the_pods() -> None:
+    for report in ({NEG: "HEALTHY"}, {}):
+        check = backend_state.backends(ingress(report), service(), PORT)
+        assert backend_state.explained(check, [pod("True")], None) is check
+
+
+@pytest.mark.parametrize(
+    ("spec", "labels"),
+    [
+        ({"selector": {"app": "milvus", "component": "proxy"}}, {"app": "milvus", "component": "proxy"}),
+        ({"selector": {"app": 7}}, {}),
+        ({"selector": None}, {}),
+        ({}, {}),
+    ],
+)
+def test_selector_of_the_service_is_read(spec: dict[str, Any], labels: dict[str, str]) -> None:
+    assert backend_state.selector({"spec": spec}) == labels
+    assert backend_state.selector(None) == {}

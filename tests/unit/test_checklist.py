@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain import checklist
+from shared.domain.checklist import Served
+from shared.domain.dns_diagnosis import Lookup
+from shared.domain.fault import Fault
 from shared.domain.outcome import Done, Failed, Waiting
 from shared.domain.reasons import Reason
-from shared.domain.setup import CertificateFacts, Check, CheckState, Facts
+from shared.domain.setup import CertificateFacts, Check, CheckState, Facts, ManagedFacts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DER = b"a certificate, as far as these checks go"
@@ -61,46 +64,97 @@ def test_secret_that_changed_fails_the_certificate(found: Any, now: datetime, wo
     assert checklist.is_final(check)
 
 
-@pytest.mark.parametrize(
-    ("found", "words"),
-    [
-        ((), "does not resolve; create the record `d.io. A 192.0.2.1`"),
-        (("192.0.2.9",), "leads to 192.0.2.9 and create the record `d.io. A 192.0.2.1`"),
-        (("192.0.2.1", "192.0.2.9"), "remove what leads to 192.0.2.9"),
-        (("192.0.2.1", "2001:db8::1"), "remove what leads to 2001:db8::1"),
-    ],
-)
-def test_dns_mismatch_names_the_record_to_change(found: tuple[str, ...], words: str) -> None:
-    check = checklist.dns("d.io", "192.0.2.1", found)
+def dns(*found: str) -> Check:
+    return checklist.dns("d.io", "192.0.2.1", Lookup(found))
+
+
+def test_dns_mismatch_names_the_record_to_create() -> None:
+    check = dns("192.0.2.9")
     assert (check.state, check.reason) == (CheckState.FAILED, Reason.DNS_MISMATCH)
-    assert words in check.message
+    assert "192.0.2.9" in check.message
+    assert "`d.io. A 192.0.2.1`" in check.message
 
 
-def test_record_that_is_there_is_not_asked_for() -> None:
-    assert "create" not in checklist.dns("d.io", "192.0.2.1", ("192.0.2.1", "192.0.2.9")).message
+def test_failed_lookup_says_nothing_of_the_domain() -> None:
+    check = checklist.dns("d.io", "192.0.2.1", Lookup(trouble="d.io could not be looked up: Timeout"))
+    assert (check.state, check.reason) == (CheckState.PENDING, Reason.DNS_LOOKUP_FAILED)
+    assert not check.required
 
 
 def test_dns_to_the_address_alone_passes() -> None:
-    assert checklist.dns("d.io", "192.0.2.1", ("192.0.2.1",)).state is CheckState.PASSED
+    assert dns("192.0.2.1").state is CheckState.PASSED
 
 
 def test_dns_is_never_required_for_self_managed_certificates() -> None:
-    assert not checklist.dns("d.io", "192.0.2.1", ()).required
-    assert not checklist.dns("d.io", "192.0.2.1", ("192.0.2.1",)).required
+    assert not dns().required
+    assert not dns("192.0.2.1").required
 
 
 def test_other_certificate_served_is_told_with_its_names() -> None:
-    check = checklist.tls("f" * 64, ("default.example.org",), PROVISIONED)
+    check = checklist.tls(Served("f" * 64, ("default.example.org",)), PROVISIONED)
     assert check.reason is Reason.OTHER_CERTIFICATE_SERVED
     assert "default.example.org" in check.message
 
 
-def test_provisioned_certificate_served_passes() -> None:
-    assert checklist.tls(PROVISIONED.sha256, (), PROVISIONED).state is CheckState.PASSED
+def test_provisioned_certificate_served_passes_whoever_distrusts_it() -> None:
+    served = Served(PROVISIONED.sha256, (), "self-signed certificate")
+    assert checklist.tls(served, PROVISIONED).state is CheckState.PASSED
+
+
+MANAGED = ManagedFacts("milvus-tls", ("d.io", "e.io"))
+
+
+@pytest.mark.parametrize("names", [("D.IO", "e.io"), ("d.io",), ("x.io", "d.io")])
+def test_trusted_certificate_for_the_domain_can_be_the_managed_one(names: tuple[str, ...]) -> None:
+    served = Served("f" * 64, names)
+    assert checklist.managed_tls(served, "d.io", MANAGED, PROVISIONED).state is CheckState.PASSED
+    assert checklist.managed_tls(served, "d.io", MANAGED, None).state is CheckState.PASSED
+
+
+@pytest.mark.parametrize(
+    ("served", "words"),
+    [
+        (Served(PROVISIONED.sha256, ("d.io", "e.io")), "still the one of Secret tls"),
+        (Served("f" * 64, ("d.io",)), "does not cover e.io"),
+        (Served("f" * 64, ()), "no name, which does not cover e.io"),
+        (Served("f" * 64, ("d.io", "e.io"), "unable to get local issuer"), "unable to get local issuer"),
+    ],
+)
+def test_any_other_certificate_is_not_the_managed_one(served: Served, words: str) -> None:
+    check = checklist.managed_tls(served, "e.io", MANAGED, PROVISIONED)
+    assert (check.state, check.reason) == (CheckState.FAILED, Reason.OTHER_CERTIFICATE_SERVED)
+    assert words in check.message
+
+
+TROUBLE = Fault(Reason.QUOTA_EXCEEDED, "Sync: quota")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        checklist.pending("backends", Reason.BACKENDS_UNHEALTHY, "not reported"),
+        checklist.failed("tls", Reason.TLS_NOT_SERVED, "reset"),
+    ],
+)
+def test_what_is_not_there_is_explained_by_the_controllers_trouble(check: Check) -> None:
+    assert checklist.explained(check, TROUBLE) == checklist.failed(check.name, TROUBLE.reason, "Sync: quota")
+    assert checklist.explained(check, None) is check
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        checklist.passed("tls", "ok"),
+        checklist.failed("backends", Reason.SERVICE_NOT_FOUND, "gone"),
+        checklist.failed("tls", Reason.OTHER_CERTIFICATE_SERVED, "other"),
+    ],
+)
+def test_what_is_there_is_not_explained_by_the_controllers_trouble(check: Check) -> None:
+    assert checklist.explained(check, TROUBLE) is check
 
 
 def test_all_required_passed_is_done_whatever_the_optional_ones_say() -> None:
-    facts = Facts(checklist=(*OK, checklist.dns("d.io", "192.0.2.1", ())))
+    facts = Facts(checklist=(*OK, dns()))
     assert checklist.outcome(facts) == Done(facts)
 
 
@@ -146,4 +200,4 @@ def test_excerpt_is_one_printable_line_within_its_limit(text: str, limit: int) -
 
 def test_messages_of_checks_are_bounded() -> None:
     check: Check = checklist.failed("milvus", Reason.MILVUS_UNREACHABLE, "x" * 10_000 + "\n")
-    assert len(check.message) == 400
+    assert len(check.message) == 600

@@ -18,7 +18,7 @@ from localcloud.controllers import load_balancer, negs, translation
 from localcloud.controllers.fingerprints import fingerprint
 from localcloud.controllers.names import neg_name
 from localcloud.controllers.translation import Gathered, SyncError, TranslateError, Translation
-from localcloud.envoy.model import Endpoint
+from localcloud.envoy.model import Certificate, Endpoint
 from localcloud.envoy.process import Health
 from localcloud.node.containers import HOST_PORTS
 
@@ -264,8 +264,45 @@ def test_front_ends_are_http_unless_disallowed_and_https_with_a_certificate() ->
         an_ingress({"kubernetes.io/ingress.allow-http": "false"}, tls=[{"secretName": "tls"}]),
         secrets=secrets,
     )
-    assert [item.port for item in load_balancer.front_ends("u", "127.1.1.10", both)] == [8080, 8443]
-    assert [item.port for item in load_balancer.front_ends("u", "127.1.1.10", only)] == [8443]
+    assert [item.port for item in load_balancer.front_ends("u", "127.1.1.10", both).http] == [8080, 8443]
+    assert [item.port for item in load_balancer.front_ends("u", "127.1.1.10", only).http] == [8443]
+
+
+def test_pre_shared_certificates_come_before_those_of_secrets() -> None:
+    chain, key = a_pair()
+    secrets = {"tls": a_secret(**{"tls.crt": chain, "tls.key": key})}
+    annotations = {"ingress.gcp.kubernetes.io/pre-shared-cert": "mcrt-1, mcrt-2"}
+    ingress = an_ingress(annotations, tls=[{"secretName": "tls"}])
+    found = translated(ingress, secrets=secrets, ssl_certificates=frozenset({"mcrt-1", "mcrt-2"}))
+    issued = Certificate("MANAGED", "KEY")
+    https = load_balancer.front_ends("u", "127.1.1.10", found, (issued,)).http[-1]
+    assert https.certificates == (issued, Certificate(chain, key))
+    annotated = load_balancer.status_annotations(ingress, found, {})["ingress.kubernetes.io/ssl-cert"] or ""
+    assert annotated.split(",")[:2] == ["mcrt-1", "mcrt-2"]
+    assert annotated.split(",")[2].startswith("k8s2-cr-")
+
+
+def test_without_an_issued_certificate_the_https_port_is_open_and_answers_nothing() -> None:
+    annotations = {"ingress.gcp.kubernetes.io/pre-shared-cert": "mcrt-1"}
+    found = translated(an_ingress(annotations), ssl_certificates=frozenset({"mcrt-1"}))
+    part = load_balancer.front_ends("u", "127.1.1.10", found)
+    assert [item.port for item in part.http] == [8080]
+    assert [(item.port, item.backend) for item in part.tcp] == [(8443, "nobody-u")]
+    assert [backend.endpoints for backend in part.backends] == [()]
+
+
+def test_pre_shared_certificate_that_does_not_exist_fails_the_sync() -> None:
+    annotations = {"ingress.gcp.kubernetes.io/pre-shared-cert": "mcrt-1"}
+    with pytest.raises(SyncError, match="mcrt-1: unable to find existing SslCertificate"):
+        translated(an_ingress(annotations))
+
+
+def test_https_alone_needs_a_certificate_and_a_managed_one_that_is_attached_later_is_none_yet() -> None:
+    alone = {"kubernetes.io/ingress.allow-http": "false"}
+    with pytest.raises(SyncError, match="both HTTP and HTTPS are disabled"):
+        translated(an_ingress({**alone, "networking.gke.io/managed-certificates": "one"}))
+    attached = an_ingress({**alone, "ingress.gcp.kubernetes.io/pre-shared-cert": "mcrt-1"})
+    assert translated(attached, ssl_certificates=frozenset({"mcrt-1"})).pre_shared == ("mcrt-1",)
 
 
 def test_neither_http_nor_https_fails_the_sync() -> None:

@@ -23,6 +23,7 @@ from shared.domain.setup import (
     Desired,
     Facts,
     Lease,
+    ManagedFacts,
     ReleaseBefore,
     ServiceFacts,
     Setup,
@@ -47,6 +48,7 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
 
 
+names = st.lists(words, max_size=3).map(tuple)
 reasons = st.sampled_from(list(Reason))
 records = st.builds(
     StageRecord,
@@ -63,14 +65,20 @@ facts = st.builds(
     maybe(st.builds(ServiceFacts, words, words, st.integers(1, 65535))),
     maybe(befores),
     maybe(st.builds(CertificateFacts, words, words, words, moments)),
+    maybe(st.builds(ManagedFacts, words, names)),
     maybe(words),
     st.lists(checks, max_size=3).map(tuple),
     maybe(words),
 )
 certificates = st.builds(
-    CertificateSpec, st.sampled_from(list(CertificateType)), maybe(words), st.integers(1, 99999)
+    CertificateSpec,
+    st.sampled_from(list(CertificateType)),
+    maybe(words),
+    st.integers(1, 99999),
+    names,
+    st.booleans(),
 )
-desireds = st.builds(Desired, words, words, words, words, certificates, st.integers(1, 86400), st.booleans())
+desireds = st.builds(Desired, *[words] * 4, certificates, st.integers(1, 86400), st.booleans(), maybe(words))
 setups = st.builds(
     Setup,
     words.map(SetupId),
@@ -100,6 +108,15 @@ def as_read(value: Any) -> Any:
 @given(setups)
 def test_setup_survives_storing(setup: Setup) -> None:
     assert documents.from_document(as_read(documents.to_document(setup))) == setup
+
+
+def test_a_document_from_before_google_managed_certificates_is_read() -> None:
+    setup = new_setup()
+    document = documents.to_document(setup)
+    del document["facts"]["managed"], document["desired"]["dns_zone"]
+    for field in ("domains", "recreate_failed"):
+        del document["desired"]["certificate"][field]
+    assert documents.from_document(as_read(document)) == setup
 
 
 @given(setups)

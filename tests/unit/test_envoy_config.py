@@ -60,6 +60,10 @@ def test_a_plain_probe_of_a_tls_backend_goes_to_the_probed_port_without_tls() ->
     assert endpoint["health_check_config"] == {"port_value": 21002}
 
 
+def test_an_endpoint_that_is_probed_elsewhere_does_not_stay_on_its_old_health() -> None:
+    assert with_backend(BACKEND)["ignore_health_on_host_removal"] is True
+
+
 def test_an_http2_probe_speaks_tls_and_http_2() -> None:
     cluster = with_backend(replace(BACKEND, health_check=replace(CHECK, protocol="HTTP2")))
     assert cluster["health_checks"][0]["http_health_check"]["codec_client_type"] == "HTTP2"
@@ -75,7 +79,18 @@ def test_a_change_of_endpoints_routes_or_certificates_leaves_clusters_and_listen
     )
     before, after = config.documents("/f", [INGRESS]), config.documents("/f", [changed])
     different = {name for name in after if before[name] != after[name]}
-    assert different == {"eds-neg.json", "rds-https-1.json", "sds-https-1-0.json"}
+    secrets = {f"sds-https-1-{slot}.json" for slot in range(config.CERTIFICATE_SLOTS)}
+    assert different == {"eds-neg.json", "rds-https-1.json"} | secrets
+
+
+def test_a_second_certificate_leaves_the_listener_and_the_connections_through_it_alone() -> None:
+    both = replace(FRONT_END, certificates=(Certificate("C", "K"), CERTIFICATE))
+    before = config.documents("/f", [INGRESS])
+    after = config.documents("/f", [replace(INGRESS, http=(both,))])
+    assert before["lds.json"] == after["lds.json"]
+    chains = [resources(replace(INGRESS, http=(both,)), f"sds-https-1-{slot}") for slot in range(4)]
+    said = [chain["tls_certificate"]["certificate_chain"]["inline_string"] for (chain,) in chains]
+    assert said == ["C", "CHAIN", "CHAIN", "CHAIN"]
 
 
 def test_what_is_referred_to_is_written_before_what_refers_to_it() -> None:

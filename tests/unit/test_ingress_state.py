@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.domain import ingress_state
 from shared.domain.reasons import Reason
@@ -18,7 +20,7 @@ def event(kind: str, reason: str, message: str = "", uid: str | None = "this") -
 
 
 SCHEDULED = event("Normal", "Sync", "Scheduled for sync")
-FAILED = event("Warning", "Sync", "Error syncing to GCP: quota")
+FAILED = event("Warning", "Sync", "Error syncing to GCP: something")
 ADDRESSED = event("Normal", "IPChanged", "IP is now 203.0.113.9")
 CREATED = event("Normal", "Sync", 'UrlMap "k8s2-um" created')
 XPN = event("Normal", "XPN", "Firewall change required by security admin")
@@ -34,6 +36,10 @@ XPN = event("Normal", "XPN", "Firewall change required by security admin")
         {"loadBalancer": {"ingress": None}},
         {"loadBalancer": {"ingress": [{}]}},
         {"loadBalancer": {"ingress": [{"ip": ""}]}},
+        {"loadBalancer": {"ingress": [{"ip": 7}]}},
+        {"loadBalancer": {"ingress": [None]}},
+        {"loadBalancer": {"ingress": "203.0.113.9"}},
+        [],
     ],
 )
 def test_no_address_is_none(status: Any) -> None:
@@ -65,7 +71,7 @@ def test_a_warning_counts_until_a_success_follows(events: list[dict[str, Any]], 
 
 
 def test_the_controllers_own_words_are_passed_on() -> None:
-    assert ingress_state.waiting(INGRESS, [FAILED]).message == "Sync: Error syncing to GCP: quota"
+    assert ingress_state.waiting(INGRESS, [FAILED]).message == "Sync: Error syncing to GCP: something"
 
 
 def test_a_misleading_prefix_is_left_out() -> None:
@@ -75,6 +81,7 @@ def test_a_misleading_prefix_is_left_out() -> None:
     )
     found = ingress_state.waiting(INGRESS, [event("Warning", "Sync", message)])
     assert found.message == "Sync: googleapi: Error 409: IP_IN_USE_BY_ANOTHER_RESOURCE"
+    assert found.reason is Reason.STATIC_IP_UNUSABLE
 
 
 def test_an_earlier_ingress_of_the_same_name_does_not_count() -> None:
@@ -92,3 +99,66 @@ def test_long_or_odd_words_are_made_presentable() -> None:
 
 def test_an_event_without_words_is_still_a_warning() -> None:
     assert ingress_state.waiting(INGRESS, [{"type": "Warning"}]).reason is Reason.INGRESS_SYNC_FAILING
+
+
+MISSING = event("Warning", "MissingCertificate", "ManagedCertificate default:other missing")
+
+
+def naming(*certificates: str) -> dict[str, Any]:
+    annotations = {"networking.gke.io/managed-certificates": ",".join(certificates)}
+    return {"metadata": {"uid": "this", "annotations": annotations}}
+
+
+def test_missing_certificate_counts_while_the_ingress_names_it() -> None:
+    assert (
+        ingress_state.waiting(naming("one", "other"), [MISSING]).reason is Reason.MANAGED_CERTIFICATE_MISSING
+    )
+
+
+def test_missing_certificate_that_is_named_no_more_is_old() -> None:
+    assert ingress_state.trouble(naming("one"), [MISSING]) is None
+
+
+def test_missing_certificate_that_is_there_by_now_is_old() -> None:
+    assert ingress_state.trouble(naming("other"), [MISSING], present={"other"}) is None
+
+
+def test_old_warning_does_not_hide_an_earlier_one_that_still_counts() -> None:
+    found = ingress_state.trouble(naming("one"), [FAILED, MISSING])
+    assert found is not None
+    assert found.reason is Reason.INGRESS_SYNC_FAILING
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("a", ("a",)), (" a , b,", ("a", "b")), ("", ()), (",", ()), (7, ()), (["a"], ()), (None, ())],
+)
+def test_list_in_an_annotation_is_read(text: Any, names: tuple[str, ...]) -> None:
+    assert ingress_state.names({"metadata": {"annotations": {"key": text}}}, "key") == names
+
+
+def test_annotation_of_nothing_is_empty() -> None:
+    assert ingress_state.names(None, "key") == ()
+    assert ingress_state.names({"metadata": {"annotations": None}}, "key") == ()
+
+
+def test_newest_firewall_change_that_is_asked_for_is_found() -> None:
+    newer = event("Normal", "XPN", "Firewall change required by security admin: `gcloud x`")
+    assert ingress_state.firewall_change([XPN, newer, SCHEDULED]) == newer["message"]
+    assert ingress_state.firewall_change([SCHEDULED]) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = ["type", "reason", "message", "involvedObject", "metadata", "status"]
+ODD = st.dictionaries(st.sampled_from(KEYS), JSON | st.just("Warning") | st.just("XPN"))
+
+
+@given(ODD, st.lists(ODD, max_size=4))
+def test_no_content_of_ingress_or_events_makes_a_look_crash(ingress: Any, events: list[Any]) -> None:
+    ingress_state.address(ingress)
+    ingress_state.waiting(ingress, events)
+    ingress_state.firewall_change(events)

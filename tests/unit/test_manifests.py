@@ -10,10 +10,12 @@ import pytest
 from shared.domain import manifests
 from shared.domain.certificate import KeyPair
 from shared.domain.errors import Permanent
-from shared.domain.setup import ServiceFacts
+from shared.domain.manifests import Attachments
+from shared.domain.setup import CertificateSpec, CertificateType, ServiceFacts
 from tests.builders import desired, new_setup
 
 SERVICE = ServiceFacts("my-release-milvus", "milvus", 19530)
+WITH_SECRET = Attachments(("my-release.milvus.io",), secrets=("the-secret",))
 LABELS = {"app.kubernetes.io/managed-by": "milvus-l7"}
 
 
@@ -36,7 +38,7 @@ def test_an_object_of_somebody_else_is_not_labelled() -> None:
 
 
 def test_the_ingress_has_the_class_annotation_and_no_class_name() -> None:
-    made = manifests.ingress(desired(), SERVICE, "the-secret")
+    made = manifests.ingress(desired(), SERVICE, WITH_SECRET)
     assert made["metadata"] == {
         "namespace": "default",
         "name": "my-release-milvus",
@@ -49,9 +51,31 @@ def test_the_ingress_has_the_class_annotation_and_no_class_name() -> None:
 def test_the_ingress_routes_the_domain_to_the_grpc_port() -> None:
     backend = {"service": {"name": "my-release-milvus", "port": {"number": 19530}}}
     path = {"path": "/", "pathType": "Prefix", "backend": backend}
-    made = manifests.ingress(desired(), SERVICE, "the-secret")
+    made = manifests.ingress(desired(), SERVICE, WITH_SECRET)
     assert made["spec"]["rules"] == [{"host": "my-release.milvus.io", "http": {"paths": [path]}}]
     assert made["spec"]["tls"] == [{"secretName": "the-secret"}]
+
+
+def test_without_a_secret_there_is_no_tls_block() -> None:
+    made = manifests.ingress(desired(), SERVICE, Attachments(("a.io",), managed=("m-1", "m-2")))
+    assert set(made["spec"]) == {"rules"}
+    assert made["metadata"]["annotations"]["networking.gke.io/managed-certificates"] == "m-1,m-2"
+
+
+def test_every_host_leads_to_the_same_backend() -> None:
+    rules = manifests.ingress(desired(), SERVICE, Attachments(("a.io", "b.io")))["spec"]["rules"]
+    assert [rule["host"] for rule in rules] == ["a.io", "b.io"]
+    assert rules[0]["http"] == rules[1]["http"]
+
+
+def test_the_managed_certificate_has_all_domains() -> None:
+    spec = CertificateSpec(CertificateType.GOOGLE_MANAGED, domains=("b.io",))
+    assert manifests.managed_certificate(desired(certificate=spec), "m") == {
+        "apiVersion": "networking.gke.io/v1",
+        "kind": "ManagedCertificate",
+        "metadata": {"namespace": "default", "name": "m", "labels": LABELS},
+        "spec": {"domains": ["my-release.milvus.io", "b.io"]},
+    }
 
 
 def test_the_secret_holds_the_pair_as_tls() -> None:
@@ -95,5 +119,5 @@ def test_a_setup_without_a_service_is_refused() -> None:
 
 
 def test_manifests_are_plain_json() -> None:
-    made = manifests.ingress(desired(), SERVICE, "s")
+    made = manifests.ingress(desired(), SERVICE, WITH_SECRET)
     assert json.loads(json.dumps(made)) == made

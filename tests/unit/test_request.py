@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.domain.reasons import Reason
 from shared.domain.request import MAX_BODY_BYTES, Refused, json_schema, parse
-from shared.domain.setup import CertificateSpec
+from shared.domain.setup import CertificateSpec, CertificateType
 from tests.builders import CLUSTER, desired, request
 
 DEEP = b"[" * 100_000
@@ -21,6 +21,10 @@ def refusal(body: bytes | None) -> Refused:
     with pytest.raises(Refused) as caught:
         parse(body)
     return caught.value
+
+
+def managed(**certificate: object) -> dict[str, object]:
+    return {"certificate": {"type": "google-managed", **certificate}}
 
 
 def test_three_fields_are_enough() -> None:
@@ -41,6 +45,21 @@ def test_every_field_can_be_given() -> None:
         backend_timeout_s=60,
         deep_verification=True,
     )
+
+
+def test_a_google_managed_certificate_can_be_asked_for_with_all_its_fields() -> None:
+    zone = "projects/milvus-testing-nonprod/managedZones/milvus-io"
+    more = managed(domains=["b.milvus.io", "a.milvus.io"], recreate_failed=True)
+    spec = CertificateSpec(
+        CertificateType.GOOGLE_MANAGED, domains=("b.milvus.io", "a.milvus.io"), recreate_failed=True
+    )
+    assert parse(request(**more, dns={"managed_zone": zone})) == desired(certificate=spec, dns_zone=zone)
+
+
+def test_repeated_domains_count_once() -> None:
+    found = parse(request(**managed(domains=["my-release.milvus.io", "a.io", "a.io"])))
+    assert found == parse(request(**managed(domains=["a.io"])))
+    assert found.domains == ("my-release.milvus.io", "a.io")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +96,14 @@ def test_body_that_is_no_request_is_refused_by_name(body: bytes | None, reason: 
         ({"release": None}, "release", "Expected str, got null"),
         ({"certificate": []}, "certificate", "Expected object, got array"),
         ({"certificate": {"kind": "x"}}, "certificate.kind", "is not a known field"),
-        ({"certificate": {"type": "x"}}, "certificate.type", "must be one of: self-managed"),
+        ({"certificate": {"type": "x"}}, "certificate.type", "must be one of: self-managed, google-managed"),
         ({"certificate": {"validity_days": 0}}, "certificate.validity_days", "Expected int >= 1"),
+        ({"certificate": {"validity_days": None}}, "certificate.validity_days", "Expected int, got null"),
+        (managed(domains="a.io"), "certificate.domains", "Expected array, got str"),
+        (managed(domains=[5]), "certificate.domains[0]", "Expected str, got int"),
+        (managed(recreate_failed="yes"), "certificate.recreate_failed", "Expected bool, got str"),
+        ({"dns": {}}, "dns.managed_zone", "is required"),
+        ({"dns": {"zone": "z"}}, "dns.zone", "is not a known field"),
         ({"verification": {"deep": "yes"}}, "verification.deep", "Expected bool, got str"),
         ({"backend_timeout_s": 86401}, "backend_timeout_s", "Expected int <= 86400"),
     ],
@@ -113,6 +138,61 @@ def test_domain_that_no_certificate_can_name_is_refused(domain: str, rule: str) 
 
 
 @pytest.mark.parametrize(
+    ("domain", "rule"),
+    [
+        ("Upper.example.com", "lower case"),
+        ("*.example.com", "wildcard"),
+        ("example.com.", "end with a dot"),
+        ("192.0.2.1", "not an IP address"),
+        ("2001:db8::1", "at least one dot"),
+        ("x" * 64 + ".example.com", "at most 63 characters between dots"),
+        ("x" * 30 + "." + "y" * 30 + ".io", "at most 63 characters for a Google-managed"),
+        ("example.c", "two or more characters"),
+        ("example.1a", "begins with a letter"),
+    ],
+)
+def test_domain_that_google_issues_nothing_for_is_refused_by_its_field(domain: str, rule: str) -> None:
+    for body, field in (
+        (request(**managed(), domain=domain), "domain"),
+        (request(**managed(domains=["ok.example.com", domain])), "certificate.domains[1]"),
+    ):
+        refused = refusal(body)
+        assert refused.reason is Reason.INVALID_VALUE
+        assert {problem.field for problem in refused.problems} == {field}
+        assert any(rule in problem.rule for problem in refused.problems)
+
+
+@pytest.mark.parametrize("domain", ["x" * 30 + "." + "y" * 30 + ".io", "example.c"])
+def test_only_google_managed_domains_are_that_narrow(domain: str) -> None:
+    assert parse(request(domain=domain)).domain == domain
+
+
+def test_a_hundred_domains_are_allowed_in_all_and_no_more() -> None:
+    many = [f"d{number}.example.com" for number in range(100)]
+    assert len(parse(request(**managed(domains=many[:99]))).domains) == 100
+    (problem,) = refusal(request(**managed(domains=many))).problems
+    assert (problem.field, "at most 100" in problem.rule) == ("certificate.domains", True)
+
+
+def test_a_flood_of_bad_domains_is_one_problem() -> None:
+    assert len(refusal(request(**managed(domains=["-"] * 10_000))).problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("certificate", "field"),
+    [
+        ({"type": "google-managed", "secret": "s"}, "certificate.secret"),
+        ({"type": "google-managed", "validity_days": 99999}, "certificate.validity_days"),
+        ({"type": "self-managed", "domains": []}, "certificate.domains"),
+        ({"recreate_failed": False}, "certificate.recreate_failed"),
+    ],
+)
+def test_a_field_of_the_other_type_is_refused_by_name(certificate: dict[str, object], field: str) -> None:
+    (problem,) = refusal(request(certificate=certificate)).problems
+    assert (problem.field, "does not go with type" in problem.rule) == (field, True)
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"cluster": "milvus"},
@@ -124,6 +204,8 @@ def test_domain_that_no_certificate_can_name_is_refused(domain: str, rule: str) 
         {"namespace": "a.b"},
         {"namespace": "../kube-system"},
         {"certificate": {"secret": "a/b"}},
+        {"dns": {"managed_zone": "my-zone"}},
+        {"dns": {"managed_zone": "projects/milvus-testing-nonprod/managedZones/Z"}},
     ],
 )
 def test_name_that_breaks_its_rule_is_refused(changes: dict[str, object]) -> None:
@@ -158,7 +240,9 @@ json_values = st.recursive(
 )
 
 
-@given(st.sampled_from(["cluster", "release", "domain", "namespace", "certificate", "other"]), json_values)
+@given(
+    st.sampled_from(["cluster", "release", "domain", "namespace", "certificate", "dns", "other"]), json_values
+)
 def test_any_json_in_any_field_is_accepted_or_refused(field: str, value: object) -> None:
     try:
         parse(request(**{field: value}))

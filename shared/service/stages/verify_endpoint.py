@@ -5,29 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.domain import backend_state, checklist, ingress_state, manifests
-from shared.domain.errors import Permanent, Transient
-from shared.domain.outcome import Outcome
+from shared.domain import backend_state, checklist, diagnosis, ingress_state
+from shared.domain.checklist import Served
+from shared.domain.dns_diagnosis import Lookup
+from shared.domain.errors import Transient
+from shared.domain.outcome import Done, Outcome, Waiting
+from shared.domain.plan import Plan
 from shared.domain.reasons import Reason
-from shared.domain.setup import CertificateFacts, Check, CheckState, ServiceFacts, Setup
-from shared.ports import Connections, Endpoint, EndpointProbe, KubeObjects, Manifest, ObjectRef, Resolver
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """What the checks look at."""
-
-    provisioned: CertificateFacts
-    port: ServiceFacts
-    endpoint: Endpoint
-    secret: Manifest | None
-    service: Manifest | None
-    ingress: Manifest | None
+from shared.domain.setup import Check, CheckState, Facts, ManagedFacts, Setup
+from shared.ports import Connections, Endpoint, EndpointProbe, KubeObjects, Resolver
+from shared.service import lookups, retiring, verification_scene
+from shared.service.verification_scene import Scene
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyEndpoint:
-    """Reads, resolves, shakes hands, and talks to Milvus; writes nothing to Kubernetes.
+    """Reads, resolves, shakes hands, talks to Milvus, and then takes away what is no longer served with.
 
     With `deep_verification` a throw-away collection is created in Milvus, and dropped.
     """
@@ -39,47 +32,107 @@ class VerifyEndpoint:
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
         """`Done` when all required items have passed, else `Waiting` or `Failed` for the first that has not.
 
+        Nothing is written until then. After that a certificate that the wanted one has replaced is retired,
+        and the end point verified once more; when nothing is left to retire, a second run writes nothing.
+        Raises `Permanent` if facts of earlier stages are missing, and `Transient(ADDRESS_PENDING)`.
+        """
+        objects = self.connections.objects(setup.desired.cluster)
+        scene = verification_scene.gather(objects, setup)
+        facts, outcome = self._verified(objects, scene, now)
+        verified = isinstance(outcome, Done)
+        if not verified and not _may_be_hidden(facts):
+            return outcome
+        retired = retiring.retire(objects, replace(setup, facts=facts), verified=verified)
+        return Waiting(Reason.RETIRING_CERTIFICATE, _words(retired), facts) if retired else outcome
+
+    def _verified(self, objects: KubeObjects, scene: Scene, now: datetime) -> tuple[Facts, Outcome]:
+        """Work through the checklist.
+
         Every item is looked at that says something: an unhealthy report does not keep TLS and Milvus from
         being tried, because the report may be old, and because the most precise cause helps most.
         """
-        scene = _scene(self.connections.objects(setup.desired.cluster), setup)
-        certificate = checklist.certificate(scene.secret, scene.provisioned, now)
-        backends = backend_state.backends(scene.ingress, scene.service, scene.port)
+        found = self._look_up(scene)
+        certificate = _certificate(scene, found, now)
+        backends = _backends(objects, scene)
         blocking = next((check for check in (certificate, backends) if checklist.is_final(check)), None)
         tls = checklist.after(checklist.TLS, blocking) if blocking else self._tls(scene)
-        milvus, version = self._milvus(scene, tls, deep=setup.desired.deep_verification)
+        milvus, version = self._milvus(scene, tls)
         if milvus.state is CheckState.PASSED:
             backends = checklist.confirmed(backends)
-        checks = (certificate, backends, self._dns(scene.endpoint), tls, milvus)
-        facts = replace(setup.facts, address=scene.endpoint.address)
-        return checklist.outcome(checklist.verified(facts, checks, version))
+        checks = (certificate, backends, _dns(scene, found), tls, milvus)
+        addressed = replace(scene.setup.facts, address=scene.endpoint.address)
+        facts = checklist.verified(addressed, checks, version)
+        return facts, checklist.outcome(facts)
 
-    def _dns(self, endpoint: Endpoint) -> Check:
+    def _look_up(self, scene: Scene) -> dict[str, Lookup]:
+        managed = scene.managed
+        if managed is None:
+            return dict(lookups.look_up(self.resolver, (scene.endpoint.domain,), ()))
+        waits = diagnosis.unissued(scene.certificate, managed)
+        return dict(lookups.look_up(self.resolver, managed.domains, waits))
+
+    def _tls(self, scene: Scene) -> Check:
         try:
-            found = self.resolver.resolve(endpoint.domain)
+            if scene.managed is not None:
+                return self._managed_tls(scene, scene.managed)
+            return checklist.tls(self._served(scene.endpoint), verification_scene.secret_of(scene.setup))
         except Transient as error:
-            return checklist.pending(checklist.DNS, error.reason, error.message, required=False)
-        return checklist.dns(endpoint.domain, endpoint.address, (*found.ipv4, *found.ipv6))
+            silent = checklist.failed(checklist.TLS, error.reason, error.message)
+            return checklist.explained(silent, scene.trouble)
 
-    def _tls(self, scene: _Scene) -> Check:
-        try:
-            served = self.probe.served_certificate(scene.endpoint)
-        except Transient as error:
-            return checklist.failed(checklist.TLS, error.reason, error.message)
-        return checklist.tls(served.sha256, served.names, scene.provisioned)
+    def _managed_tls(self, scene: Scene, wanted: ManagedFacts) -> Check:
+        """One handshake, for the setup's own domain, unless that shows a certificate without the others.
 
-    def _milvus(self, scene: _Scene, tls: Check, *, deep: bool) -> tuple[Check, str | None]:
+        An earlier certificate for fewer domains may be shown for those; the wanted one is then seen at a
+        domain that only it covers.
+        """
+        served = self._served(scene.endpoint)
+        check = checklist.managed_tls(served, scene.endpoint.domain, wanted, scene.provisioned)
+        for domain in wanted.domains:
+            if check.state is not CheckState.PASSED or served.stands_for(domain):
+                continue
+            served = self._served(replace(scene.endpoint, domain=domain))
+            check = checklist.managed_tls(served, domain, wanted, scene.provisioned)
+        return check
+
+    def _served(self, endpoint: Endpoint) -> Served:
+        shown = self.probe.served_certificate(endpoint)
+        return Served(shown.sha256, shown.names, shown.distrust)
+
+    def _milvus(self, scene: Scene, tls: Check) -> tuple[Check, str | None]:
         if tls.state is not CheckState.PASSED:
             return checklist.after(checklist.MILVUS, tls), None
         try:
-            version = self.probe.milvus_version(scene.endpoint, deep=deep)
+            version = self.probe.milvus_version(scene.endpoint, deep=scene.setup.desired.deep_verification)
         except Transient as error:
             return _milvus_failure(scene, error), None
         shown = checklist.excerpt(version, 64)
         return checklist.passed(checklist.MILVUS, f"Milvus {shown} answers"), shown
 
 
-def _milvus_failure(scene: _Scene, error: Transient) -> Check:
+def _certificate(scene: Scene, found: dict[str, Lookup], now: datetime) -> Check:
+    if scene.managed is not None:
+        return diagnosis.certificate(verification_scene.diagnosed(scene, found))
+    return checklist.certificate(scene.certificate, verification_scene.secret_of(scene.setup), now)
+
+
+def _dns(scene: Scene, found: dict[str, Lookup]) -> Check:
+    if scene.managed is not None:
+        return diagnosis.dns(verification_scene.diagnosed(scene, found))
+    domain = scene.endpoint.domain
+    return checklist.dns(domain, scene.endpoint.address, found[domain])
+
+
+def _backends(objects: KubeObjects, scene: Scene) -> Check:
+    """The Pods are asked for only when they can explain something."""
+    check = backend_state.backends(scene.ingress, scene.service, scene.port)
+    if check.state is not CheckState.FAILED or check.reason is not Reason.BACKENDS_UNHEALTHY:
+        return checklist.explained(check, scene.trouble)
+    pods = verification_scene.pods(objects, scene)
+    return backend_state.explained(check, pods, ingress_state.firewall_change(scene.events))
+
+
+def _milvus_failure(scene: Scene, error: Transient) -> Check:
     """The commonest cause, and one that health checks do not see, is told by name."""
     problem = backend_state.protocol_problem(scene.service, scene.port) if scene.service else None
     if problem is not None:
@@ -87,20 +140,14 @@ def _milvus_failure(scene: _Scene, error: Transient) -> Check:
     return checklist.failed(checklist.MILVUS, error.reason, error.message)
 
 
-def _scene(objects: KubeObjects, setup: Setup) -> _Scene:
-    namespace, facts, port = setup.desired.namespace, setup.facts, manifests.service_of(setup)
-    if facts.certificate is None:
-        raise Permanent(Reason.SECRET_NOT_FOUND, "no certificate is known for the setup; set it up again")
-    ingress = objects.get(ObjectRef("networking.k8s.io/v1", "Ingress", namespace, port.name))
-    # The controller may have moved to another address since (kubernetes/ingress-gce, LIMITATIONS.md).
-    address = ingress_state.address(ingress) or facts.address
-    if address is None:
-        raise Transient(Reason.ADDRESS_PENDING, f"Ingress {port.name} reports no address")
-    return _Scene(
-        provisioned=facts.certificate,
-        port=port,
-        endpoint=Endpoint(address, setup.desired.domain, facts.certificate.pem),
-        secret=objects.get(ObjectRef("v1", "Secret", namespace, facts.certificate.secret)),
-        service=objects.get(ObjectRef("v1", "Service", namespace, port.name)),
-        ingress=ingress,
-    )
+def _may_be_hidden(facts: Facts) -> bool:
+    """Whether the wanted Secret may be hidden behind ManagedCertificates, which are shown first.
+
+    The handshake is looked at only when the Secret is good; whether anything hides it, `retiring` sees.
+    """
+    return any(check.reason is Reason.OTHER_CERTIFICATE_SERVED for check in facts.checklist)
+
+
+def _words(retired: Plan) -> str:
+    targets = ", ".join(dict.fromkeys(change.target for change in retired))
+    return checklist.excerpt(f"taken away or detached: {targets}", 400)

@@ -1,0 +1,59 @@
+"""Publish the address of a setup's load balancer in the Cloud DNS zone that the request names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.domain import dns_records
+from shared.domain.dns_records import ChangeSet, RecordSet, Refused, Wanted
+from shared.domain.errors import Permanent
+from shared.domain.outcome import Waiting
+from shared.domain.reasons import Reason
+from shared.domain.setup import Setup
+from shared.ports import DnsZones
+
+SHOWN = 3  # refusals that the message tells of
+
+
+def publish(zones: DnsZones, setup: Setup, address: str) -> Waiting | None:
+    """Let every domain of the setup that belongs into its zone lead to the address; None once all do.
+
+    Without `dns.managed_zone` nothing is looked at. What may be written is written even if another record is
+    refused, in one change; nothing is written when all records stand. Waits with DNS_ZONE_REFUSED for what
+    is another's. Raises as `DnsZones` does, and `Permanent(DNS_ZONE_REFUSED)` for a zone of other domains.
+    """
+    zone = setup.desired.dns_zone
+    if zone is None:
+        return None
+    verdicts = [
+        dns_records.change(wanted, _found(zones, zone, wanted)) for wanted in _wanted(zones, setup, address)
+    ]
+    change = dns_records.combined(verdict for verdict in verdicts if isinstance(verdict, ChangeSet))
+    if change:
+        zones.change(zone, change)
+    refusals = [verdict.message for verdict in verdicts if isinstance(verdict, Refused)]
+    return Waiting(Reason.DNS_ZONE_REFUSED, _message(zone, refusals)) if refusals else None
+
+
+def _wanted(zones: DnsZones, setup: Setup, address: str) -> list[Wanted]:
+    """Domains outside the zone are their owner's to publish; verification names the record to create."""
+    zone = setup.desired.dns_zone or ""
+    suffix = zones.suffix(zone)
+    inside = [domain for domain in setup.desired.domains if dns_records.is_within(domain, suffix)]
+    if not inside:
+        message = f"{zone} is the zone of {suffix:.253}, where {setup.desired.domain} does not belong"
+        raise Permanent(Reason.DNS_ZONE_REFUSED, message)
+    return [Wanted(domain, address, setup.setup_id) for domain in inside]
+
+
+def _found(zones: DnsZones, zone: str, wanted: Wanted) -> Sequence[RecordSet]:
+    """The mark matters, and is looked up, only where something is to be written."""
+    found = zones.records(zone, wanted.record.name)
+    if dns_records.is_published(wanted, found):
+        return found
+    return [*found, *zones.records(zone, wanted.mark.name)]
+
+
+def _message(zone: str, refusals: Sequence[str]) -> str:
+    more = f"; and {len(refusals) - SHOWN} more" if len(refusals) > SHOWN else ""
+    return f"in {zone}: {'; '.join(refusals[:SHOWN])}{more}"

@@ -1,0 +1,106 @@
+"""What keeps an Ingress from becoming a load balancer, and backends from being healthy, told by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from localcloud.cloud import Cloud, Pacing
+from localcloud.controllers import Delays
+from shared.domain.chain import Stage
+from shared.domain.reasons import Reason
+from shared.domain.setup import Status
+from tests.e2e.stage_play import Play, eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+GOOGLE_MANAGED = {"type": "google-managed"}
+NEVER_S = 3600.0
+DELAYS = Delays(certificate_s=0.5, edge_s=0.5)
+NEG, BACKEND_CONFIG = "cloud.google.com/neg", "cloud.google.com/backend-config"
+STATIC_IP = "kubernetes.io/ingress.global-static-ip-name"
+
+
+@dataclass(frozen=True)
+class Trap:
+    """What somebody does to an object (a merge patch), what the setup then says, and how it is undone."""
+
+    kind: str
+    body: dict[str, Any]
+    reason: Reason
+    undone: dict[str, Any]
+
+
+def annotated(kind: str, key: str, reason: Reason, value: str | None, good: str | None) -> Trap:
+    bodies = [{"metadata": {"annotations": {key: text}}} for text in (value, good)]
+    return Trap(kind, bodies[0], reason, bodies[1])
+
+
+def ports(number: int) -> dict[str, Any]:
+    return {"spec": {"ports": [{"name": "milvus", "port": number, "targetPort": "milvus"}]}}
+
+
+TRAPS = [
+    annotated("Service", NEG, Reason.NEG_MISSING, None, '{"ingress": true}'),
+    annotated(
+        "Service",
+        BACKEND_CONFIG,
+        Reason.BACKEND_CONFIG_INVALID,
+        "{",
+        '{"default":"trapped-milvus-backendconfig"}',
+    ),
+    annotated("Ingress", STATIC_IP, Reason.STATIC_IP_UNUSABLE, "nobody-reserved-it", None),
+    Trap("Service", ports(19531), Reason.SERVICE_PORT_MISSING, ports(19530)),
+]
+
+
+@pytest.fixture(scope="module")
+def play() -> Iterator[Play]:
+    """A setup that waits for an address which does not come."""
+    with Cloud(Pacing(pace_scale=0.01, tick_s=0.5), replace(DELAYS, address_s=NEVER_S)) as cloud:
+        before = dict(os.environ)
+        os.environ.update(cloud.environment)
+        cloud.control_plane.delays = DELAYS  # for the Layer-4 address before
+        found = Play(cloud, "trapped")
+        found.install()
+        cloud.control_plane.delays = replace(DELAYS, address_s=NEVER_S)
+        found.publish(certificate=GOOGLE_MANAGED)
+        found.explained(Stage.CREATE_INGRESS, Reason.ADDRESS_PENDING)
+        yield found
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: str(trap.reason))
+def test_reason_why_there_is_no_address_is_told_by_name(play: Play, trap: Trap) -> None:
+    play.patch(trap.kind, play.service, trap.body)
+    play.explained(Stage.CREATE_INGRESS, trap.reason)
+    play.patch(trap.kind, play.service, trap.undone)
+
+
+def test_address_comes_once_the_traps_are_gone(play: Play) -> None:
+    play.cloud.control_plane.delays = DELAYS
+    play.publish(certificate=GOOGLE_MANAGED)
+    play.explained(Stage.VERIFY_ENDPOINT, Reason.DNS_RECORD_MISSING)
+
+
+def test_unhealthy_backends_of_ready_pods_are_told_as_such_and_the_request_repairs_them(play: Play) -> None:
+    """Needs an address: the test above leaves one."""
+    check = {"spec": {"healthCheck": {"port": 1234}}}
+    play.patch("BackendConfig", f"{play.service}-backendconfig", check)
+    eventually(lambda: "UNHEALTHY" in backends(play), 30, "the load balancer sees it")
+    setup = play.setup()
+    assert setup is not None
+    play.cloud.zone.set_records(play.domain, {"A": [str(setup.facts.address)]})
+    play.explained(Stage.VERIFY_ENDPOINT, Reason.BACKENDS_UNHEALTHY_PODS_READY)
+    play.publish(certificate=GOOGLE_MANAGED)
+    play.wait(Status.VERIFIED)
+
+
+def backends(play: Play) -> str:
+    annotations: dict[str, str] = (play.find("Ingress", play.service) or {})["metadata"]["annotations"]
+    return annotations["ingress.kubernetes.io/backends"]

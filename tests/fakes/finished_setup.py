@@ -1,0 +1,95 @@
+"""A setup whose work is done: the cluster, load balancer and DNS of one, to be spoilt by tests."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from shared.domain import backend_state
+from shared.domain.outcome import Outcome
+from shared.domain.setup import CertificateFacts, Facts, ServiceFacts, Setup
+from shared.ports import ObjectRef, Resolved
+from shared.service.stages.verify_endpoint import VerifyEndpoint
+from tests.builders import new_setup
+from tests.fakes.endpoint import FakeEndpointProbe
+from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
+from tests.fakes.resolver import FakeResolver
+from tests.fakes.state import START
+
+SERVICE = ServiceFacts("my-release-milvus", "milvus", 19530)
+ADDRESS = "192.0.2.1"
+DOMAIN = "my-release.milvus.io"
+NEG = "k8s1-0123abcd-default-my-release-milvus-19530-89abcdef"
+DER = b"a certificate"
+SHA256 = hashlib.sha256(DER).hexdigest()
+PEM = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(DER).decode()}\n-----END CERTIFICATE-----\n"
+FACTS = Facts(
+    service=SERVICE,
+    certificate=CertificateFacts("my-release-milvus-tls", PEM, SHA256, START + timedelta(days=99)),
+    address=ADDRESS,
+)
+APP_PROTOCOLS = backend_state.APP_PROTOCOLS[1]
+
+
+def manifest(
+    api_version: str, kind: str, name: str, annotations: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    texts = {key: json.dumps(value) for key, value in (annotations or {}).items()}
+    metadata = {"namespace": "default", "name": name, "annotations": texts}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+
+
+@dataclass
+class World:
+    """A finished setup with a certificate of our own, in which one thing or another is then changed."""
+
+    kube: FakeKubeObjects = field(default_factory=FakeKubeObjects)
+    probe: FakeEndpointProbe = field(default_factory=lambda: FakeEndpointProbe(SHA256))
+    resolver: FakeResolver = field(default_factory=lambda: FakeResolver({DOMAIN: Resolved((ADDRESS,))}))
+
+    def __post_init__(self) -> None:
+        self.put_secret(PEM)
+        self.put_service({"milvus": "HTTP2"})
+        self.put_ingress("HEALTHY")
+
+    def put_secret(self, pem: str) -> None:
+        entries = {"tls.crt": base64.b64encode(pem.encode()).decode()}
+        self.kube.put({**manifest("v1", "Secret", "my-release-milvus-tls"), "data": entries})
+
+    def put_service(self, protocols: dict[str, str]) -> None:
+        groups = {"network_endpoint_groups": {"19530": NEG}}
+        annotations = {backend_state.NEG_STATUS: groups, APP_PROTOCOLS: protocols}
+        service = manifest("v1", "Service", SERVICE.name, annotations)
+        self.kube.put({**service, "spec": {"selector": {"component": "proxy"}}})
+
+    def put_pod(self, ready: str, component: str = "proxy") -> None:
+        pod = manifest("v1", "Pod", "my-release-milvus-0")
+        pod["metadata"]["labels"] = {"component": component}
+        self.kube.put({**pod, "status": {"conditions": [{"type": "Ready", "status": ready}]}})
+
+    def warn(self, reason: str, message: str) -> None:
+        about = {"kind": "Ingress", "name": SERVICE.name}
+        self.kube.happened.append(
+            {"type": "Warning", "reason": reason, "message": message, "involvedObject": about}
+        )
+
+    def put_ingress(self, state: str, address: str = ADDRESS) -> None:
+        ingress = manifest(
+            "networking.k8s.io/v1", "Ingress", SERVICE.name, {backend_state.REPORT: {NEG: state}}
+        )
+        self.kube.put({**ingress, "status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
+
+    def remove(self, kind: str) -> None:
+        (ref,) = [ref for ref in self.kube.stored if ref.kind == kind]
+        del self.kube.stored[ref]
+
+    def versions(self) -> dict[ObjectRef, str]:
+        return {ref: o["metadata"]["resourceVersion"] for ref, o in self.kube.stored.items()}
+
+    def verify(self, facts: Facts = FACTS, **desired: Any) -> Outcome:
+        setup: Setup = replace(new_setup(**desired), facts=facts)
+        return VerifyEndpoint(OneCluster(self.kube), self.probe, self.resolver)(setup, START)  # type: ignore[arg-type]
