@@ -126,7 +126,9 @@ def show_demo() -> None:
 
 
 if __name__ == "__main__":
-    show_cold_starts()
-    bench_repoll.show()
-    show_warm_stages()
-    show_demo()
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["KUBECACHEDIR"] = cache  # Helm's, also in the demo's process
+        show_cold_starts()
+        bench_repoll.show()
+        show_warm_stages()
+        show_demo()
