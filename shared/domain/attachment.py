@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.domain import managed_certificate, untrusted
+from shared.domain import ingress_state, managed_certificate, untrusted
 from shared.domain.errors import Permanent
 from shared.domain.managed_certificate import ManagedView
 from shared.domain.manifests import MANAGED_CERTIFICATES, Attachments, service_of
@@ -202,8 +202,7 @@ def _leads_to(rule: Manifest, service: str) -> bool:
 
 
 def _listed(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
-    text = untrusted.text(untrusted.mapping(ingress, "metadata", "annotations").get(annotation))
-    return _unique(name.strip() for name in text.split(","))
+    return _unique(ingress_state.names(ingress, annotation))
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

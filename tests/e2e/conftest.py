@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from localcloud.cloud import Cloud
+from tests.e2e.stage_play import open_cloud
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    with Cloud() as started:
-        before = dict(os.environ)
-        os.environ.update(started.environment)
+    with open_cloud() as started:
         yield started
-        os.environ.clear()
-        os.environ.update(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud
+from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud, Pacing
+from localcloud.controllers import Delays
 from localcloud.controllers.client import KubeClient
 from localcloud.release import install, wait_plaintext
 from shared.adapters.firestore import FirestoreSetups
@@ -27,6 +29,19 @@ PATHS = {
     "BackendConfig": "/apis/cloud.google.com/v1/namespaces/default/backendconfigs",
     "ManagedCertificate": "/apis/networking.gke.io/v1/namespaces/default/managedcertificates",
 }
+
+
+@contextmanager
+def open_cloud(pacing: Pacing | None = None, delays: Delays | None = None) -> Iterator[Cloud]:
+    """An embedded cloud that Google's clients in this process talk to, for the body of the `with`."""
+    with Cloud(pacing or Pacing(), delays) as cloud:
+        before = dict(os.environ)
+        os.environ.update(cloud.environment)
+        try:
+            yield cloud
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def eventually(look: Callable[[], T | None], timeout_s: float, what: str) -> T:

@@ -18,7 +18,7 @@ from localcloud.controllers.visibility import DomainStatus
 from shared.domain.chain import Stage
 from shared.domain.reasons import Reason
 from shared.domain.setup import CheckState, Setup, StageRecord, Status
-from tests.e2e.stage_play import Play, eventually
+from tests.e2e.stage_play import Play, eventually, open_cloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -40,12 +40,8 @@ print(client.get_server_version())
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
     """A cloud in which a person's half minute is 0.3 s, so that ten looks take seconds."""
-    with Cloud(Pacing(pace_scale=0.01, tick_s=0.5), DELAYS) as started:
-        before = dict(os.environ)
-        os.environ.update(started.environment)
+    with open_cloud(Pacing(pace_scale=0.01, tick_s=0.5), DELAYS) as started:
         yield started
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from localcloud.cloud import Cloud, Pacing
+from localcloud.cloud import Pacing
 from localcloud.controllers import Delays
 from shared.domain.chain import Stage
 from shared.domain.reasons import Reason
 from shared.domain.setup import Status
-from tests.e2e.stage_play import Play, eventually
+from tests.e2e.stage_play import Play, eventually, open_cloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -61,9 +60,7 @@ TRAPS = [
 @pytest.fixture(scope="module")
 def play() -> Iterator[Play]:
     """A setup that waits for an address which does not come."""
-    with Cloud(Pacing(pace_scale=0.01, tick_s=0.5), replace(DELAYS, address_s=NEVER_S)) as cloud:
-        before = dict(os.environ)
-        os.environ.update(cloud.environment)
+    with open_cloud(Pacing(pace_scale=0.01, tick_s=0.5), replace(DELAYS, address_s=NEVER_S)) as cloud:
         cloud.control_plane.delays = DELAYS  # for the Layer-4 address before
         found = Play(cloud, "trapped")
         found.install()
@@ -71,8 +68,6 @@ def play() -> Iterator[Play]:
         found.publish(certificate=GOOGLE_MANAGED)
         found.explained(Stage.CREATE_INGRESS, Reason.ADDRESS_PENDING)
         yield found
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: str(trap.reason))

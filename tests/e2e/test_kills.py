@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import partial
 
@@ -11,7 +10,7 @@ import pytest
 from localcloud.cloud import Cloud, Pacing
 from localcloud.gates import Call
 from shared.domain.setup import Status
-from tests.e2e.stage_play import Play
+from tests.e2e.stage_play import Play, open_cloud
 
 pytestmark = pytest.mark.e2e
 
@@ -19,12 +18,8 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
     """A cloud whose leases are short, because each kill costs one."""
-    with Cloud(Pacing(lease_s=8)) as started:
-        before = dict(os.environ)
-        os.environ.update(started.environment)
+    with open_cloud(Pacing(lease_s=8)) as started:
         yield started
-        os.environ.clear()
-        os.environ.update(before)
 
 
 IN_THE_MIDDLE = {

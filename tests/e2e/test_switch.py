@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from shared.adapters.x509 import X509Certificates
 from shared.domain.chain import Stage
 from shared.domain.reasons import Reason
 from shared.domain.setup import Status
-from tests.e2e.stage_play import PATHS, Play
+from tests.e2e.stage_play import PATHS, Play, open_cloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -31,12 +30,8 @@ CALL_S = 5.0
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
     """A cloud whose edge needs so long for an issued certificate that the old one is seen meanwhile."""
-    with Cloud(Pacing(pace_scale=0.05), Delays(certificate_s=0.5, edge_s=4.0)) as started:
-        before = dict(os.environ)
-        os.environ.update(started.environment)
+    with open_cloud(Pacing(pace_scale=0.05), Delays(certificate_s=0.5, edge_s=4.0)) as started:
         yield started
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def create_secret(play: Play) -> str:
