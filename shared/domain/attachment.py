@@ -1,14 +1,19 @@
 """Which hosts and certificates an Ingress has, while one certificate takes the place of another.
 
                  wanted: ManagedCertificate N              wanted: Secret S
-    attach       N + what is attached                      S + the ManagedCertificates that are attached
+    attach       N + what is attached                      S + what is attached
     wait         until N is issued and served              until the load balancer has S
-    retire       Secret, other ManagedCertificates         our ManagedCertificates (they are served first)
-    then         hosts that are wanted no more             hosts that are wanted no more
+    uncover                                                our ManagedCertificates (they are served first);
+                                                           other Secrets, if they serve no other host
+    wait                                                   until S is served
+    retire       Secrets, other ManagedCertificates        other Secrets
+                 hosts that are wanted no more             hosts that are wanted no more
 
-So nothing that serves is taken away before what replaces it serves. Other people's ManagedCertificates stay.
+So nothing that serves is taken away before what replaces it serves. Other people's ManagedCertificates stay,
+and so does every Secret: it is only detached, so that the way back serves the pair that clients have pinned.
 Sources: kubernetes/ingress-gce ToCompositeSSLCertificates (managed before Secrets), and GKE's "Migrate to
-Google-managed certificates" (keep the Secret until Active).
+Google-managed certificates" (keep the Secret until Active). Which of two certificates for one host is served
+Google does not say, so one that is wanted may be hidden by any other.
 """
 
 from __future__ import annotations
@@ -47,6 +52,7 @@ class Seen:
 
     ingress: Manifest | None
     managed: Sequence[ManagedView] = ()  # every ManagedCertificate in the namespace
+    unusable: str | None = None  # the TLS Secret on which the controller fails; see `ingress_state`
 
     def live(self, service: str) -> Attachments:
         """What the Ingress has now."""
@@ -91,15 +97,15 @@ def attached(ingress: Manifest | None, service: str) -> Attachments:
 def attach(wanted: Wanted, seen: Seen) -> Attachments:
     """What the Ingress must have now: what is wanted, first, and all that may serve meanwhile.
 
-    Left out are entries that only break the controller: of TLS without a Secret's name, and names of
-    ManagedCertificates of ours that are no more.
+    Left out are entries that only break the controller: of TLS without a Secret's name or with one that it
+    cannot use, and names of ManagedCertificates of ours that are no more.
     """
     live = seen.live(wanted.service)
     kept = [name for name in live.managed if _stays(name, wanted.service, seen.managed)]
     return Attachments(
         hosts=_unique((*wanted.hosts, *live.hosts)),
         managed=_unique((wanted.managed or "", *kept)),
-        secrets=(wanted.secret,) if wanted.secret else live.secrets,
+        secrets=_unique((wanted.secret or "", *_usable(live, seen))),
     )
 
 
@@ -109,28 +115,33 @@ class Retirement:
 
     reduced: Attachments  # what the Ingress keeps
     certificates: tuple[str, ...] = ()  # ManagedCertificates of ours to delete before the Ingress changes
-    frees_secret: bool = False  # whether our own TLS Secret may go after the Ingress has changed
 
 
 def retirement(wanted: Wanted, seen: Seen, *, verified: bool) -> Retirement:
     """What may be taken away now without taking down what serves.
 
-    `verified`: the whole checklist has passed with what is wanted. A Secret that is wanted cannot be verified
-    before the ManagedCertificates beside it go, because they are served first; so for these it is enough that
-    the load balancer has the Secret's certificate too.
+    `verified`: the whole checklist has passed with what is wanted. A Secret that is wanted may never be
+    verified while others are shown in its place; for these it is enough that the load balancer has the
+    Secret's certificate too. A Secret that serves a host of its own stays until all is verified.
     """
     live = seen.live(wanted.service)
-    may_detach = verified if wanted.managed else has_secret(seen.ingress)
-    if not is_attached(wanted, live) or not (verified or may_detach):
+    if not is_attached(wanted, live):
         return Retirement(live)
-    hosts = wanted.hosts if verified else live.hosts
-    if not may_detach:
-        return Retirement(replace(live, hosts=hosts))
+    final = _final(wanted, live, seen.managed)
+    if verified:
+        return Retirement(final, _others(wanted, seen.managed))
+    usable = _unique((wanted.secret or "", *_usable(live, seen)))
+    if wanted.managed or not has_secrets(seen.ingress, len(usable)):
+        return Retirement(replace(live, secrets=tuple(name for name in live.secrets if name in usable)))
+    kept = usable if set(live.hosts) - set(wanted.hosts) else final.secrets
     return Retirement(
-        reduced=replace(_final(wanted, live, seen.managed), hosts=hosts),
-        certificates=_others(wanted, seen.managed),
-        frees_secret=wanted.managed is not None,
+        replace(final, hosts=live.hosts, secrets=kept),
+        _others(wanted, seen.managed),
     )
+
+
+def _usable(live: Attachments, seen: Seen) -> list[str]:
+    return [name for name in live.secrets if name != seen.unusable]
 
 
 def _final(wanted: Wanted, live: Attachments, views: Sequence[ManagedView]) -> Attachments:
@@ -151,35 +162,16 @@ def _others(wanted: Wanted, views: Iterable[ManagedView]) -> tuple[str, ...]:
 
 def is_attached(wanted: Wanted, live: Attachments) -> bool:
     """Whether the Ingress has everything that is wanted, whatever else it has."""
-    has_certificate = wanted.managed in live.managed if wanted.managed else live.secrets == (wanted.secret,)
+    has_certificate = wanted.managed in live.managed if wanted.managed else wanted.secret in live.secrets
     return has_certificate and set(wanted.hosts) <= set(live.hosts)
 
 
-def has_secret(ingress: Manifest | None) -> bool:
-    """Whether the load balancer has a certificate that is not a managed one: that of a TLS Secret."""
-    return bool(set(_listed(ingress, SERVED)) - set(_listed(ingress, PRE_SHARED)))
+def has_secrets(ingress: Manifest | None, count: int) -> bool:
+    """Whether the load balancer has certificates of at least so many TLS Secrets, managed ones apart.
 
-
-def steps(wanted: Wanted, seen: Seen) -> tuple[str, ...]:
-    """What will be done to the Ingress, in order, for people; empty if it is as it shall be."""
-    live, now = seen.live(wanted.service), attach(wanted, seen)
-    last = _final(wanted, now, seen.managed)
-    added = [f"attach {each}" for each in _named(now) if each not in _named(live)]
-    replaced = [f"detach {each} at once" for each in _named(live) if each not in _named(now)]
-    deleted = [f"delete ManagedCertificate {name}" for name in _others(wanted, seen.managed)]
-    removed = [f"detach {each}" for each in _named(now) if each not in _named(last)]
-    if not (added or replaced or deleted or removed):
-        return ()
-    goal = f"ManagedCertificate {wanted.managed}" if wanted.managed else f"Secret {wanted.secret}"
-    return (*added, *replaced, f"wait until the load balancer serves {goal}", *deleted, *removed)
-
-
-def _named(attachments: Attachments) -> list[str]:
-    return [
-        *(f"host {host}" for host in attachments.hosts),
-        *(f"ManagedCertificate {name}" for name in attachments.managed),
-        *(f"Secret {name}" for name in attachments.secrets),
-    ]
+    The annotation does not say of which Secrets, so the wanted one is known to be there once all are.
+    """
+    return len(set(_listed(ingress, SERVED)) - set(_listed(ingress, PRE_SHARED))) >= count
 
 
 def _stays(name: str, service: str, views: Iterable[ManagedView]) -> bool:

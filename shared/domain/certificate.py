@@ -53,11 +53,23 @@ def pair_in(secret: Mapping[str, Any]) -> KeyPair:
 
 def fault(view: CertificateView, domain: str, now: datetime) -> str | None:
     """The first thing that keeps the pair from serving the domain now; None if nothing does."""
+    return defect(view, now) or mismatch(view, domain)
+
+
+def mismatch(view: CertificateView, domain: str) -> str | None:
+    """Which names the certificate has instead of the domain; None if it covers it."""
+    if any(covers(name, domain) for name in view.names):
+        return None
+    listed = ", ".join(view.names[:5])[:200] or "none"
+    return f"the certificate's subject alternative names ({listed}) do not cover {domain}"
+
+
+def defect(view: CertificateView, now: datetime) -> str | None:
+    """The first thing that keeps the pair from serving any domain now; None if nothing does."""
     if not view.is_pair:
         return "tls.key is not the key of the certificate in tls.crt"
-    if not any(covers(name, domain) for name in view.names):
-        listed = ", ".join(view.names[:5])[:200] or "none"
-        return f"the certificate's subject alternative names ({listed}) do not cover {domain}"
+    if not view.names:
+        return "the certificate has no DNS name"
     if view.not_before > now:
         return f"the certificate is not valid before {view.not_before.isoformat()}"
     if view.not_after <= now:

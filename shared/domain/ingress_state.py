@@ -45,22 +45,41 @@ def trouble(
 
     `present`: ManagedCertificates that are known to exist, so that a warning that misses one is old.
     """
-    uid = untrusted.mapping(ingress, "metadata").get("uid")
     wanted = set(names(ingress, MANAGED_CERTIFICATES)) - set(present)
-    for event in reversed(events):
-        if not _is_about(event, uid):
-            continue
-        if event.get("type") == "Warning" and not _is_settled(event, wanted):
-            return ingress_trouble.classified(untrusted.text(event.get("reason")), _message(event))
-        if _is_success(event):
-            return None
-    return None
+    event = _unsettled(ingress, events, wanted)
+    if event is None:
+        return None
+    return ingress_trouble.classified(untrusted.text(event.get("reason")), _message(event))
+
+
+def unusable_secret(ingress: Manifest | None, events: Sequence[Manifest]) -> str | None:
+    """The TLS Secret that keeps the controller from syncing the Ingress now, if it says which.
+
+    One entry of TLS whose Secret is gone or broken holds back all the others (kubernetes/ingress-gce#1334).
+    """
+    event = _unsettled(ingress, events, ())
+    return ingress_trouble.unusable_secret(_message(event)) if event is not None else None
 
 
 def firewall_change(events: Sequence[Manifest]) -> str | None:
     """The firewall rule that a Shared VPC's admin must create, in the controller's words, or None."""
     asked = [_message(event) for event in events if event.get("reason") == "XPN"]
     return asked[-1] if asked else None
+
+
+def _unsettled(
+    ingress: Manifest | None, events: Sequence[Manifest], wanted: Collection[str]
+) -> Manifest | None:
+    """The newest Warning about this Ingress that no success has followed, and that is not settled."""
+    uid = untrusted.mapping(ingress, "metadata").get("uid")
+    for event in reversed(events):
+        if not _is_about(event, uid):
+            continue
+        if event.get("type") == "Warning" and not _is_settled(event, wanted):
+            return event
+        if _is_success(event):
+            return None
+    return None
 
 
 def _is_settled(event: Manifest, wanted: Collection[str]) -> bool:

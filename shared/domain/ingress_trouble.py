@@ -50,6 +50,7 @@ _CAUSES: tuple[tuple[Reason, re.Pattern[str]], ...] = tuple(
     )
 )
 _MISSING = re.compile(r"^ManagedCertificate (?P<namespace>[^\s:]+):(?P<name>\S+) missing")
+_UNUSABLE = re.compile(r'\bsecrets? "(?P<name>[^"]+)" (?:does not (?:exist|specify)|not found|Error\b)')
 
 
 def classified(event_reason: str, message: str) -> Fault:
@@ -63,6 +64,12 @@ def classified(event_reason: str, message: str) -> Fault:
 def missing_certificate(message: str) -> str | None:
     """The name of the ManagedCertificate that a MissingCertificate warning is about; None for other texts."""
     found = _MISSING.match(_line(message))
+    return found["name"] if found else None
+
+
+def unusable_secret(message: str) -> str | None:
+    """The name of the TLS Secret that a warning is about, because it is gone or holds no pair; else None."""
+    found = _UNUSABLE.search(_line(message))
     return found["name"] if found else None
 
 

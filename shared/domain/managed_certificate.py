@@ -7,7 +7,6 @@ never edited: the controller would delete the certificate that serves and make a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +22,6 @@ API_VERSION, KIND = "networking.gke.io/v1", "ManagedCertificate"
 ACTIVE = "Active"
 PERMANENTLY_FAILED = "ProvisioningFailedPermanently"
 RENEWAL_FAILED = "RenewalFailed"  # the old certificate is still served
-
-_SUFFIX = re.compile(r"-tls(?:-(?P<number>[2-9]|[1-9][0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,7 @@ def views(live: Iterable[Manifest]) -> tuple[ManagedView, ...]:
 
 def number(service: str, name: str) -> int | None:
     """Which one of the Service's ManagedCertificates the name says: 1, 2, ...; None for any other name."""
-    match = _SUFFIX.fullmatch(name.removeprefix(service)) if name.startswith(service) else None
-    return int(match["number"] or 1) if match else None
+    return manifests.tls_number(service, name)
 
 
 def chosen(
@@ -102,4 +98,4 @@ def next_name(service: str, taken: Iterable[str]) -> str:
     (GoogleCloudPlatform/gke-managed-certs#45).
     """
     highest = max((number(service, name) or 0 for name in taken), default=0)
-    return f"{service}-tls-{highest + 1}" if highest else f"{service}-tls"
+    return manifests.tls_name(service, highest + 1)

@@ -6,6 +6,7 @@ Names: a Service's name has at most 63 characters (RFC 1035 label), and names of
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ HEALTH_PATH = "/healthz"
 
 INGRESS_CLASS = "kubernetes.io/ingress.class"
 MANAGED_CERTIFICATES = "networking.gke.io/managed-certificates"  # comma list of names
+
+_TLS_SUFFIX = re.compile(r"-tls(?:-(?P<number>[2-9]|[1-9][0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,31 @@ def backend_config_name(service: ServiceFacts) -> str:
     return f"{service.name}-backendconfig"
 
 
-def secret_name(service: ServiceFacts) -> str:
-    """The name of the TLS Secret that we issue."""
-    return f"{service.name}-tls"
+def tls_name(service: str, number: int = 1) -> str:
+    """What the Service's certificates are called, Secrets and ManagedCertificates alike.
+
+    `<service>-tls`, then `<service>-tls-2`, ...: a second one is made when the first must serve on meanwhile.
+    """
+    return f"{service}-tls" if number == 1 else f"{service}-tls-{number}"
+
+
+def tls_number(service: str, name: str) -> int | None:
+    """Which of the Service's certificates the name says: 1, 2, ...; None for a name that we never give.
+
+    The name alone does not make an object ours: see `is_ours`.
+    """
+    match = _TLS_SUFFIX.fullmatch(name.removeprefix(service)) if name.startswith(service) else None
+    return int(match["number"] or 1) if match else None
+
+
+def secret_name(service: ServiceFacts, number: int = 1) -> str:
+    """The name of the TLS Secrets that we issue."""
+    return tls_name(service.name, number)
+
+
+def secret_number(service: ServiceFacts, name: str) -> int | None:
+    """Which of the Secrets that we issue has this name; None if none of them can have it."""
+    return tls_number(service.name, name)
 
 
 def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -> Manifest:

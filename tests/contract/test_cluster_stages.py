@@ -171,10 +171,36 @@ def test_the_second_run_of_a_google_managed_chain_writes_nothing(cluster: Cluste
     assert "tls" not in ingress(cluster)["spec"]
 
 
+def issued(cluster: Cluster, number: str = "") -> str:
+    """The public certificate in our Secret."""
+    secret = cluster.space.get("secrets", f"{NAME}-tls{number}").body
+    return str(secret["data"]["tls.crt"])
+
+
+def test_another_domain_gets_a_second_secret_and_the_way_back_the_first(cluster: Cluster) -> None:
+    install_service(cluster)
+    cluster.run_chain()
+    address(cluster)
+    first = issued(cluster)
+    done = cluster.run_chain()
+    for domain, number, before in (("new.milvus.io", "-2", ""), ("my-release.milvus.io", "", "-2")):
+        setup = new_setup(namespace=cluster.space.name, domain=domain)
+        done = cluster.run_chain(replace(setup, facts=done.facts or cluster.ready_setup().facts))
+        names = [entry["secretName"] for entry in ingress(cluster)["spec"]["tls"]]
+        assert names == [f"{NAME}-tls{number}", f"{NAME}-tls{before}"]
+        setup = replace(setup, facts=done.facts or setup.facts)
+        assert retiring.retire(cluster.kube, setup)
+        assert retiring.retire(cluster.kube, setup) == ()
+        assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls{number}"}]
+        assert [rule["host"] for rule in ingress(cluster)["spec"]["rules"]] == [domain]
+    assert issued(cluster) == first != issued(cluster, "-2")
+
+
 def test_a_switch_and_back_attaches_before_it_detaches(cluster: Cluster) -> None:
     install_service(cluster)
     cluster.run_chain()
     address(cluster)
+    first = issued(cluster)
     to_google = cluster.run_chain(google_managed(cluster, cluster.run_chain()))
     assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
     assert ingress(cluster)["metadata"]["annotations"][MANAGED] == f"{NAME}-tls"
@@ -182,7 +208,7 @@ def test_a_switch_and_back_attaches_before_it_detaches(cluster: Cluster) -> None
     assert retiring.retire(cluster.kube, setup)
     assert retiring.retire(cluster.kube, setup) == ()
     assert "tls" not in ingress(cluster)["spec"]
-    assert cluster.space.get("secrets", f"{NAME}-tls").code == 404
+    assert issued(cluster) == first
 
     back = cluster.run_chain(replace(cluster.ready_setup(), facts=setup.facts))
     shown = {
@@ -193,6 +219,7 @@ def test_a_switch_and_back_attaches_before_it_detaches(cluster: Cluster) -> None
     setup = replace(cluster.ready_setup(), facts=back.facts or setup.facts)
     assert retiring.retire(cluster.kube, setup, verified=False)
     assert retiring.retire(cluster.kube, setup, verified=False) == ()
+    assert issued(cluster) == first
     assert MANAGED not in ingress(cluster)["metadata"]["annotations"]
     assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
     assert cluster.space.get("managedcertificates", f"{NAME}-tls", group="networking.gke.io/v1").code == 404

@@ -141,6 +141,63 @@ def test_a_setup_without_a_certificate_is_refused(kube: FakeKubeObjects) -> None
     assert kube.stored == {}
 
 
+# Another Secret
+
+
+def with_secret(name: str, **changes: Any) -> Setup:
+    setup = ready_setup(**changes)
+    return replace(setup, facts=replace(setup.facts, certificate=replace(CERTIFICATE, secret=name)))
+
+
+def secrets(kube: FakeKubeObjects) -> list[str]:
+    return [entry["secretName"] for entry in kube.stored[INGRESS]["spec"]["tls"]]
+
+
+def test_another_secret_is_attached_beside_the_one_that_serves(kube: FakeKubeObjects) -> None:
+    run(kube)
+    for _ in range(2):
+        run(kube, with_secret(f"{NAME}-tls-2", domain="new.io"))
+        assert secrets(kube) == [f"{NAME}-tls-2", f"{NAME}-tls"]
+    assert [r["host"] for r in kube.stored[INGRESS]["spec"]["rules"]] == ["new.io", "my-release.milvus.io"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f'error initializing translator env: secrets "{NAME}-tls" not found',
+        f'secret "{NAME}-tls" does not specify cert as string data',
+    ],
+)
+def test_a_secret_on_which_the_controller_fails_is_not_kept_beside_the_new_one(
+    kube: FakeKubeObjects, words: str
+) -> None:
+    run(kube)
+    happens(kube, "Warning", "Sync", f"Error syncing to GCP: {words}")
+    run(kube)
+    assert secrets(kube) == [f"{NAME}-tls"]  # it is the wanted one
+    run(kube, with_secret("theirs"))
+    assert secrets(kube) == ["theirs"]
+
+
+def test_events_are_read_only_where_they_can_matter(kube: FakeKubeObjects) -> None:
+    class Forbidding(FakeKubeObjects):
+        def events(self, ref: ObjectRef) -> Any:
+            raise Permanent(Reason.CLUSTER_ACCESS_DENIED, ref.kind)
+
+    run(kube)
+    address_it(kube)
+    forbidding = Forbidding(stored=kube.stored, owners=kube.owners, versions=kube.versions)
+    assert isinstance(run(forbidding), Done)
+
+
+def test_a_secret_with_which_the_controller_has_come_to_terms_is_kept(kube: FakeKubeObjects) -> None:
+    run(kube)
+    happens(kube, "Warning", "Sync", f'secrets "{NAME}-tls" not found')
+    happens(kube, "Normal", "IPChanged", "IP is now 192.0.2.1")
+    run(kube, with_secret("theirs"))
+    assert secrets(kube) == ["theirs", f"{NAME}-tls"]
+
+
 # Google-managed
 
 ANNOTATION = "networking.gke.io/managed-certificates"

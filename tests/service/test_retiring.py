@@ -81,8 +81,9 @@ class World:
         managed = setup.facts.managed
         if managed is not None:
             self.kube.create(manifests.managed_certificate(setup.desired, managed.name))
-        else:
-            self.kube.create(manifests.tls_secret(setup.desired, TLS, KeyPair("k", "c")))
+        elif setup.facts.certificate is not None:
+            name = setup.facts.certificate.secret
+            self.kube.create(manifests.tls_secret(setup.desired, name, KeyPair("k", "c")))
         CreateIngress(OneCluster(self.kube), FakeDnsZones())(setup, START)
         self.kube.done.clear()
 
@@ -93,6 +94,11 @@ class World:
 
     def retire(self, setup: Setup, *, verified: bool = True) -> Plan:
         return retiring.retire(self.kube, setup, verified=verified)
+
+    def happens(self, message: str) -> None:
+        about = {"kind": "Ingress", "name": NAME, "namespace": "default"}
+        warning = {"involvedObject": about, "type": "Warning", "reason": "Sync", "message": message}
+        self.kube.happened.append(warning)
 
     def names(self, kind: str) -> list[str]:
         return sorted(ref.name for ref in self.kube.stored if ref.kind == kind)
@@ -131,11 +137,38 @@ def changed_domain(world: World) -> Setup:
     return setup
 
 
-def test_a_verified_managed_certificate_retires_the_secret_after_the_ingress(world: World) -> None:
+def changed_domain_of_secret(world: World) -> Setup:
+    world.attach(self_managed())
+    setup = self_managed(f"{TLS}-2", domain="new.io")
+    world.attach(setup)
+    return setup
+
+
+def test_a_verified_managed_certificate_detaches_our_secret_and_leaves_it_for_the_way_back(
+    world: World,
+) -> None:
     setup = switched_to_google(world)
     assert world.retire(setup)
-    assert world.kube.done == ["apply Ingress", f"delete Secret {TLS}"]
-    assert (world.tls, world.annotation) == (None, TLS)
+    assert world.kube.done == ["apply Ingress"]
+    assert (world.tls, world.annotation, world.names("Secret")) == (None, TLS, [TLS])
+
+
+def test_a_verified_secret_detaches_the_one_before_with_its_host_and_leaves_it(world: World) -> None:
+    setup = changed_domain_of_secret(world)
+    assert world.tls == [{"secretName": f"{TLS}-2"}, {"secretName": TLS}]
+    assert world.retire(setup)
+    assert (world.kube.done, world.tls) == (["apply Ingress"], [{"secretName": f"{TLS}-2"}])
+    assert [rule["host"] for rule in world.kube.stored[INGRESS]["spec"]["rules"]] == ["new.io"]
+    assert world.names("Secret") == [TLS, f"{TLS}-2"]
+
+
+def test_a_secret_on_which_the_controller_fails_is_taken_off_before_all_is_verified(world: World) -> None:
+    setup = changed_domain_of_secret(world)
+    world.happens(f'error initializing translator env: secrets "{TLS}" not found')
+    assert world.retire(setup, verified=False)
+    assert world.tls == [{"secretName": f"{TLS}-2"}]
+    assert len(world.kube.stored[INGRESS]["spec"]["rules"]) == 2
+    assert world.retire(setup, verified=False) == ()
 
 
 def test_a_verified_managed_certificate_retires_the_one_before_and_its_host(world: World) -> None:
@@ -150,10 +183,10 @@ def test_a_verified_managed_certificate_retires_the_one_before_and_its_host(worl
     }
 
 
-def test_the_plan_names_what_was_deleted_and_shows_nothing_of_a_secret(world: World) -> None:
-    changes = world.retire(switched_to_google(world))
-    secret = next(change for change in changes if change.target == f"Secret default/{TLS}")
-    assert (secret.before, secret.after) == ("present", None)
+def test_the_plan_names_what_was_deleted(world: World) -> None:
+    changes = world.retire(changed_domain(world))
+    deleted = next(change for change in changes if change.target == f"ManagedCertificate default/{TLS}")
+    assert (deleted.before, deleted.after) == ("present", None)
 
 
 def test_a_managed_certificate_goes_when_the_load_balancer_has_the_secret_too(world: World) -> None:
@@ -167,7 +200,7 @@ def test_a_managed_certificate_goes_when_the_load_balancer_has_the_secret_too(wo
     assert world.names("Secret") == [TLS]
 
 
-@pytest.mark.parametrize("arrange", [switched_to_google, changed_domain])
+@pytest.mark.parametrize("arrange", [switched_to_google, changed_domain, changed_domain_of_secret])
 def test_nothing_goes_before_all_is_verified(world: World, arrange: Callable[[World], Setup]) -> None:
     setup = arrange(world)
     before = dict(world.kube.stored)
@@ -175,12 +208,22 @@ def test_nothing_goes_before_all_is_verified(world: World, arrange: Callable[[Wo
     assert (world.kube.stored, world.kube.done) == (before, [])
 
 
-@pytest.mark.parametrize("arrange", [switched_to_google, switched_to_secret, changed_domain])
-@pytest.mark.parametrize("kill_after", [1, 2])
+@pytest.mark.parametrize(
+    ("arrange", "kill_after"),
+    [
+        (switched_to_google, 1),
+        (switched_to_secret, 1),
+        (switched_to_secret, 2),
+        (changed_domain, 1),
+        (changed_domain, 2),
+        (changed_domain_of_secret, 1),
+    ],
+)
 def test_killed_half_way_the_next_call_does_the_rest(
     world: World, arrange: Callable[[World], Setup], kill_after: int
 ) -> None:
     setup = arrange(world)
+    secrets = world.names("Secret")
     world.controllers_say("mcrt-1,k8s2-cr-1", "mcrt-1")
     world.kube.kill_after = kill_after
     with pytest.raises(KeyboardInterrupt):
@@ -189,7 +232,7 @@ def test_killed_half_way_the_next_call_does_the_rest(
     world.retire(setup)
     kept = [setup.facts.managed.name] if setup.desired.is_google_managed and setup.facts.managed else []
     assert world.names("ManagedCertificate") == kept
-    assert world.names("Secret") == ([] if setup.desired.is_google_managed else [TLS])
+    assert world.names("Secret") == secrets
     assert world.annotation == (kept[0] if kept else None)
     world.kube.done.clear()
     assert world.retire(setup) == ()
@@ -219,24 +262,6 @@ def test_an_adopted_secret_is_detached_and_stays(world: World) -> None:
     world.attach(google_managed())
     assert world.retire(google_managed())
     assert (world.tls, world.names("Secret")) == (None, ["theirs"])
-
-
-def test_a_secret_of_our_name_without_our_label_stays(world: World) -> None:
-    setup = switched_to_google(world)
-    metadata = {**world.kube.stored[SECRET]["metadata"], "labels": {}}
-    world.kube.put({**world.kube.stored[SECRET], "metadata": metadata}, "kubectl")
-    world.retire(setup)
-    assert world.names("Secret") == [TLS]
-
-
-def test_the_secret_stays_while_somebody_else_keeps_it_attached(world: World) -> None:
-    world.attach(self_managed())
-    world.kube.put(world.kube.stored[INGRESS], "kubectl")
-    world.attach(google_managed())
-    world.retire(google_managed())
-    assert world.tls == [{"secretName": TLS}]
-    assert world.names("Secret") == [TLS]
-    assert world.retire(google_managed()) == ()
 
 
 def test_managed_certificates_of_others_stay_and_stay_attached(world: World) -> None:

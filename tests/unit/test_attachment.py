@@ -76,6 +76,18 @@ def test_managed_certificates_stay_beside_a_new_secret() -> None:
     assert attachment.attach(secret("s"), seen(live, ONE)) == Attachments(HOST, (ONE, FOREIGN), ("s",))
 
 
+def test_a_secret_stays_behind_a_new_one() -> None:
+    for wanted in (secret(TWO), secret(TWO, "new.io")):
+        assert attachment.attach(wanted, seen(WITH_SECRET)).secrets == (TWO, ONE)
+
+
+def test_a_secret_that_holds_the_controller_back_goes_unless_it_is_wanted() -> None:
+    live = replace(seen(replace(WITH_SECRET, secrets=(ONE, "s"))), unusable="s")
+    assert attachment.attach(secret(TWO), live).secrets == (TWO, ONE)
+    assert attachment.attach(managed(ONE), live).secrets == (ONE,)
+    assert attachment.attach(secret("s"), live).secrets == ("s", ONE)
+
+
 def test_the_hosts_before_stay_behind_the_new_ones() -> None:
     live = Attachments(("old.io",), (ONE,))
     assert attachment.attach(managed(TWO, "a.io", "b.io"), seen(live, ONE, TWO)).hosts == (
@@ -144,13 +156,13 @@ def test_nothing_is_retired_for_a_managed_certificate_before_all_is_verified() -
 def test_a_verified_managed_certificate_retires_secret_others_and_hosts() -> None:
     live = Attachments(("a.io", "old.io"), (TWO, FOREIGN, ONE), ("s",))
     found = attachment.retirement(managed(TWO), seen(live, ONE, TWO), verified=True)
-    assert found == Retirement(Attachments(HOST, (TWO, FOREIGN)), (ONE,), frees_secret=True)
+    assert found == Retirement(Attachments(HOST, (TWO, FOREIGN)), (ONE,))
 
 
 def test_a_foreign_one_that_is_named_as_ours_are_stays_attached() -> None:
     live = Attachments(HOST, (TWO, ONE))
     found = attachment.retirement(managed(TWO), seen(live, view(ONE, is_ours=False), TWO), verified=True)
-    assert found == Retirement(live, (), frees_secret=True)
+    assert found == Retirement(live)
 
 
 def test_what_is_not_attached_retires_nothing() -> None:
@@ -170,9 +182,42 @@ def test_a_secret_retires_managed_certificates_when_the_load_balancer_has_it_too
 def test_a_secret_retires_nothing_while_the_load_balancer_has_only_managed_ones(served: str) -> None:
     live = Attachments(HOST, (ONE,), ("s",))
     shown = {attachment.SERVED: served, attachment.PRE_SHARED: "mcrt-1"}
-    for verified in (True, False):
-        found = attachment.retirement(secret("s"), seen(live, ONE, **shown), verified=verified)
-        assert found == Retirement(live)
+    found = attachment.retirement(secret("s"), seen(live, ONE, **shown), verified=False)
+    assert found == Retirement(live)
+
+
+def test_a_secret_that_is_seen_served_retires_the_others_whatever_the_controller_last_reported() -> None:
+    live = Attachments(HOST, (ONE,), ("s", TWO))
+    found = attachment.retirement(secret("s"), seen(live, ONE), verified=True)
+    assert found == Retirement(Attachments(HOST, (), ("s",)), (ONE,))
+
+
+@pytest.mark.parametrize(
+    ("served", "kept"), [("k8s2-cr-1", ("s", TWO)), ("k8s2-cr-1,k8s2-cr-2", ("s",))], ids=["one", "both"]
+)
+def test_a_secret_for_the_same_hosts_that_may_hide_the_wanted_one_goes_when_both_are_there(
+    served: str, kept: tuple[str, ...]
+) -> None:
+    live = Attachments(HOST, (), ("s", TWO))
+    found = attachment.retirement(secret("s"), seen(live, **{attachment.SERVED: served}), verified=False)
+    assert found == Retirement(Attachments(HOST, (), kept))
+
+
+def test_a_secret_that_serves_another_host_stays_until_all_is_verified() -> None:
+    live = Attachments(("a.io", "old.io"), (), ("s", TWO))
+    both = seen(live, **{attachment.SERVED: "k8s2-cr-1,k8s2-cr-2"})
+    assert attachment.retirement(secret("s"), both, verified=False) == Retirement(live)
+    assert attachment.retirement(secret("s"), both, verified=True) == Retirement(
+        Attachments(HOST, (), ("s",))
+    )
+
+
+@pytest.mark.parametrize("wanted", [secret("s"), managed(ONE)], ids=["secret", "managed"])
+def test_a_secret_that_holds_the_controller_back_is_taken_off_before_all_is_verified(wanted: Wanted) -> None:
+    live = Attachments(("a.io", "old.io"), (ONE,), ("s", TWO))
+    stuck = replace(seen(live, ONE), unusable=TWO)
+    found = attachment.retirement(wanted, stuck, verified=False)
+    assert found == Retirement(replace(live, secrets=("s",)))
 
 
 def test_hosts_wait_for_the_whole_verification() -> None:
@@ -203,39 +248,6 @@ def test_those_of_other_services_are_never_deleted() -> None:
     views = (view(ONE), view("other-tls"), view(TWO, is_ours=False), view("milvus-certificate"))
     found = attachment.retirement(managed(ONE), seen(Attachments(HOST, (ONE,)), *views), verified=True)
     assert found.certificates == ()
-
-
-# The order, for people
-
-
-def test_the_plan_of_a_switch_shows_that_the_new_one_serves_before_the_old_one_goes() -> None:
-    assert attachment.steps(managed(ONE), seen(WITH_SECRET, ONE)) == (
-        "attach ManagedCertificate milvus-tls",
-        "wait until the load balancer serves ManagedCertificate milvus-tls",
-        "detach Secret milvus-tls",
-    )
-    assert attachment.steps(secret("milvus-tls"), seen(Attachments(HOST, (ONE,)), ONE)) == (
-        "attach Secret milvus-tls",
-        "wait until the load balancer serves Secret milvus-tls",
-        "delete ManagedCertificate milvus-tls",
-        "detach ManagedCertificate milvus-tls",
-    )
-
-
-def test_the_plan_of_a_new_domain_shows_the_same_order() -> None:
-    live = seen(Attachments(("old.io",), (ONE,)), ONE, TWO)
-    assert attachment.steps(managed(TWO, "new.io"), live) == (
-        "attach host new.io",
-        "attach ManagedCertificate milvus-tls-2",
-        "wait until the load balancer serves ManagedCertificate milvus-tls-2",
-        "delete ManagedCertificate milvus-tls",
-        "detach host old.io",
-        "detach ManagedCertificate milvus-tls",
-    )
-
-
-def test_an_ingress_that_is_as_it_shall_be_has_no_steps() -> None:
-    assert attachment.steps(managed(ONE), seen(Attachments(HOST, (ONE, FOREIGN)), ONE)) == ()
 
 
 # What is wanted
@@ -338,8 +350,7 @@ def test_what_serves_stays_until_what_is_wanted_serves(
             again = attachment.retirement(wanted, cloud.seen(), verified=verified)
             assert (again.reduced, again.certificates) == (cloud.live, ())
             assert not before or cloud.serving - {FOREIGN}
-            assert not found.frees_secret or goal in cloud.serving
-        if move == "want" and wanted.managed:
-            assert before <= cloud.serving  # nothing is taken away for a certificate that is yet to be issued
+        if move == "want":
+            assert before <= cloud.serving  # nothing is taken away for a certificate that is yet to serve
         assert (FOREIGN in cloud.live.managed) is has_foreign
         assert all(name == FOREIGN or name in cloud.views for name in cloud.live.managed)

@@ -94,7 +94,7 @@ def test_a_fitting_pair_has_no_fault() -> None:
     ("view", "words"),
     [
         (replace(VIEW, is_pair=False), "not the key"),
-        (replace(VIEW, names=()), "(none) do not cover"),
+        (replace(VIEW, names=()), "has no DNS name"),
         (replace(VIEW, names=("other.io",)), "(other.io) do not cover my-release.milvus.io"),
         (replace(VIEW, not_before=NOW + timedelta(seconds=1)), "not valid before 2026-01-01T00:00:01"),
         (replace(VIEW, not_after=NOW), "expired at 2026-01-01"),

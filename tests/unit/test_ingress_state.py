@@ -129,6 +129,26 @@ def test_old_warning_does_not_hide_an_earlier_one_that_still_counts() -> None:
     assert found.reason is Reason.INGRESS_SYNC_FAILING
 
 
+NO_SECRET = event("Warning", "Sync", 'error initializing translator env: secrets "s" not found')
+
+
+@pytest.mark.parametrize(
+    ("events", "name"),
+    [
+        ([], None),
+        ([NO_SECRET], "s"),
+        ([NO_SECRET, SCHEDULED], "s"),
+        ([NO_SECRET, MISSING], "s"),  # of another controller
+        ([NO_SECRET, CREATED], None),
+        ([NO_SECRET, FAILED], None),  # something else holds it back now
+    ],
+)
+def test_secret_that_holds_the_controller_back_is_the_one_of_the_newest_trouble(
+    events: list[dict[str, Any]], name: str | None
+) -> None:
+    assert ingress_state.unusable_secret(naming("other"), events) == name
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [("a", ("a",)), (" a , b,", ("a", "b")), ("", ()), (",", ()), (7, ()), (["a"], ()), (None, ())],
@@ -162,3 +182,4 @@ def test_no_content_of_ingress_or_events_makes_a_look_crash(ingress: Any, events
     ingress_state.address(ingress)
     ingress_state.waiting(ingress, events)
     ingress_state.firewall_change(events)
+    ingress_state.unusable_secret(ingress, events)

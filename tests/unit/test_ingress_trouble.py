@@ -91,6 +91,23 @@ def test_name_of_the_missing_certificate_is_read() -> None:
     assert ingress_trouble.missing_certificate("Error: ManagedCertificate default:other missing") is None
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (SYNC + 'error initializing translator env: secrets "x" not found', "x"),
+        (SYNC + 'secret "x" does not exist', "x"),
+        (SYNC + 'secret "x" does not specify cert as string data', "x"),
+        ('Cert creation failures - secret "x" Error: googleapi: Error 400: could not be parsed', "x"),
+        (SYNC + 'secret "" does not exist', None),
+        ("Cert creation failures - k8s2-cr-x: The SSL key is too large.", None),
+        ('service "x" not found', None),
+        ('secret "x" was synced', None),
+    ],
+)
+def test_name_of_the_secret_that_holds_the_controller_back_is_read(text: str, name: str | None) -> None:
+    assert ingress_trouble.unusable_secret(text) == name
+
+
 @given(st.text(max_size=1000), st.text(max_size=1000))
 def test_any_text_becomes_one_bounded_printable_line(event_reason: str, text: str) -> None:
     shown = ingress_trouble.classified(event_reason, text).message

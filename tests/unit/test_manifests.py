@@ -96,7 +96,19 @@ def test_a_partial_service_names_the_version_it_was_merged_into() -> None:
 
 def test_the_longest_service_name_leaves_room_for_every_suffix() -> None:
     longest = ServiceFacts("s" * 63, "milvus", 19530)
-    assert max(len(manifests.backend_config_name(longest)), len(manifests.secret_name(longest))) <= 253
+    assert max(len(manifests.backend_config_name(longest)), len(manifests.secret_name(longest, 99))) <= 253
+
+
+@pytest.mark.parametrize("number", [1, 2, 9, 10, 12])
+def test_the_number_of_a_secret_of_ours_is_read_from_its_name(number: int) -> None:
+    assert manifests.secret_number(SERVICE, manifests.secret_name(SERVICE, number)) == number
+
+
+@pytest.mark.parametrize(
+    "ending", ["", "-tls-1", "-tls-0", "-tls-02", "-tls-", "-tls-x", "-tls-2-tls", "x-tls"]
+)
+def test_a_name_that_we_never_give_has_no_number(ending: str) -> None:
+    assert manifests.secret_number(SERVICE, SERVICE.name + ending) is None
 
 
 @pytest.mark.parametrize(

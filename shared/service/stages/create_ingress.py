@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.domain import attachment, ingress_state, managed_certificate, manifests
+from shared.domain import attachment, ingress_state, manifests
 from shared.domain.attachment import Seen, Wanted
 from shared.domain.errors import Permanent
 from shared.domain.manifests import Attachments
@@ -13,7 +13,7 @@ from shared.domain.outcome import Done, Outcome
 from shared.domain.reasons import Reason
 from shared.domain.setup import Setup
 from shared.ports import Connections, DnsZones, KubeObjects, Manifest, ObjectRef
-from shared.service import applying, dns_publishing
+from shared.service import applying, attached, dns_publishing
 from shared.service.applying import Target
 
 
@@ -34,10 +34,10 @@ class CreateIngress:
         """
         objects = self.connections.objects(setup.desired.cluster)
         wanted = attachment.wanted(setup)
-        ref = ObjectRef("networking.k8s.io/v1", "Ingress", setup.desired.namespace, wanted.service)
+        ref = attached.ingress_ref(setup, wanted)
         live = objects.get(ref)
         _refuse_if_foreign(setup, live)
-        seen = _seen(objects, setup, live)
+        seen = attached.gather(objects, setup, wanted, live).seen
         _refuse_if_gone(wanted, seen)
         applying.act(objects, _target(setup, live, attachment.attach(wanted, seen)))
         return self._outcome(objects, setup, ref, live)
@@ -50,13 +50,6 @@ class CreateIngress:
         facts = replace(setup.facts, address=address)
         waiting = dns_publishing.publish(self.zones, setup, address)
         return Done(facts) if waiting is None else replace(waiting, facts=facts)
-
-
-def _seen(objects: KubeObjects, setup: Setup, live: Manifest | None) -> Seen:
-    if not attachment.concerns_managed(setup, live):
-        return Seen(live)
-    kind = ObjectRef(managed_certificate.API_VERSION, managed_certificate.KIND, setup.desired.namespace)
-    return Seen(live, managed_certificate.views(objects.list(kind, {})))
 
 
 def _refuse_if_foreign(setup: Setup, live: Manifest | None) -> None:

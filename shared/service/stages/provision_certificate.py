@@ -14,12 +14,13 @@ from shared.domain.certificate import CertificateView
 from shared.domain.errors import Permanent, Transient
 from shared.domain.outcome import Done, Outcome
 from shared.domain.reasons import Reason
-from shared.domain.setup import CertificateFacts, Desired, ManagedFacts, Setup
+from shared.domain.setup import CertificateFacts, Desired, ManagedFacts, ServiceFacts, Setup
 from shared.ports import Certificates, Connections, KubeObjects, Manifest, ObjectRef
 from shared.service import applying
 from shared.service.applying import Target
 
 LOOKS = 3  # for a ManagedCertificate; others may make one of the name, for other domains, at the same time
+SECRETS = 12  # of one Service at most, one a domain; a load balancer takes 15 certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,9 @@ class ProvisionCertificate:
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
         """Keep what fits, make what is missing, and put its public half into the facts.
 
-        A second run writes nothing. Raises `Permanent` with SECRET_NOT_FOUND, SECRET_NOT_OURS or
-        CERTIFICATE_INVALID, and `Transient(OBJECT_BEING_DELETED)`; no error holds anything of a key.
+        A pair for another domain is left alone: it serves on until the new one is verified. A second run
+        writes nothing. Raises `Permanent` with SECRET_NOT_FOUND, SECRET_NOT_OURS or CERTIFICATE_INVALID, and
+        `Transient(OBJECT_BEING_DELETED)`; no error holds anything of a key.
         """
         objects = self.connections.objects(setup.desired.cluster)
         if setup.desired.is_google_managed:
@@ -48,7 +50,8 @@ class ProvisionCertificate:
         work = _Work(objects, self.certificates, desired, now)
         if desired.certificate.secret is not None:
             return work.adopt(desired.certificate.secret)
-        return work.provide(manifests.secret_name(manifests.service_of(setup)))
+        last = setup.facts.certificate.secret if setup.facts.certificate else None
+        return work.provide(manifests.service_of(setup), last)
 
 
 def _managed(objects: KubeObjects, setup: Setup) -> ManagedFacts:
@@ -86,19 +89,55 @@ class _Work:
         if secret is None:
             message = f"Secret {name} does not exist in namespace {self.desired.namespace}"
             raise Permanent(Reason.SECRET_NOT_FOUND, message)
-        return certificate.facts(name, self._usable(secret))
+        view = self.certificates.inspect(certificate.pair_in(secret))
+        fault = certificate.fault(view, self.desired.domain, self.now)
+        if fault is not None:
+            raise certificate.invalid(f"Secret {name}: {fault}")
+        return certificate.facts(name, view)
 
-    def provide(self, name: str) -> CertificateFacts:
-        """The pair in our own Secret, issued if it is not there or cannot serve the domain."""
+    def provide(self, service: ServiceFacts, last: str | None) -> CertificateFacts:
+        """The pair in one of our own Secrets that serves the domain; issued if there is none.
+
+        The one in use, `last`, if it fits; else the first that does, so that an earlier domain gets its pair
+        back; else the first number that is free. Renewed in place is only a pair that can serve nobody.
+        """
+        found = self._in_use(service, last)
+        for number in range(1, SECRETS + 1):
+            found = found or self._fitting(manifests.secret_name(service, number))
+        if found is not None:
+            return found
+        message = (
+            f"the Secrets {manifests.secret_name(service)} to {manifests.secret_name(service, SECRETS)} hold "
+            "certificates of other domains; delete those that are needed no more, then publish again"
+        )
+        raise certificate.invalid(message)
+
+    def _in_use(self, service: ServiceFacts, last: str | None) -> CertificateFacts | None:
+        if last is None or manifests.secret_number(service, last) is None:
+            return None
+        secret = self._read(last)
+        view = self._serving(secret) if secret is not None and manifests.is_ours(secret) else None
+        fits = view is not None and certificate.mismatch(view, self.desired.domain) is None
+        return certificate.facts(last, view) if view is not None and fits else None
+
+    def _fitting(self, name: str) -> CertificateFacts | None:
+        """The pair in our Secret of the name, made if it is missing or broken; None if another domain's."""
         secret = self._read(name) or self._create(name)
         if not manifests.is_ours(secret):
             message = f"Secret {name} in namespace {self.desired.namespace} was made by somebody else"
             raise Permanent(Reason.SECRET_NOT_OURS, message)
-        try:
-            view = self._usable(secret)
-        except Permanent:
-            view = self._renew(secret)
+        view = self._serving(secret) or self._renew(secret)
+        if certificate.mismatch(view, self.desired.domain) is not None:
+            return None
         return certificate.facts(name, view)
+
+    def _serving(self, secret: Manifest) -> CertificateView | None:
+        """The pair in the Secret; None if it can serve nobody."""
+        try:
+            view = self.certificates.inspect(certificate.pair_in(secret))
+        except Permanent:
+            return None
+        return view if certificate.defect(view, self.now) is None else None
 
     def _read(self, name: str) -> Manifest | None:
         return self.objects.get(ObjectRef("v1", "Secret", self.desired.namespace, name))
@@ -120,10 +159,3 @@ class _Work:
         versioned = {**manifest, "metadata": {**manifest["metadata"], **version}}
         applying.act(self.objects, Target(secret, versioned, force=True))
         return self.certificates.inspect(pair)
-
-    def _usable(self, secret: Manifest) -> CertificateView:
-        view = self.certificates.inspect(certificate.pair_in(secret))
-        fault = certificate.fault(view, self.desired.domain, self.now)
-        if fault is not None:
-            raise certificate.invalid(f"Secret {secret['metadata']['name']}: {fault}")
-        return view
