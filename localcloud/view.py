@@ -14,6 +14,8 @@ from rich.text import Text
 from shared.domain.chain import Stage
 from shared.domain.setup import Check, CheckState, Setup, StageRecord, StageState, Status
 
+LONG_S = 120
+
 MARKS = {
     StageState.PENDING: ("·", "dim"),
     StageState.RUNNING: ("▶", "cyan"),
@@ -68,20 +70,36 @@ def stage_table(setup: Setup, now: datetime) -> RenderableType:
 
 
 def elapsed(record: StageRecord, now: datetime) -> str:
-    """How long the stage has taken so far, in seconds."""
+    """How long the stage has taken so far."""
     if record.started_at is None:
         return ""
-    return f"{((record.finished_at or now) - record.started_at).total_seconds():.1f} s"
+    return duration((record.finished_at or now) - record.started_at, digits=1)
+
+
+def duration(time_span: timedelta, digits: int = 0) -> str:
+    """`12 s`, with so many decimal places, or `3 min 20 s` from two minutes on."""
+    seconds = time_span.total_seconds()
+    if seconds < LONG_S:
+        return f"{seconds:.{digits}f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+
+
+def next_look(setup: Setup, record: StageRecord, now: datetime) -> str:
+    """When somebody looks again at a stage that waits; "" for one that does not.
+
+    A wait ends at a tick of the scheduler, so after the countdown there may be up to a minute more.
+    """
+    if record.state is not StageState.WAITING or setup.wake_at is None:
+        return ""
+    if setup.wake_at <= now:
+        return "  (next look at the scheduler's next tick)"
+    return f"  (next look in {duration(setup.wake_at - now)})"
 
 
 def _why(setup: Setup, record: StageRecord, now: datetime) -> Text:
     if record.reason is None:
         return Text("")
-    text = Text(f"{record.reason}: {record.message}")
-    if record.state is StageState.WAITING and setup.wake_at is not None:
-        left = max(setup.wake_at - now, timedelta()).total_seconds()
-        text.append(f"  (next look in {left:.0f} s)", "dim")
-    return text
+    return Text(f"{record.reason}: {record.message}").append(next_look(setup, record, now), "dim")
 
 
 class _Lines:
@@ -99,6 +117,7 @@ class _Lines:
                 continue
             self._seen[stage] = state
             reason = f"  {record.reason}: {record.message}" if record.reason else ""
+            reason += next_look(setup, record, setup.updated_at)
             took = elapsed(record, setup.updated_at)
             self._console.print(
                 f"  {MARKS[record.state][0]} {stage} {record.state} {took}{reason}",

@@ -2,5 +2,6 @@
 
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.plane import ControlPlane, Internet
+from localcloud.controllers.quotas import Quotas
 
-__all__ = ["ControlPlane", "Delays", "Internet"]
+__all__ = ["ControlPlane", "Delays", "Internet", "Quotas"]

@@ -16,6 +16,7 @@ from localcloud.controllers.client import KubeClient
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.events import Events
 from localcloud.controllers.fingerprints import fingerprint
+from localcloud.controllers.quotas import QuotaExceeded, Quotas
 from localcloud.controllers.ssl_certificates import SslCertificates
 from localcloud.controllers.store import Store
 from localcloud.controllers.translation import Gathered, SyncError, TranslateError, Translation
@@ -60,6 +61,7 @@ class Ingresses:
         self._events = Events(client, "loadbalancer-controller")
         self._progress: dict[str, Progress] = {}  # by Ingress uid
         self.delays = Delays()
+        self.quotas = Quotas()
 
     def reconcile(self) -> None:
         """One round over all Ingresses: syncs what changed or is due, and moves the others on."""
@@ -89,6 +91,10 @@ class Ingresses:
         except TranslateError as error:
             self._events.warning(ingress, "Translate", f"Translation failed: invalid ingress spec: {error}")
             self._retry_later(progress)
+        except QuotaExceeded as error:
+            told = f"Error syncing to GCP: error running backend syncing routine: {error}"
+            self._events.warning(ingress, "Sync", told)
+            self._retry_later(progress)
         except SyncError as error:
             name = f"{ingress['metadata']['namespace']}/{ingress['metadata']['name']}"
             self._events.warning(
@@ -103,7 +109,9 @@ class Ingresses:
         is_first = progress.translation is None
         complete = replace(gathered, secrets=self._secrets(ingress))
         before = progress.translation
-        progress.translation = translation.translate(ingress, complete, self.delays.probe_s)
+        now = translation.translate(ingress, complete, self.delays.probe_s)
+        self.quotas.check(self._held(), [spec.name for spec in now.backends])
+        progress.translation = now
         progress.failures = 0
         progress.next_sync = time.monotonic() + self.delays.resync_s
         if is_first:
@@ -111,6 +119,11 @@ class Ingresses:
         if progress.addressed_at:
             self._annotate(ingress, progress.translation)
             self._report_certificates(ingress, before, progress.translation)
+
+    def _held(self) -> list[str]:
+        """The backend services that there are."""
+        made = [each.translation for each in self._progress.values() if each.translation]
+        return [spec.name for one in made for spec in one.backends]
 
     def _report_certificates(self, ingress: Object, before: Translation | None, now: Translation) -> None:
         lists = [load_balancer.certificate_names(ingress, one) for one in (before, now) if one]

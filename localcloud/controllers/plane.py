@@ -18,6 +18,7 @@ from localcloud.controllers.kubelet import Kubelet
 from localcloud.controllers.loop import Loop
 from localcloud.controllers.managed_certificates import ManagedCertificates
 from localcloud.controllers.negs import Negs
+from localcloud.controllers.quotas import Quotas
 from localcloud.controllers.services import Services
 from localcloud.controllers.ssl_certificates import SslCertificates
 from localcloud.controllers.store import Store
@@ -124,6 +125,15 @@ class ControlPlane:
         self._delays = delays
         for part in (self._kubelet, self._services, self._ingresses, self._managed, self.certificates):
             part.delays = delays
+
+    @property
+    def quotas(self) -> Quotas:
+        """The project's quotas; assigning others takes effect when something is made, or tried again."""
+        return self._ingresses.quotas
+
+    @quotas.setter
+    def quotas(self, quotas: Quotas) -> None:
+        self._ingresses.quotas = quotas
 
     def start(self) -> None:
         """Start Envoy and all controllers, and serve Pod logs; returns at once.

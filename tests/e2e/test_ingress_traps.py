@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localcloud.cloud import Pacing
-from localcloud.controllers import Delays
+from localcloud.controllers import Delays, Quotas
 from shared.domain.chain import Stage
 from shared.domain.reasons import Reason
 from shared.domain.setup import Status
@@ -22,6 +22,8 @@ NEVER_S = 3600.0
 DELAYS = Delays(certificate_s=0.5, edge_s=0.5)
 NEG, BACKEND_CONFIG = "cloud.google.com/neg", "cloud.google.com/backend-config"
 STATIC_IP = "kubernetes.io/ingress.global-static-ip-name"
+ALLOW_HTTP, PRE_SHARED = "kubernetes.io/ingress.allow-http", "ingress.gcp.kubernetes.io/pre-shared-cert"
+MANAGED = "networking.gke.io/managed-certificates"
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,11 @@ class Trap:
 
 
 def annotated(kind: str, key: str, reason: Reason, value: str | None, good: str | None) -> Trap:
-    bodies = [{"metadata": {"annotations": {key: text}}} for text in (value, good)]
-    return Trap(kind, bodies[0], reason, bodies[1])
+    return Trap(kind, annotations({key: value}), reason, annotations({key: good}))
+
+
+def annotations(texts: dict[str, str | None]) -> dict[str, Any]:
+    return {"metadata": {"annotations": texts}}
 
 
 def ports(number: int) -> dict[str, Any]:
@@ -54,26 +59,50 @@ TRAPS = [
     ),
     annotated("Ingress", STATIC_IP, Reason.STATIC_IP_UNUSABLE, "nobody-reserved-it", None),
     Trap("Service", ports(19531), Reason.SERVICE_PORT_MISSING, ports(19530)),
+    Trap(
+        "Ingress",
+        {"spec": {"tls": [{"hosts": ["trapped.milvus.io"]}]}},
+        Reason.TLS_ENTRY_WITHOUT_SECRET,
+        {"spec": {"tls": None}},
+    ),
+    # A certificate that does not exist keeps the others off the load balancer, so there is no HTTPS either.
+    Trap(
+        "Ingress",
+        annotations({ALLOW_HTTP: "false", MANAGED: "typo", PRE_SHARED: None}),
+        Reason.NO_FRONT_END,
+        annotations({ALLOW_HTTP: None, MANAGED: "trapped-milvus-tls"}),
+    ),
 ]
+WORDS = {
+    Reason.TLS_ENTRY_WITHOUT_SECRET: 'secret "" does not exist',
+    Reason.NO_FRONT_END: "both HTTP and HTTPS are disabled",
+}
 
 
 @pytest.fixture(scope="module")
 def play() -> Iterator[Play]:
-    """A setup that waits for an address which does not come."""
+    """A setup that waits for an address which does not come; the first cause is a quota."""
     with open_cloud(Pacing(pace_scale=0.01, tick_s=0.5), replace(DELAYS, address_s=NEVER_S)) as cloud:
         cloud.control_plane.delays = DELAYS  # for the Layer-4 address before
         found = Play(cloud, "trapped")
         found.install()
         cloud.control_plane.delays = replace(DELAYS, address_s=NEVER_S)
+        cloud.control_plane.quotas = Quotas(backend_services=0)
         found.publish(certificate=GOOGLE_MANAGED)
-        found.explained(Stage.CREATE_INGRESS, Reason.ADDRESS_PENDING)
         yield found
+
+
+def test_quota_that_is_used_up_is_told_by_name(play: Play) -> None:
+    record = play.explained(Stage.CREATE_INGRESS, Reason.QUOTA_EXCEEDED)
+    assert "BACKEND_SERVICES" in record.message
+    play.cloud.control_plane.quotas = Quotas()
 
 
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda trap: str(trap.reason))
 def test_reason_why_there_is_no_address_is_told_by_name(play: Play, trap: Trap) -> None:
     play.patch(trap.kind, play.service, trap.body)
-    play.explained(Stage.CREATE_INGRESS, trap.reason)
+    record = play.explained(Stage.CREATE_INGRESS, trap.reason)
+    assert WORDS.get(trap.reason, "") in record.message
     play.patch(trap.kind, play.service, trap.undone)
 
 

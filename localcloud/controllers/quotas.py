@@ -1,0 +1,32 @@
+"""What the emulated Google Cloud project may have, and how Compute Engine refuses more.
+
+Pure. Text: `googleapi: Error 403: Quota 'BACKEND_SERVICES' exceeded.  Limit: 5.0 globally., quotaExceeded`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+
+class QuotaExceeded(Exception):
+    """Compute Engine's refusal, in its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Upper bounds, by the names that Compute Engine gives them."""
+
+    backend_services: int = 50
+
+    def check(self, held: Collection[str], wanted: Collection[str]) -> None:
+        """Raise `QuotaExceeded` if the backend services `wanted` are too many beside those `held`, by name.
+
+        What is there stays, also above a bound that was lowered later.
+        """
+        more = set(wanted) - set(held)
+        if more and len(set(held)) + len(more) > self.backend_services:
+            raise QuotaExceeded(
+                "googleapi: Error 403: Quota 'BACKEND_SERVICES' exceeded.  "
+                f"Limit: {self.backend_services:.1f} globally., quotaExceeded"
+            )
