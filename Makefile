@@ -34,8 +34,9 @@ check: $(INSTALLED) ## format, lint, types, layers, secrets
 bench: $(INSTALLED) ## cold start, memory and warm time of each function
 	@$(PY) -m tests.bench
 
-docs: $(INSTALLED) ## write docs/request.schema.json and docs/reasons.md from the code
+docs: $(INSTALLED) ## write docs/*.schema.json and docs/reasons.md from the code
 	@$(PY) -c 'import json; from shared.domain.request import json_schema; print(json.dumps(json_schema(), indent=2))' > docs/request.schema.json
+	@$(PY) -c 'import json; from shared.domain.request import TearDownRequest, json_schema; print(json.dumps(json_schema(TearDownRequest), indent=2))' > docs/teardown.schema.json
 	@$(PY) -m shared.domain.reason_table > docs/reasons.md
 
 bundles: $(INSTALLED) ## package the functions for deployment into dist/

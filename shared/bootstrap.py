@@ -25,7 +25,12 @@ from shared.service.publishing import Outbox
 from shared.service.runner import Engine, Runner, StageWork
 
 if TYPE_CHECKING:
+    from shared.ports import Connections, Plans
     from shared.service.accept_request import AcceptRequest
+    from shared.service.accept_tear_down import AcceptTearDown
+    from shared.service.check_drift import CheckDrift
+    from shared.service.plan_setup import PlanSetup
+    from shared.service.planning import Planner
     from shared.service.repoll import Repoll
 
 # Imports make hundreds of thousands of objects that live for ever. Python's default, a collection every 700
@@ -91,12 +96,24 @@ def _create_ingress() -> StageWork:
 
 
 def _verify_endpoint() -> StageWork:
+    return _verification(_connections())
+
+
+def _verification(connections: Connections) -> StageWork:
     from shared.adapters.dns import DnsResolver
     from shared.adapters.probe import EdgeProbe
     from shared.service.stages.verify_endpoint import VerifyEndpoint
 
     chosen = _settings()
-    return VerifyEndpoint(_connections(), EdgeProbe(chosen.https_port), DnsResolver(chosen.dns_server))
+    return VerifyEndpoint(connections, EdgeProbe(chosen.https_port), DnsResolver(chosen.dns_server))
+
+
+def _tear_down() -> StageWork:
+    from shared.adapters.cloud_dns import CloudDnsZones
+    from shared.adapters.probe import EdgeProbe
+    from shared.service.stages.tear_down import TearDown
+
+    return TearDown(_connections(), CloudDnsZones(), EdgeProbe(_settings().https_port))
 
 
 _WORK = {
@@ -105,6 +122,7 @@ _WORK = {
     Stage.PROVISION_CERTIFICATE: _provision_certificate,
     Stage.CREATE_INGRESS: _create_ingress,
     Stage.VERIFY_ENDPOINT: _verify_endpoint,
+    Stage.TEAR_DOWN: _tear_down,
 }
 
 
@@ -124,7 +142,46 @@ def accept_request() -> AcceptRequest:
     """The use case of `accept_request`, with production adapters."""
     from shared.service.accept_request import AcceptRequest
 
-    return AcceptRequest(_outbox(), SystemClock(), _topology())
+    return AcceptRequest(_outbox(), _plans(), SystemClock(), _topology())
+
+
+@cache
+def accept_tear_down() -> AcceptTearDown:
+    """The use case of a tear-down request, with production adapters."""
+    from shared.service.accept_tear_down import AcceptTearDown
+
+    return AcceptTearDown(_outbox(), SystemClock(), _topology())
+
+
+def _plans() -> Plans:
+    from shared.adapters.plans import FirestorePlans
+
+    return FirestorePlans(_settings().project)
+
+
+def _planner() -> Planner:
+    from shared.adapters.cloud_dns import CloudDnsZones
+    from shared.adapters.x509 import X509Certificates
+    from shared.service.planning import Planner
+
+    return Planner(_connections(), CloudDnsZones(), X509Certificates())
+
+
+@cache
+def plan_setup() -> PlanSetup:
+    """The use case of `plan_setup`, with production adapters."""
+    from shared.service.plan_setup import PlanSetup
+
+    return PlanSetup(_outbox(), _plans(), SystemClock(), _topology(), _planner())
+
+
+@cache
+def check_drift() -> CheckDrift:
+    """The use case of `check_drift`, with production adapters."""
+    from shared.service.check_drift import CheckDrift
+
+    planner, scale = _planner(), _settings().pace_scale
+    return CheckDrift(_outbox(), SystemClock(), _topology(), planner.rehearsal, _verification, scale)
 
 
 @cache

@@ -13,15 +13,19 @@ rejected by name.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import flask
 
 from shared import bootstrap
+from shared.domain import event as events
 from shared.domain.chain import Stage
-from shared.domain.delivery import chain_event, pushed_message
+from shared.domain.delivery import chain_event, is_chain_event, json_object, pushed_message
 from shared.domain.errors import MalformedEvent, StateUnavailable
+from shared.domain.event import from_payload
+from shared.domain.setup import SetupId
 from shared.service import journal
 
 
@@ -36,6 +40,39 @@ def accept(request: flask.Request) -> str:
     """Register or reject the request that a delivery carries."""
     with _answering():
         bootstrap.accept_request().handle(*pushed_message(request.get_data()))
+    return "ok"
+
+
+def plan(data: object) -> None:
+    """Make the plan that the event in a CloudEvent's data names."""
+    with _answering():
+        use_case = bootstrap.plan_setup()
+        use_case.handle(chain_event(data, use_case.topology.functions[events.PLANNED].trigger))
+
+
+def check_drift(data: object) -> None:
+    """Check the setup that the message names, or, if it names none, ask for all checks that are due."""
+    with _answering():
+        use_case, body = bootstrap.check_drift(), json_object(data)
+        if "setup_id" in body:
+            use_case.check(SetupId(str(body["setup_id"])))
+            return
+        served = use_case.tick()
+        if served.is_full:
+            journal.note("WARNING", "drift checks are behind: more are due than one tick handles")
+
+
+def tear_down(request: flask.Request) -> str:
+    """Register a user's tear-down request, or run the stage for a chain event; both come to one topic."""
+    with _answering():
+        message_id, body = pushed_message(request.get_data())
+        if is_chain_event(body):
+            runner = bootstrap.runner(Stage.TEAR_DOWN)
+            runner.handle(
+                from_payload(runner.engine.topology.trigger(Stage.TEAR_DOWN), json.loads(body or b""))
+            )
+        else:
+            bootstrap.accept_tear_down().handle(message_id, body)
     return "ok"
 
 

@@ -24,6 +24,7 @@ from shared.adapters.firestore import FirestoreSetups
 from shared.adapters.pubsub import PubSubEvents
 from shared.domain.chain import Stage
 from shared.domain.setup import Setup
+from shared.ports import Queue
 from shared.service.publishing import Outbox
 from shared.service.repoll import Repoll
 from tests.builders import TOPOLOGY, new_setup
@@ -96,7 +97,7 @@ def due_in(number: int, span: timedelta) -> Setup:
 def tick(repoll: Repoll, firestore: FirestoreEmulator) -> Row:
     """One tick, and what it cost."""
     started = time.perf_counter()
-    repoll.outbox.setups.due(NOW - timedelta(days=1), 1)
+    repoll.outbox.setups.due(Queue.POLL, NOW - timedelta(days=1), 1)
     scan_ms = (time.perf_counter() - started) * 1000
     before, started = firestore.counts, time.perf_counter()
     done = repoll.handle()

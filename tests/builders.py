@@ -8,10 +8,12 @@ from typing import Any
 
 import yaml
 
-from shared.domain import transitions
+from shared.domain import registration
 from shared.domain.chain import Stage, Topology, topology
 from shared.domain.event import Event
+from shared.domain.request import Wish
 from shared.domain.setup import Desired, Setup
+from shared.domain.supervision import Supervision
 from tests.fakes.state import START
 
 CLUSTER = "projects/milvus-testing-nonprod/locations/us-central1-a/clusters/milvus"
@@ -26,13 +28,17 @@ def desired(**changes: Any) -> Desired:
     )
 
 
+def wish(supervision: Supervision | None = None, **changes: Any) -> Wish:
+    return Wish(desired(**changes), supervision or Supervision())
+
+
 def request(**changes: Any) -> bytes:
     body = {"cluster": CLUSTER, "release": "my-release", "domain": "my-release.milvus.io", **changes}
     return json.dumps({k: v for k, v in body.items() if v is not ...}).encode()
 
 
 def new_setup(**changes: Any) -> Setup:
-    setup, _ = transitions.register(None, desired(**changes), "message-1", START)
+    setup, _ = registration.register(None, wish(**changes), "message-1", START)
     return setup
 
 

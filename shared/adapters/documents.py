@@ -5,6 +5,9 @@ A document is the dataclass as a map (dates stay dates, enums become their value
     status, stage, remedy   derived; written for people who read Firestore, ignored when read back
     facts.before.values     JSON text: a user's values may nest arrays in arrays or have empty keys, which
     facts.before.user_yaml  a Firestore map cannot hold
+
+`schema_version` 1 knew neither tear-downs nor drift checks; it is read as a setup that is wanted, looked
+after by the defaults, and checked for the first time after its next run.
 """
 
 from __future__ import annotations
@@ -56,11 +59,16 @@ def from_document(document: Mapping[str, Any]) -> Setup:
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise StateUnavailable(f"setup document has schema_version {version!r:.20}, known: {SCHEMA_VERSION}")
     try:
-        plain = _plain(document)
-        _parse_free_form(plain["facts"]["before"])
-        return msgspec.convert(plain, Setup, builtin_types=(datetime,))
+        present = _upcast(plain(document), version)
+        _parse_free_form(present["facts"]["before"])
+        return msgspec.convert(present, Setup, builtin_types=(datetime,))
     except (msgspec.ValidationError, ValueError, KeyError, TypeError) as error:
         raise StateUnavailable(f"setup document is not readable: {error!s:.200}") from error
+
+
+def _upcast(document: dict[str, Any], version: int) -> dict[str, Any]:
+    """The document as the present release writes it. Fields that version 1 lacked have their defaults."""
+    return document | {"schema_version": SCHEMA_VERSION} if version < SCHEMA_VERSION else document
 
 
 def _parse_free_form(before: dict[str, Any] | None) -> None:
@@ -68,12 +76,12 @@ def _parse_free_form(before: dict[str, Any] | None) -> None:
         before.update({name: json.loads(before[name]) for name in _FREE_FORM})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same value without Firestore's subclass of datetime, which msgspec cannot encode again."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, datetime):
         return datetime.combine(value.date(), value.timetz())
     return value

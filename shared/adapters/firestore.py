@@ -4,7 +4,8 @@
     setups/{setup_id}/history/{entry_id}  every outcome
     outbox/{event_id}                     {topic, created_at, + the fields of the event's payload}
 
-Indexes: the queries need only the automatic single-field ones of `setups.poll_at` and `outbox.created_at`.
+Indexes: the queries need only the automatic single-field ones of `setups.poll_at`, `setups.check_at` and
+`outbox.created_at`.
 Everything else should be exempted from indexing (field `*` of `setups`, `history` and `outbox`): an indexed
 timestamp caps a collection at 500 writes a second, and each index entry is written and billed
 (Firestore documentation, "Best practices").
@@ -27,8 +28,8 @@ from urllib.parse import quote
 from shared.adapters import documents
 from shared.domain.errors import MalformedEvent, StateConflict, StateUnavailable
 from shared.domain.event import Event, from_payload
-from shared.domain.setup import SetupId
-from shared.ports import Commit, HistoryEntry, Versioned
+from shared.domain.setup import Setup, SetupId
+from shared.ports import Commit, HistoryEntry, Postponed, Queue, Versioned
 
 if TYPE_CHECKING:
     from google.cloud.firestore import Client, DocumentReference, WriteBatch
@@ -81,7 +82,7 @@ class FirestoreSetups:
         """The setup, or None if there is none. Raises `StateUnavailable`."""
         if not _is_document_id(setup_id):
             return None
-        with _translated():
+        with translated():
             snapshot = self._setup(setup_id).get(**self._limits)
         return _versioned(snapshot) if snapshot.exists else None
 
@@ -99,23 +100,32 @@ class FirestoreSetups:
             self._write_history(batch, commit.setup.setup_id, commit.history)
         for event in commit.events:
             self._write_event(batch, event)
-        with _translated():
+        with translated():
             try:
                 return batch.commit(**self._limits)[0].update_time
             except (exceptions.AlreadyExists, exceptions.FailedPrecondition, exceptions.NotFound) as error:
                 raise StateConflict(f"{commit.setup.setup_id} is not the version that was read") from error
 
-    def due(self, now: datetime, limit: int) -> Sequence[Versioned]:
-        """At most `limit` setups whose `poll_at` has come, the longest due first. Raises `StateUnavailable`.
+    def page(self, after: SetupId | None, limit: int) -> Sequence[Setup]:
+        """At most `limit` setups in the order of their ids. Raises `StateUnavailable`."""
+        query = self._client.collection("setups").order_by("__name__").limit(limit)
+        if after is not None:
+            query = query.start_after({"__name__": self._setup(after)})
+        with translated():
+            found = list(query.stream(**self._limits))
+        return [each.setup for each in _those_readable(_versioned, found)]
+
+    def due(self, queue: Queue, now: datetime, limit: int) -> Sequence[Versioned]:
+        """At most `limit` setups whose time in the queue has come, the longest due first.
 
         Reads as many documents as it returns, and those before them that this release cannot read: up to
         20,000 of these do not stop the others, and the newer release that wrote them looks after them. The
-        same holds for the outbox.
+        same holds for the outbox. Raises `StateUnavailable`.
         """
-        return self._readable(_versioned, self._query("setups", "poll_at", "<=", now), limit)
+        return self._readable(_versioned, self._query("setups", queue, "<=", now), limit)
 
-    def postpone(self, due: Sequence[Versioned], poll_at: datetime) -> Sequence[Versioned]:
-        """Set only `poll_at`, in one Firestore `Commit`; those that were still the version that was read.
+    def postpone(self, queue: Queue, due: Sequence[Postponed]) -> Sequence[Versioned]:
+        """Set only the queue's time, in one Firestore `Commit`; those that were still the version read.
 
         One that has changed makes Firestore refuse all, so the others are then found by halving. Raises
         `StateUnavailable`, after which some may be postponed.
@@ -125,17 +135,17 @@ class FirestoreSetups:
         if not due:
             return []
         batch = self._client.batch()
-        for found in due:
-            option = self._client.write_option(last_update_time=found.version)
-            batch.update(self._setup(found.setup.setup_id), {"poll_at": poll_at}, option=option)
-        with _translated():
+        for each in due:
+            option = self._client.write_option(last_update_time=each.found.version)
+            batch.update(self._setup(each.found.setup.setup_id), {str(queue): each.until}, option=option)
+        with translated():
             try:
                 batch.commit(**self._limits)
             except (exceptions.FailedPrecondition, exceptions.NotFound):
                 half = len(due) // 2
                 halves = (due[:half], due[half:]) if half else ()
-                return [found for part in halves for found in self.postpone(part, poll_at)]
-        return due
+                return [found for part in halves for found in self.postpone(queue, part)]
+        return [each.found for each in due]
 
     def unpublished(self, before: datetime, limit: int) -> Sequence[Event]:
         """At most `limit` events left in the outbox since before that moment, oldest first."""
@@ -143,7 +153,7 @@ class FirestoreSetups:
 
     def mark_published(self, event_id: str) -> None:
         """Take the event out of the outbox. Safe to repeat. Raises `StateUnavailable`."""
-        with _translated():
+        with translated():
             self._outbox(event_id).delete(**self._limits)
 
     def _setup(self, setup_id: str) -> DocumentReference:
@@ -182,7 +192,7 @@ class FirestoreSetups:
         found: list[T] = []
         size = min(limit, PAGE)
         for _ in range(PAGES):
-            with _translated():
+            with translated():
                 page = list(query.limit(size).stream(**self._limits))
             found += _those_readable(read, page)
             if len(found) >= limit or len(page) < size:
@@ -215,7 +225,7 @@ def _those_readable(read: Callable[[Any], T], snapshots: Iterable[Any]) -> list[
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn what the client raises into the errors of the `Setups` port."""
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from shared.adapters import stored_release
 from shared.adapters.kube import KubernetesObjects
 from shared.adapters.stored_release import StoredRelease
-from shared.domain import containment, release_values
+from shared.domain import containment, release_restore, release_values
 from shared.domain.errors import Permanent, Transient
 from shared.domain.reasons import Reason
 from shared.domain.untrusted import mapping, text
-from shared.ports import ClusterAccess, Manifest, ObjectRef, Release, ValuesChange
+from shared.ports import ClusterAccess, Manifest, ObjectRef, Release, Rendering, ValuesChange
 
 if TYPE_CHECKING:
     import helm_python
@@ -76,8 +76,9 @@ class _Upgrade:
     @property
     def options(self) -> dict[str, Any]:
         """How Helm is asked, in the dry run and in earnest."""
+        values = release_values.overlaid(self.release.values, self.change.values)
         return {
-            "values": release_values.overlaid(self.release.values, self.change.values),
+            "values": release_restore.without(values, self.change.removals),
             # The values are complete. Helm's own re-use would store the user's as the chart's defaults.
             "reset_values": True,
             "description": self.change.description,
@@ -86,15 +87,24 @@ class _Upgrade:
             "timeout": TIMEOUT_S,
         }
 
-    def escapes(self, rendered: str) -> str:
-        """What `rendered` would change beyond what we are here for; "" if nothing."""
+    def proven(self, rendered: str) -> Rendering:
+        """What is deployed and what would be; refused if they differ in more than what we are here for."""
         values = release_values.merged(self.release.chart_values, self.release.values)
         fullname = release_values.fullname(self.release.name, self.release.chart_name, values)
         try:
-            before = stored_release.rendered(self.base.manifest)
-            return containment.escapes(before, stored_release.rendered(rendered), fullname)
+            before, after = stored_release.rendered(self.base.manifest), stored_release.rendered(rendered)
         except ValueError as error:
-            return str(error)
+            raise self._refusal(str(error)) from None
+        found = containment.escapes(before, after, fullname)
+        if found:
+            raise self._refusal(found)
+        return Rendering(before, after)
+
+    def _refusal(self, found: str) -> Permanent:
+        paths = [f"{section}.{key}" for section, inner in self.change.values.items() for key in inner]
+        paths += [".".join(path) for path in self.change.removals]
+        message = f"{found} (values to set: {', '.join(paths)})"
+        return Permanent(Reason.UPGRADE_NOT_CONTAINED, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +138,19 @@ class HelmReleases:
         """
         work = _Upgrade(release, self._deployed(release), change)
         with self._connected() as helm, _chart(work.base) as chart:
-            self._prove(helm, chart, work)
+            self._rehearsed(helm, chart, work)
             with _translated(release.name):
                 helm.upgrade(chart, release.name, **work.options)
         upgraded = self.get(release.name)
         if upgraded is None:
             raise Transient(Reason.HELM_FAILED, f"release {release.name} is gone after its upgrade")
         return upgraded
+
+    def rehearse(self, release: Release, change: ValuesChange) -> Rendering:
+        """The first half of `upgrade`, which writes nothing."""
+        work = _Upgrade(release, self._deployed(release), change)
+        with self._connected() as helm, _chart(work.base) as chart:
+            return self._rehearsed(helm, chart, work)
 
     def recover(self, release: Release) -> None:
         """Roll back to the last deployed revision. Helm re-applies what was rendered then.
@@ -145,17 +161,14 @@ class HelmReleases:
         with self._connected() as helm, _translated(release.name):
             helm.rollback(release.name, version=base.revision, timeout=TIMEOUT_S)
 
-    def _prove(self, helm: Config, chart: Chart, work: _Upgrade) -> None:
+    def _rehearsed(self, helm: Config, chart: Chart, work: _Upgrade) -> Rendering:
         """Render the upgrade against the cluster and compare it with what is deployed."""
         name = work.release.name
         with _translated(name):
             proof = helm.upgrade(chart, name, dry_run="server", **work.options)
         if proof.get("revision") != work.release.revision + 1:
             raise Transient(Reason.RELEASE_BUSY, f"release {name} has just been changed")
-        found = work.escapes(text(proof.get("manifest")))
-        if found:
-            wanted = ", ".join(f"{section}.{key}" for section, of in work.change.values.items() for key in of)
-            raise Permanent(Reason.UPGRADE_NOT_CONTAINED, f"{found} (values to set: {wanted})")
+        return work.proven(text(proof.get("manifest")))
 
     def _deployed(self, release: Release) -> StoredRelease:
         base = _base(self._secrets(release.name))

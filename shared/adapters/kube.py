@@ -72,18 +72,20 @@ class KubernetesObjects:
         found = self._pages(ObjectRef("v1", "Event", ref.namespace), [("fieldSelector", selector)])
         return sorted(found, key=kube_answers.last_seen)
 
-    def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Manifest:
+    def apply(
+        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = FIELD_MANAGER
+    ) -> Manifest:
         """Server-side apply; the object as it then is (or would be). Repeating it changes nothing."""
-        query = [*_writing(), ("force", "true" if force else "false")]
-        query += [("dryRun", "All")] if dry_run else []
+        query = [*_writing(manager), ("force", "true" if force else "false")]
+        query += _dry(dry_run)
         answer = self._send("PATCH", _ref(manifest), query, manifest)
         return kube_answers.content(answer, manifest["kind"])
 
-    def create(self, manifest: Manifest) -> bool:
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
         """Create the object; False if one of its name exists, which is left as it is."""
         ref = _ref(manifest)
         collection = ObjectRef(ref.api_version, ref.kind, ref.namespace)
-        answer = self._send("POST", collection, _writing(), manifest)
+        answer = self._send("POST", collection, [*_writing(), *_dry(dry_run)], manifest)
         if answer.says_exists:
             return False
         kube_answers.content(answer, manifest["kind"])
@@ -163,8 +165,12 @@ def _client(access: ClusterAccess, token: Callable[[], str]) -> ApiClient:
     return client
 
 
-def _writing() -> Query:
-    return [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
+def _writing(manager: str = FIELD_MANAGER) -> Query:
+    return [("fieldManager", manager), ("fieldValidation", "Strict")]
+
+
+def _dry(dry_run: bool) -> Query:
+    return [("dryRun", "All")] if dry_run else []
 
 
 def _ref(manifest: Manifest) -> ObjectRef:

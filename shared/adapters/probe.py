@@ -9,7 +9,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,25 +87,39 @@ class EdgeProbe:
             message = f"pymilvus: {checklist.excerpt(_cause(error), 300)}"
             raise Transient(Reason.MILVUS_UNREACHABLE, message) from error
 
-    @contextmanager
-    def _client(self, endpoint: Endpoint, trust: dict[str, str], budget: _Budget) -> Iterator[MilvusClient]:
-        # pymilvus logs every failed call with its traceback; what matters of it goes into the error.
-        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-        from pymilvus import MilvusClient
-
-        host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
-        client = MilvusClient(
-            uri=f"https://{host}:{self._https_port}",
-            server_name=endpoint.domain,
-            timeout=budget.left_s(),
-            # pymilvus shares channels by address alone: another domain or certificate would be ignored.
-            dedicated=True,
-            **trust,
-        )
+    def plaintext_version(self, address: str, port: int) -> str:
+        """The server version without TLS. Takes 20 s at most. Raises `Transient(PLAINTEXT_UNREACHABLE)`."""
+        budget = _Budget(time.monotonic() + MILVUS_S)
         try:
-            yield client
-        finally:
-            client.close()
+            with _connected(f"http://{_host(address)}:{port}", {}, budget) as client:
+                return str(client.get_server_version(timeout=budget.left_s()))
+        except Exception as error:
+            message = f"pymilvus at {address}:{port}: {checklist.excerpt(_cause(error), 300)}"
+            raise Transient(Reason.PLAINTEXT_UNREACHABLE, message) from error
+
+    def _client(
+        self, endpoint: Endpoint, trust: dict[str, str], budget: _Budget
+    ) -> AbstractContextManager[MilvusClient]:
+        uri = f"https://{_host(endpoint.address)}:{self._https_port}"
+        return _connected(uri, {"server_name": endpoint.domain, **trust}, budget)
+
+
+@contextmanager
+def _connected(uri: str, options: dict[str, str], budget: _Budget) -> Iterator[MilvusClient]:
+    # pymilvus logs every failed call with its traceback; what matters of it goes into the error.
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    from pymilvus import MilvusClient
+
+    # pymilvus shares channels by address alone: another domain or certificate would be ignored.
+    client = MilvusClient(uri=uri, timeout=budget.left_s(), dedicated=True, **options)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
 
 def _unjudging() -> ssl.SSLContext:

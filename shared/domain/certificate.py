@@ -6,7 +6,7 @@ import binascii
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.domain.errors import Permanent
@@ -14,6 +14,7 @@ from shared.domain.reasons import Reason
 from shared.domain.setup import CertificateFacts
 
 TLS_TYPE = "kubernetes.io/tls"
+EXPIRY_NOTICE = timedelta(days=30)
 
 # More than any chain needs; what is public of it is kept in the setup document.
 LARGEST_PEM = 64 * 1024
@@ -75,6 +76,14 @@ def defect(view: CertificateView, now: datetime) -> str | None:
     if view.not_after <= now:
         return f"the certificate expired at {view.not_after.isoformat()}"
     return None
+
+
+def notice(validity_days: int) -> timedelta:
+    """How long before its end a certificate is reported, and may be replaced.
+
+    A month, or a third of its life if that is shorter.
+    """
+    return min(EXPIRY_NOTICE, timedelta(days=validity_days) / 3)
 
 
 def facts(secret: str, view: CertificateView) -> CertificateFacts:

@@ -19,20 +19,24 @@ class Stage(StrEnum):
     PROVISION_CERTIFICATE = "provision_certificate"
     CREATE_INGRESS = "create_ingress"
     VERIFY_ENDPOINT = "verify_endpoint"
+    TEAR_DOWN = "tear_down"
 
     @property
     def earlier(self) -> tuple[Stage, ...]:
         """The stages that must be done before this one, in order."""
-        return ORDER[: ORDER.index(self)]
+        chain = WAY_BACK if self in WAY_BACK else ORDER
+        return chain[: chain.index(self)]
 
     @property
     def following(self) -> Stage | None:
         """The stage after this one, or None after the last."""
-        later = ORDER[ORDER.index(self) + 1 :]
+        chain = WAY_BACK if self in WAY_BACK else ORDER
+        later = chain[chain.index(self) + 1 :]
         return later[0] if later else None
 
 
-ORDER: tuple[Stage, ...] = tuple(Stage)
+WAY_BACK: tuple[Stage, ...] = (Stage.TEAR_DOWN,)
+ORDER: tuple[Stage, ...] = tuple(stage for stage in Stage if stage not in WAY_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Topology:
     lease_margin_s: int
     failed_topic: str
     rejected_topic: str
+    reissued_topic: str
 
     def trigger(self, stage: Stage) -> str:
         """The topic whose events start `stage`."""
@@ -80,4 +85,5 @@ def topology(document: Mapping[str, Any]) -> Topology:
         int(document["lease_margin_s"]),
         document["notices"]["failed"],
         document["notices"]["rejected"],
+        document["notices"]["reissued"],
     )

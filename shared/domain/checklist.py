@@ -13,7 +13,7 @@ import base64
 import binascii
 import hashlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -172,10 +172,14 @@ def managed_tls(
     return failed(TLS, Reason.OTHER_CERTIFICATE_SERVED, f"{served}, {problem}")
 
 
-def explained(check: Check, trouble: Fault | None) -> Check:
-    """What is not there yet, because the controller cannot build it, is told by the controller's trouble."""
+def explained(check: Check, look: Callable[[], Fault | None]) -> Check:
+    """What is not there yet, because the controller cannot build it, is told by the controller's trouble.
+
+    `look` is called only if it can explain something.
+    """
     not_there = check.state is CheckState.PENDING or check.reason is Reason.TLS_NOT_SERVED
-    if trouble is None or check.state is CheckState.PASSED or not not_there:
+    trouble = look() if check.state is not CheckState.PASSED and not_there else None
+    if trouble is None:
         return check
     return failed(check.name, trouble.reason, trouble.message, required=check.required)
 

@@ -30,6 +30,28 @@ def pushed_message(body: bytes) -> tuple[str, bytes | None]:
     return str(message_id), message_body(message)
 
 
+def json_object(data: object) -> Mapping[str, Any]:
+    """The JSON object inside a CloudEvent's data; `MalformedEvent` if there is none."""
+    message = data.get("message") if isinstance(data, Mapping) else None
+    body = message_body(message) if isinstance(message, Mapping) else None
+    try:
+        value = json.loads(body or b"null")
+    except ValueError:
+        raise MalformedEvent("the event body is not JSON") from None
+    if not isinstance(value, Mapping):
+        raise MalformedEvent("the event body is not a JSON object")
+    return value
+
+
+def is_chain_event(body: bytes | None) -> bool:
+    """Whether the body is an event of ours rather than a request of a user's."""
+    try:
+        value = json.loads(body or b"null")
+    except ValueError:
+        return False
+    return isinstance(value, Mapping) and "event_id" in value
+
+
 def chain_event(data: object, topic: str) -> Event:
     """The chain event inside a CloudEvent's data; `MalformedEvent` if there is none."""
     message = data.get("message") if isinstance(data, Mapping) else None

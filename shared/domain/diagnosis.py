@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from shared.domain import checklist, dns_diagnosis, ingress_state, managed_certificate, untrusted
@@ -30,7 +31,7 @@ _SHOWN = 3  # domains that are shown of a longer list
 _IN_PROGRESS = frozenset({Reason.CERTIFICATE_PROVISIONING, Reason.CERTIFICATE_NOT_ATTACHED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
     """What cluster and DNS say, and what is wanted of them."""
 
@@ -38,10 +39,15 @@ class Scene:
     address: str  # of the load balancer
     live: Manifest | None  # the ManagedCertificate
     ingress: Manifest | None
-    trouble: Fault | None = None  # what the Ingress' events say
+    look_for_trouble: Callable[[], Fault | None] = lambda: None  # what the Ingress' events say
     lookups: Mapping[str, Lookup] = field(
         default_factory=dict
     )  # by domain; one that is missing is not judged
+
+    @cached_property
+    def trouble(self) -> Fault | None:
+        """What the Ingress' events say; asked for only when something is to be explained."""
+        return self.look_for_trouble()
 
 
 def certificate(scene: Scene) -> Check:

@@ -1,4 +1,4 @@
-"""What applying an object would change, for users: only fields that somebody set, never a Secret's values."""
+"""What applying an object would change, for users: only fields that somebody set, never a credential."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from shared.domain.plan import Change, Plan
 Manifest = Mapping[str, Any]
 
 HIDDEN = "<hidden>"
+# Kinds whose data may be a credential: user.yaml, in a ConfigMap, can hold those of the object storage.
+CONFIDENTIAL = frozenset({"Secret", "ConfigMap"})
 
 # Kept by the API server itself; they differ between any two reads.
 _SERVER_METADATA = frozenset(
@@ -33,12 +35,18 @@ def difference(before: Manifest | None, after: Manifest) -> Plan:
     Status and what the API server keeps itself are left out. A missing object is never an empty plan.
     """
     target = f"{after['kind']} {after['metadata'].get('namespace', '')}/{after['metadata']['name']}"
-    hides = after["kind"] == "Secret"
+    hides = after["kind"] in CONFIDENTIAL
     found = _differences(_own(before or {}), _own(after), "")
     return tuple(
         Change(target, field, _shown(field, old, hides=hides), _shown(field, new, hides=hides))
         for field, old, new in found
     )
+
+
+def deletion(live: Manifest) -> Change:
+    """The change that deletes an object."""
+    metadata = live["metadata"]
+    return Change(f"{live['kind']} {metadata['namespace']}/{metadata['name']}", "", "present", None)
 
 
 def _own(manifest: Manifest) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from shared.domain.plan import Change, Plan
 from shared.domain.setup import SetupId
 
 TTL_S = 300
@@ -105,6 +106,15 @@ def change(wanted: Wanted, found: Sequence[RecordSet]) -> ChangeSet | Refused:
     return ChangeSet((new,), (record,))
 
 
+def withdrawal(wanted: Wanted, found: Sequence[RecordSet]) -> ChangeSet:
+    """What takes the record and its mark away, if the mark is ours and it still leads to the address."""
+    record, mark = _at(found, wanted.record), _at(found, wanted.mark)
+    if mark is None or wanted.mark.values[0] not in mark.values:
+        return ChangeSet()
+    ours = record is not None and record.values == wanted.record.values
+    return ChangeSet(deletions=(record, mark) if record is not None and ours else (mark,))
+
+
 def combined(changes: Iterable[ChangeSet]) -> ChangeSet:
     """All of the changes in one."""
     parts = list(changes)
@@ -120,3 +130,22 @@ def _at(found: Iterable[RecordSet], like: RecordSet) -> RecordSet | None:
 
 def _refused(wanted: Wanted, other: RecordSet, why: str) -> Refused:
     return Refused(f"`{other}` {why} and is left alone; needed is `{wanted.record}`")
+
+
+def changes(zone: str, change: ChangeSet) -> Plan:
+    """The change for people: one line for each record set, with its values before and after."""
+    before = {(each.name, each.type): each for each in change.deletions}
+    after = {(each.name, each.type): each for each in change.additions}
+    return tuple(
+        Change(
+            f"DNS {zone}",
+            f"{name} {kind}",
+            _values(before.get((name, kind))),
+            _values(after.get((name, kind))),
+        )
+        for name, kind in {**before, **after}
+    )
+
+
+def _values(record: RecordSet | None) -> str | None:
+    return " ".join(record.values) if record else None

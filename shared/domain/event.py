@@ -12,6 +12,8 @@ from shared.domain.setup import Setup, SetupId
 
 SCHEMA_VERSION = 1
 ACCEPTED = "accept_request"
+PLANNED = "plan_setup"
+CHECKED = "check_drift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +74,34 @@ def wake_up(setup: Setup, stage: Stage, topology: Topology, mark: str) -> Event:
     """The trigger event of `stage` once more; `mark` tells one wake-up from another."""
     before = stage.earlier[-1] if stage.earlier else ACCEPTED
     return _event(setup, topology.trigger(stage), before, f"wake.{mark}")
+
+
+def start(setup: Setup, stage: Stage, topology: Topology, why: str) -> Event:
+    """`stage` of the present run may begin, without an earlier stage's announcement."""
+    return wake_up(setup, stage, topology, why)
+
+
+def plan_wanted(plan_id: str, setup_id: SetupId, topology: Topology) -> Event:
+    """A plan is to be made, of a setup that may not exist."""
+    return Event(plan_id, topology.functions[PLANNED].trigger, setup_id, 0, ACCEPTED)
+
+
+def plan_made(plan_id: str, setup_id: SetupId, topology: Topology) -> Event:
+    """The plan, or why there is none, is in the state store."""
+    topic = topology.functions[PLANNED].announces or ""
+    return Event(f"{plan_id}.made", topic, setup_id, 0, PLANNED)
+
+
+def check_due(setup: Setup, topology: Topology, mark: str) -> Event:
+    """The setup is to be checked for drift; `mark` tells one check from another."""
+    return _event(setup, topology.functions[CHECKED].trigger, CHECKED, f"check.{mark}")
+
+
+def drift_found(setup: Setup, topology: Topology, mark: str) -> Event:
+    """A check has found other things than the one before."""
+    return _event(setup, topology.functions[CHECKED].announces or "", CHECKED, f"found.{mark}")
+
+
+def certificate_reissued(setup: Setup, topology: Topology) -> Event:
+    """A certificate of ours was replaced before it ended; the new public one is on the setup."""
+    return _event(setup, topology.reissued_topic, Stage.PROVISION_CERTIFICATE, f"t{setup.token}.reissued")

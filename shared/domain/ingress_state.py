@@ -61,6 +61,12 @@ def unusable_secret(ingress: Manifest | None, events: Sequence[Manifest]) -> str
     return ingress_trouble.unusable_secret(_message(event)) if event is not None else None
 
 
+def collection_trouble(events: Sequence[Manifest]) -> str | None:
+    """Why the controller cannot take the load balancer down, in its own words, or None."""
+    failed = [_message(event) for event in events if event.get("reason") == "GarbageCollection"]
+    return ingress_trouble.words(failed[-1]) if failed else None
+
+
 def firewall_change(events: Sequence[Manifest]) -> str | None:
     """The firewall rule that a Shared VPC's admin must create, in the controller's words, or None."""
     asked = [_message(event) for event in events if event.get("reason") == "XPN"]

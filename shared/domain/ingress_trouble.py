@@ -55,9 +55,9 @@ _UNUSABLE = re.compile(r'\bsecrets? "(?P<name>[^"]+)" (?:does not (?:exist|speci
 
 def classified(event_reason: str, message: str) -> Fault:
     """The cause behind a Warning about an Ingress, with the controller's own words, in one bounded line."""
-    words = _words(message)
-    cause = next((reason for reason, pattern in _CAUSES if pattern.search(words)), None)
-    shown = f"{_line(event_reason)[:40] or 'Warning'}: {words[:SHOWN_WORDS]}"
+    line = words(message)
+    cause = next((reason for reason, pattern in _CAUSES if pattern.search(line)), None)
+    shown = f"{_line(event_reason)[:40] or 'Warning'}: {line}"
     return Fault(cause or Reason.INGRESS_SYNC_FAILING, shown)
 
 
@@ -73,8 +73,9 @@ def unusable_secret(message: str) -> str | None:
     return found["name"] if found else None
 
 
-def _words(message: str) -> str:
-    return _line(_MISLEADING.sub("", message))
+def words(message: str) -> str:
+    """The controller's own words in one bounded line, without what it wraps them in."""
+    return _line(_MISLEADING.sub("", message))[:SHOWN_WORDS]
 
 
 def _line(text: str) -> str:

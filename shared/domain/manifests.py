@@ -20,6 +20,7 @@ from shared.domain.setup import Desired, ServiceFacts, Setup
 
 Manifest = Mapping[str, Any]
 
+CLUSTER_IP = "ClusterIP"  # the default type of a Service
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = "milvus-l7"
 
@@ -116,6 +117,22 @@ def annotated_service(live: Manifest, annotations: Mapping[str, str]) -> Manifes
         "kind": "Service",
         "metadata": {**metadata, "annotations": dict(annotations)},
     }
+
+
+def typed_service(live: Manifest, of: str = CLUSTER_IP) -> Manifest:
+    """The Service with nothing but its type."""
+    return {**annotated_service(live, {}), "spec": {"type": of}}
+
+
+def is_cluster_ip(service: Manifest) -> bool:
+    """Whether the Service has no load balancer or node ports of its own."""
+    return bool(untrusted.mapping(service, "spec").get("type", CLUSTER_IP) == CLUSTER_IP)
+
+
+def nothing_of(live: Manifest) -> Manifest:
+    """The object without any field: applied, it takes back the fields that we have set."""
+    metadata = {key: live["metadata"][key] for key in ("namespace", "name")}
+    return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
 
 
 def tls_secret(desired: Desired, name: str, pair: KeyPair) -> Manifest:

@@ -47,3 +47,14 @@ def _facts(service: Manifest, port_name: str) -> ServiceFacts:
 
 def _name(manifest: Manifest) -> str:
     return text(mapping(manifest, "metadata").get("name"))
+
+
+def address(service: Manifest | None) -> str | None:
+    """The address of the Service's Layer-4 load balancer, or None if it has none."""
+    entries = objects(mapping(service, "status", "loadBalancer").get("ingress"))
+    return text(entries[0].get("ip")) or None if entries else None
+
+
+def is_standalone(service: Manifest | None) -> bool:
+    """Whether one Pod is all of Milvus: the chart's Service then selects `component: standalone`."""
+    return mapping(service, "spec", "selector").get("component") == "standalone"

@@ -85,7 +85,7 @@ def plan(values: ReleaseValues) -> ValuesPlan:
     if service_type != CLUSTER_IP:
         overlay["service"] = {"type": CLUSTER_IP}
         changes.append(Change(values.target, SERVICE_TYPE, service_type, CLUSTER_IP))
-    text = user_yaml.merge(_user_yaml(effective))
+    text = user_yaml.merge(effective_user_yaml(values))
     if text.changes:
         overlay["extraConfigFiles"] = {"user.yaml": text.text}
     keys = [Change(values.target, f"{USER_YAML}.{k.path}", k.before, k.after) for k in text.changes]
@@ -102,13 +102,22 @@ def _before(values: ReleaseValues, overlay: Values, text: user_yaml.Merged) -> R
     return ReleaseBefore(values.revision, found, {change.path: change.before for change in text.changes})
 
 
-def _user_yaml(effective: Values) -> str:
-    text = _section(effective, "extraConfigFiles").get("user.yaml")
+def effective_user_yaml(values: ReleaseValues) -> str:
+    """The `user.yaml` that the chart renders, "" for none. Raises `Permanent(USER_YAML_INVALID)`."""
+    text = _section(values.effective, "extraConfigFiles").get("user.yaml")
     if text is None:
         return ""
     if not isinstance(text, str):
         raise Permanent(Reason.USER_YAML_INVALID, "extraConfigFiles.user.yaml is not a text")
     return text
+
+
+def own_user_yaml(values: ReleaseValues) -> str | None:
+    """The text that was merged into if `values` are those before our upgrade; None if it was no text."""
+    try:
+        return effective_user_yaml(values)
+    except Permanent:
+        return None
 
 
 def _section(values: Values, name: str) -> Values:

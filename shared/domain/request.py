@@ -9,128 +9,51 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET
 
 from shared.domain.reasons import Reason
 from shared.domain.rejection import SHOWN_VALUE, Problem
-from shared.domain.setup import CertificateSpec, CertificateType, Desired
+from shared.domain.request_schema import (
+    CLUSTER,
+    DOMAIN_LABEL,
+    LABEL,
+    LONGEST_MANAGED_DOMAIN,
+    MANAGED_TOP_LABEL,
+    MOST_DOMAINS,
+    RELEASE,
+    SUBDOMAIN,
+    ZONE,
+    Request,
+    TearDownRequest,
+)
+from shared.domain.setup import CertificateSpec, CertificateType, Desired, SetupId, setup_id
+from shared.domain.supervision import DriftPolicy, OnFailure, Supervision
+
+T = TypeVar("T", Request, TearDownRequest)
 
 # No valid request comes near this size; what is larger is not even parsed.
 MAX_BODY_BYTES = 64 * 1024
 
-CLUSTER = (
-    r"^projects/[a-z][a-z0-9.:-]{4,61}[a-z0-9]/locations/[a-z]+-[a-z]+[0-9]+(-[a-z])?"
-    r"/clusters/[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
-)
-LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"  # RFC 1123 label, as Kubernetes uses it
-SUBDOMAIN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"  # RFC 1123 subdomain: names of Secrets
-RELEASE = r"^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$"  # Helm allows 53 characters
-DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-ZONE = r"^projects/[a-z][a-z0-9.:-]{4,61}[a-z0-9]/managedZones/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
-DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
-# Of a ManagedCertificate: GoogleCloudPlatform/gke-managed-certs deploy/managedcertificates-crd.yaml.
-MOST_DOMAINS = 100
-LONGEST_MANAGED_DOMAIN = 63
-MANAGED_TOP_LABEL = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request asks for."""
+
+    desired: Desired
+    supervision: Supervision
+    is_dry_run: bool = False
 
 
-class CertificateRequest(Struct, forbid_unknown_fields=True, frozen=True, rename={"type_": "type"}):
-    """Which certificate the load balancer shall serve."""
+@dataclass(frozen=True, slots=True)
+class TearDownWish:
+    """What a tear-down request asks for."""
 
-    type_: Annotated[Literal["self-managed", "google-managed"], Meta(description="Who issues it.")] = (
-        "self-managed"
-    )
-    secret: (
-        Annotated[
-            str,
-            Meta(
-                description="self-managed: existing TLS Secret to use as it is.",
-                extra_json_schema={"pattern": SUBDOMAIN},
-            ),
-        ]
-        | None
-    ) = None
-    validity_days: (
-        Annotated[
-            int,
-            Meta(
-                ge=1,
-                le=99999,
-                description="self-managed: of a certificate that we issue.",
-                extra_json_schema={"default": CertificateSpec().validity_days},
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    domains: (
-        Annotated[
-            tuple[Annotated[str, Meta(extra_json_schema={"pattern": DOMAIN})], ...],
-            Meta(
-                description="google-managed: more names on the certificate, besides the domain.",
-                extra_json_schema={"maxItems": MOST_DOMAINS, "default": []},
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    recreate_failed: (
-        Annotated[
-            bool,
-            Meta(
-                description="google-managed: replace a certificate that has failed permanently.",
-                extra_json_schema={"default": False},
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-
-
-class DnsRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """Where the domains' A records may be created and updated, if they are absent or ours."""
-
-    managed_zone: Annotated[
-        str,
-        Meta(description="projects/PROJECT/managedZones/ZONE", extra_json_schema={"pattern": ZONE}),
-    ]
-
-
-class VerificationRequest(Struct, forbid_unknown_fields=True, frozen=True):
-    """How the new endpoint is verified."""
-
-    deep: Annotated[bool, Meta(description="Also create, fill, search and drop a throw-away collection.")] = (
-        False
-    )
-
-
-class Request(Struct, forbid_unknown_fields=True, frozen=True):
-    """Put this Milvus release behind a Layer-7 load balancer."""
-
-    cluster: Annotated[
-        str,
-        Meta(
-            description="projects/PROJECT/locations/LOCATION/clusters/CLUSTER",
-            extra_json_schema={"pattern": CLUSTER},
-        ),
-    ]
-    release: Annotated[
-        str, Meta(description="Name of the Helm release.", extra_json_schema={"pattern": RELEASE})
-    ]
-    domain: Annotated[
-        str, Meta(description="Domain name that clients will use.", extra_json_schema={"pattern": DOMAIN})
-    ]
-    namespace: Annotated[
-        str, Meta(description="Namespace of the release.", extra_json_schema={"pattern": LABEL})
-    ] = "default"
-    certificate: CertificateRequest = CertificateRequest()
-    backend_timeout_s: Annotated[
-        int, Meta(ge=1, le=86400, description="Seconds that one call through the load balancer may take.")
-    ] = 3600
-    verification: VerificationRequest = VerificationRequest()
-    dns: DnsRequest | None = None
-    schema_version: Annotated[int, Meta(description="1")] = 1
+    setup_id: SetupId
+    restore_l4: bool
 
 
 class Refused(Exception):
@@ -142,8 +65,21 @@ class Refused(Exception):
         self.problems = problems
 
 
-def parse(body: bytes | None) -> Desired:
-    """The desired state that a message body asks for; `Refused` with every problem that was found."""
+def parse(body: bytes | None) -> Wish:
+    """What a message body asks for; `Refused` with every problem that was found."""
+    request = _structured(body, Request)
+    _refuse_if_any(tuple(_rule_problems(request)))
+    return Wish(_desired(request), _supervision(request), request.dry_run)
+
+
+def parse_tear_down(body: bytes | None) -> TearDownWish:
+    """What the body of a tear-down message asks for; `Refused` with every problem that was found."""
+    request = _structured(body, TearDownRequest)
+    _refuse_if_any(tuple(_name_problems(_names(request))))
+    return TearDownWish(setup_id(request.cluster, request.namespace, request.release), request.restore_l4)
+
+
+def _structured(body: bytes | None, schema: type[T]) -> T:
     document = _document(body)
     version = document.get("schema_version", 1)
     if version != 1 or isinstance(version, bool):
@@ -151,13 +87,14 @@ def parse(body: bytes | None) -> Desired:
             Reason.UNKNOWN_SCHEMA_VERSION, (Problem("schema_version", _shown(version), "must be 1"),)
         )
     try:
-        request = msgspec.convert(document, Request)
+        return msgspec.convert(document, schema)
     except msgspec.ValidationError as error:
         raise Refused(Reason.INVALID_REQUEST, (_structure_problem(str(error), document),)) from None
-    problems = tuple(_rule_problems(request))
+
+
+def _refuse_if_any(problems: tuple[Problem, ...]) -> None:
     if problems:
         raise Refused(Reason.INVALID_VALUE, problems)
-    return _desired(request)
 
 
 def _document(body: bytes | None) -> dict[str, Any]:
@@ -176,6 +113,7 @@ def _document(body: bytes | None) -> dict[str, Any]:
 
 
 _AT = re.compile(r"^(?P<rule>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_CHOICES = {"certificate.type": CertificateType, "drift.policy": DriftPolicy, "on_failure": OnFailure}
 _INDEX = re.compile(r"\[[^\]]*\]")
 _FIELD = re.compile(r"(?P<kind>unknown|required) field `(?P<name>[^`]*)`")
 
@@ -192,7 +130,7 @@ def _structure_problem(text: str, document: dict[str, Any]) -> Problem:
     for part in _INDEX.sub("", path).split("."):
         value = value.get(part) if isinstance(value, dict) else None
     if rule.startswith("Invalid enum value"):
-        rule = f"must be one of: {', '.join(CertificateType)}"
+        rule = f"must be one of: {', '.join(_CHOICES.get(path, ()))}"
     return Problem(path, _shown(value), rule.replace("`", ""))
 
 
@@ -201,21 +139,45 @@ def _shown(value: object) -> str:
     return text if len(text) <= SHOWN_VALUE else text[: SHOWN_VALUE - 3] + "..."
 
 
-def _rule_problems(request: Request) -> Iterator[Problem]:
-    zone = request.dns.managed_zone if request.dns else None
-    rules = (
+_Names = tuple[tuple[str, str | None, str, str], ...]  # field, value, pattern, rule in words
+
+
+def _names(request: Request | TearDownRequest) -> _Names:
+    return (
         ("cluster", request.cluster, CLUSTER, "must be projects/PROJECT/locations/LOCATION/clusters/CLUSTER"),
         ("release", request.release, RELEASE, "must be a Helm release name: a-z, 0-9, '-', '.', at most 53"),
         ("namespace", request.namespace, LABEL, "must be a namespace name: a-z, 0-9, '-', at most 63"),
+    )
+
+
+def _name_problems(names: _Names) -> Iterator[Problem]:
+    for field, value, pattern, rule in names:
+        if value is not None and not re.fullmatch(pattern, value):
+            yield Problem(field, _shown(value), rule)
+
+
+def _rule_problems(request: Request) -> Iterator[Problem]:
+    zone = request.dns.managed_zone if request.dns else None
+    further = (
         ("certificate.secret", request.certificate.secret, SUBDOMAIN, "must be the name of a Secret"),
         ("dns.managed_zone", zone, ZONE, "must be projects/PROJECT/managedZones/ZONE"),
     )
-    for field, value, pattern, rule in rules:
-        if value is not None and not re.fullmatch(pattern, value):
-            yield Problem(field, _shown(value), rule)
+    yield from _name_problems((*_names(request), *further))
     for rule in _rules_broken(request, request.domain):
         yield Problem("domain", _shown(request.domain), rule)
     yield from _certificate_problems(request)
+    yield from _drift_problems(request)
+
+
+def _drift_problems(request: Request) -> Iterator[Problem]:
+    """Replacing a certificate is a repair, and only of one that we issued."""
+    if not request.drift.reissue_certificate:
+        return
+    if DriftPolicy(request.drift.policy) is not DriftPolicy.REPAIR:
+        yield Problem("drift.reissue_certificate", "true", "goes with policy repair only")
+    if _is_managed(request) or request.certificate.secret is not None:
+        rule = "goes only with a certificate that milvus-l7 issues"
+        yield Problem("drift.reissue_certificate", "true", rule)
 
 
 def _certificate_problems(request: Request) -> Iterator[Problem]:
@@ -293,6 +255,16 @@ def _desired(request: Request) -> Desired:
     )
 
 
+def _supervision(request: Request) -> Supervision:
+    return Supervision(
+        policy=DriftPolicy(request.drift.policy),
+        interval_s=request.drift.interval_s,
+        reissue_certificate=request.drift.reissue_certificate,
+        paused=request.paused,
+        on_failure=OnFailure(request.on_failure),
+    )
+
+
 def _certificate(request: Request) -> CertificateSpec:
     """The certificate, further domains each once, so that repeating one changes nothing."""
     asked, default = request.certificate, CertificateSpec()
@@ -306,6 +278,6 @@ def _certificate(request: Request) -> CertificateSpec:
     )
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a request, for `docs/request.schema.json`."""
-    return msgspec.json.schema(Request)
+def json_schema(of: type[Request | TearDownRequest] = Request) -> dict[str, Any]:
+    """The JSON Schema of a request, for `docs/`."""
+    return msgspec.json.schema(of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.domain.outcome import Waiting
@@ -26,17 +26,18 @@ _BROKEN = frozenset(
 )
 
 
-def judge(workloads: Sequence[Manifest], pods: Sequence[Manifest]) -> Waiting | None:
+def judge(workloads: Sequence[Manifest], pods: Callable[[], Sequence[Manifest]]) -> Waiting | None:
     """None when every Deployment and StatefulSet runs its present template, else why not, most telling first.
 
-    No workload at all is no evidence that the roll-out is complete.
+    `pods` is called only when something is behind. No workload at all is no evidence that the roll-out is
+    complete.
     """
     if not workloads:
         return Waiting(Reason.ROLLOUT_IN_PROGRESS, "the release has no Deployment or StatefulSet (yet)")
     behind = [state for workload in workloads if (state := _state(workload))]
     if not behind:
         return None
-    crash = next((crash for pod in pods for crash in _crashes(pod)), None)
+    crash = next((crash for pod in pods() for crash in _crashes(pod)), None)
     if crash:
         return Waiting(Reason.PODS_CRASHING, crash)
     return Waiting(Reason.ROLLOUT_IN_PROGRESS, "; ".join(behind[:3]))

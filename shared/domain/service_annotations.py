@@ -1,4 +1,4 @@
-"""The three Service annotations that GKE's Ingress controller reads, merged into what is already there.
+"""The Service annotations that GKE's Ingress controller reads: merged into those there, and taken out again.
 
 Sources: kubernetes/ingress-gce `pkg/annotations/service.go`, `pkg/backendconfig/utils.go` and
 `pkg/controller/translator/translator.go`.
@@ -13,12 +13,15 @@ from typing import Any
 from shared.domain.errors import Permanent
 from shared.domain.reasons import Reason
 from shared.domain.setup import ServiceFacts
+from shared.domain.untrusted import mapping
 
 NEG = "cloud.google.com/neg"
 APP_PROTOCOLS = "cloud.google.com/app-protocols"
 ALPHA_APP_PROTOCOLS = "service.alpha.kubernetes.io/app-protocols"
 BACKEND_CONFIG = "cloud.google.com/backend-config"
 BETA_BACKEND_CONFIG = "beta.cloud.google.com/backend-config"
+
+KEYS = (NEG, APP_PROTOCOLS, ALPHA_APP_PROTOCOLS, BACKEND_CONFIG)  # all that `merged` may return
 
 HTTP2 = "HTTP2"  # to the backend this means HTTP/2 over TLS
 
@@ -47,6 +50,29 @@ def merged(existing: Mapping[str, str], service: ServiceFacts, backend_config: s
     return wanted
 
 
+def restored(
+    existing: Mapping[str, str], before: Mapping[str, str | None], service: ServiceFacts, backend_config: str
+) -> dict[str, str | None]:
+    """The way back from `merged`: the annotations that must change, as text to set or None to remove.
+
+    `before` has the text of each of `KEYS` before our first write, None if it was not set; a key that is not
+    in it is left alone. Only entries that are still exactly ours are taken out. Where nothing else has
+    changed since, the text before comes back as it was. Raises nothing: an annotation that cannot be read is
+    left alone. Restoring again changes nothing.
+    """
+    # An unnamed port is configured by number, or by "" if that was there at the time.
+    ports = (service.port_name,) if service.port_name else ("", str(service.port))
+    ours: dict[str, Json] = {
+        NEG: {"ingress": True},
+        APP_PROTOCOLS: {service.port_name: HTTP2},
+        ALPHA_APP_PROTOCOLS: {service.port_name: HTTP2},
+        BACKEND_CONFIG: dict.fromkeys(ports, backend_config),
+    }
+    there = [key for key in KEYS if key in before and key in existing]
+    found = {key: _restored(existing, key, before[key], ours[key]) for key in there}
+    return {key: text for key, text in found.items() if text != existing[key]}
+
+
 def _backend_config_source(existing: Mapping[str, str]) -> str:
     """The beta key counts only until the other one exists; then its ports must have been carried over."""
     return BACKEND_CONFIG if existing.get(BACKEND_CONFIG, "").strip() else BETA_BACKEND_CONFIG
@@ -69,6 +95,54 @@ def _with_config(value: Json, service: ServiceFacts, backend_config: str) -> Jso
     by_name = service.port_name or service.port_name in ports
     key = service.port_name if by_name else str(service.port)
     return value | {"ports": ports | {key: backend_config}}
+
+
+def _restored(existing: Mapping[str, str], key: str, before: str | None, ours: Json) -> str | None:
+    text = existing[key]
+    take_out, solid = (_config_taken_out, _solid) if key == BACKEND_CONFIG else (_taken_out, dict)
+    try:
+        value, bases = _parsed(text), [_parsed(before or "")]
+        if key == BACKEND_CONFIG and not (before or "").strip():
+            # Merged into nothing, or into what the beta annotation said then.
+            bases.append(_parsed_if_readable(existing.get(BETA_BACKEND_CONFIG, "")))
+        rests = [take_out(value, base, ours) for base in bases]
+        if any(_is_same(solid(rest), solid(base)) for rest, base in zip(rests, bases, strict=True)):
+            return before
+        return text if _is_same(rests[-1], value) else _dumped(solid(rests[-1]))
+    except (ValueError, RecursionError):
+        return text
+
+
+def _taken_out(value: Mapping[str, Any], base: Mapping[str, Any], ours: Json) -> Json:
+    """`value` with those entries that are still ours as they are in `base`."""
+    mine = {key for key, entry in ours.items() if key in value and _is_same(value[key], entry)}
+    kept = {key: entry for key, entry in value.items() if key not in mine or key in base}
+    return {key: base[key] if key in mine else entry for key, entry in kept.items()}
+
+
+def _config_taken_out(value: Json, base: Json, ours: Json) -> Json:
+    ports = value.get("ports")
+    if not isinstance(ports, dict):
+        return value
+    return value | {"ports": _taken_out(ports, mapping(base, "ports"), ours)}
+
+
+def _solid(value: Json) -> Json:
+    """Without ports that say nothing: merging into them leaves no trace of how they said it."""
+    return {key: entry for key, entry in value.items() if key != "ports" or entry}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Compared as text, because in Python `1 == True`."""
+    texts = [json.dumps(value, allow_nan=False, sort_keys=True) for value in (one, other)]
+    return texts[0] == texts[1]
+
+
+def _parsed_if_readable(text: str) -> Json:
+    try:
+        return _parsed(text)
+    except (ValueError, RecursionError):
+        return {}
 
 
 def _merge(existing: Mapping[str, str], key: str, change: Callable[[Json], Json]) -> str:

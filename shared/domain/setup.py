@@ -8,12 +8,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType
 
-from shared.domain.chain import ORDER, Stage
+from shared.domain.chain import ORDER, WAY_BACK, Stage
+from shared.domain.drift import DriftReport
 from shared.domain.reasons import Reason
+from shared.domain.supervision import Supervision
 
 SetupId = NewType("SetupId", str)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class CertificateType(StrEnum):
@@ -32,6 +34,12 @@ class CertificateSpec:
     validity_days: int = 99999
     domains: tuple[str, ...] = ()  # google-managed: more names on the certificate
     recreate_failed: bool = False  # google-managed: replace one that has failed permanently
+
+
+def setup_id(cluster: str, namespace: str, release: str) -> SetupId:
+    """`<project>.<location>.<cluster>.<namespace>.<release>`."""
+    _, project, _, location, _, name = cluster.split("/")
+    return SetupId(".".join((project, location, name, namespace, release)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +67,8 @@ class Desired:
 
     @property
     def setup_id(self) -> SetupId:
-        """`<project>.<location>.<cluster>.<namespace>.<release>`."""
-        _, project, _, location, _, cluster = self.cluster.split("/")
-        return SetupId(".".join((project, location, cluster, self.namespace, self.release)))
+        """Names the setup."""
+        return setup_id(self.cluster, self.namespace, self.release)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +132,19 @@ class Facts:
 
     service: ServiceFacts | None = None
     before: ReleaseBefore | None = None
+    annotations_before: Mapping[str, str | None] | None = None  # of the Service; None value: not set
     certificate: CertificateFacts | None = None  # the self-managed one
     managed: ManagedFacts | None = None  # the Google-managed one
     address: str | None = None
     checklist: tuple[Check, ...] = ()
     milvus_version: str | None = None
+
+    def has_renewed_certificate(self, before: Facts) -> bool:
+        """Whether the same Secret now holds another certificate, which pinned clients must be given."""
+        now, then = self.certificate, before.certificate
+        if now is None or then is None:
+            return False
+        return now.secret == then.secret and now.sha256 != then.sha256
 
 
 class StageState(StrEnum):
@@ -173,6 +188,24 @@ class Status(StrEnum):
     WAITING = "waiting"
     FAILED = "failed"
     VERIFIED = "verified"
+    TORN_DOWN = "torn-down"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a set-up was given up."""
+
+    stage: Stage
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TearDown:
+    """The wish that a setup be taken away again."""
+
+    restore_l4: bool = False  # also give the release its earlier Service type and plaintext back
+    cause: Cause | None = None  # the failed set-up that made us wish it; None: somebody asked for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +225,11 @@ class Setup:
     lease: Lease | None = None
     wake_at: datetime | None = None  # next look at a waiting stage
     poll_at: datetime | None = None  # when re-poll must act if nothing else did; None when finished
-    verified_at: datetime | None = None
+    verified_at: datetime | None = None  # when the chain last ended well; None since a tear-down
+    teardown: TearDown | None = None  # None: the setup is wanted
+    supervision: Supervision = field(default_factory=Supervision)
+    drift: DriftReport | None = None  # the last drift check since the setup was verified
+    check_at: datetime | None = None  # next drift check; None while there is nothing to check
     schema_version: int = SCHEMA_VERSION
 
     def record(self, stage: Stage) -> StageRecord:
@@ -200,17 +237,27 @@ class Setup:
         return self.stages.get(stage, StageRecord())
 
     @property
+    def was_verified(self) -> bool:
+        """Whether the setup has ever served since it was first wanted, or wanted again."""
+        return self.verified_at is not None
+
+    @property
+    def chain(self) -> tuple[Stage, ...]:
+        """The stages that lead to what is wanted, in order."""
+        return WAY_BACK if self.teardown is not None else ORDER
+
+    @property
     def current(self) -> Stage | None:
         """The first stage that is not done; None when all are."""
-        return next((s for s in ORDER if self.record(s).state is not StageState.DONE), None)
+        return next((s for s in self.chain if self.record(s).state is not StageState.DONE), None)
 
     @property
     def status(self) -> Status:
         """The setup's state in one word."""
         if self.current is None:
-            return Status.VERIFIED
+            return Status.VERIFIED if self.teardown is None else Status.TORN_DOWN
         record = self.record(self.current)
-        if record.state is StageState.PENDING and self.current is ORDER[0]:
+        if record.state is StageState.PENDING and self.current is self.chain[0]:
             return Status.ACCEPTED
         names = {StageState.WAITING: Status.WAITING, StageState.FAILED: Status.FAILED}
         return names.get(record.state, Status.RUNNING)

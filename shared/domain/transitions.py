@@ -3,6 +3,8 @@
 request --register--> pending --begin--> running --settle--> done | waiting | failed
                                  ^                              |
                                  +---- wake-up, lease expiry ---+
+
+`register` and the other ways to start a chain are in `shared.domain.registration`.
 """
 
 from __future__ import annotations
@@ -13,55 +15,18 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from shared.domain.backoff import spread
-from shared.domain.chain import ORDER, Stage
+from shared.domain.chain import Stage
 from shared.domain.errors import LeaseLost
 from shared.domain.event import Event
 from shared.domain.outcome import Failed, Outcome, Waiting
-from shared.domain.setup import Desired, Lease, Setup, StageRecord, StageState, Status
+from shared.domain.reasons import Reason
+from shared.domain.setup import Cause, Lease, Setup, StageRecord, StageState, TearDown
+from shared.domain.supervision import OnFailure
 
 # If an announcement is not followed by a start within this time, re-poll repeats it.
 HANDOVER = timedelta(minutes=10)
 # A wake-up that was published but not acted upon is published again after this time.
 WAKE_UP_PATIENCE = timedelta(minutes=2)
-
-
-class Effect(Enum):
-    """What registering a request did."""
-
-    CREATED = auto()
-    CHANGED = auto()  # new generation
-    RESTARTED = auto()  # same generation, the chain runs again from its start
-    NONE = auto()
-
-
-def register(
-    existing: Setup | None, desired: Desired, request_id: str, now: datetime
-) -> tuple[Setup, Effect]:
-    """The setup after a request, and what the request did. The same request id again does nothing.
-
-    An unchanged request leaves a running chain alone, and starts one that waits or has ended again: whoever
-    publishes it once more wants everything to be looked at now.
-    """
-    if existing is None:
-        created = Setup(desired.setup_id, desired, created_at=now, updated_at=now, request_id=request_id)
-        return replace(created, poll_at=now + HANDOVER), Effect.CREATED
-    if existing.request_id == request_id:
-        return existing, Effect.NONE
-    setup = replace(existing, request_id=request_id, updated_at=now)
-    if desired != existing.desired:
-        changed = replace(setup, desired=desired, generation=setup.generation + 1, run=1)
-        return _restarted(changed, now), Effect.CHANGED
-    if setup.status in (Status.WAITING, Status.FAILED, Status.VERIFIED):
-        return _restarted(replace(setup, run=setup.run + 1), now), Effect.RESTARTED
-    return setup, Effect.NONE
-
-
-def _restarted(setup: Setup, now: datetime) -> Setup:
-    """All stages pending again. The token grows, so an execution that is under way can no longer commit."""
-    facts = replace(setup.facts, checklist=())
-    return replace(
-        setup, stages={}, facts=facts, lease=None, token=setup.token + 1, wake_at=None, poll_at=now + HANDOVER
-    )
 
 
 class Admission(Enum):
@@ -74,12 +39,15 @@ class Admission(Enum):
     NOT_DUE = auto()  # waiting, and its time has not come
     BUSY = auto()  # another execution holds the lease; re-poll looks after it
     FINISHED = auto()  # done, and known to be; or failed
+    PAUSED = auto()  # the user wants nothing done
 
 
 def admit(setup: Setup, stage: Stage, event: Event, now: datetime) -> Admission:  # noqa: PLR0911
     """Whether the event starts the stage now. Everything but RUN and REPEAT is acknowledged and ignored."""
-    if event.generation != setup.generation:
+    if event.generation != setup.generation or stage not in setup.chain:
         return Admission.STALE
+    if is_paused(setup):
+        return Admission.PAUSED
     record = setup.record(stage)
     if record.state is StageState.DONE:
         following = stage.following
@@ -119,25 +87,75 @@ class Timing:
     scale: float = 1.0
 
 
-def settle(setup: Setup, token: int, outcome: Outcome, timing: Timing) -> Setup:
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The setup with the stage's result, and what becomes of it: another one if a way back begins."""
+
+    ended: Setup
+    setup: Setup
+
+    @property
+    def begins_way_back(self) -> bool:
+        """Whether the failure of the stage starts a tear-down."""
+        return self.setup is not self.ended
+
+
+def settle(setup: Setup, token: int, outcome: Outcome, timing: Timing) -> Settled:
     """The setup after the execution that holds `token` ended; `LeaseLost` if that is no longer the lease."""
     if setup.lease is None or setup.lease.token != token:
         raise LeaseLost(f"{setup.setup_id}: token {token} is no longer the current one ({setup.token})")
     stage = setup.lease.stage
     freed = replace(setup, lease=None, facts=outcome.facts or setup.facts)
+    ended = scheduled(_ended(freed, stage, outcome, timing))
+    if not _is_to_be_restored(ended, stage):
+        return Settled(ended, ended)
+    record = ended.record(stage)
+    cause = Cause(stage, record.reason or Reason.INTERNAL_ERROR, record.message)
+    return Settled(ended, to_be_torn_down(ended, TearDown(restore_l4=True, cause=cause), timing.now))
+
+
+def _ended(setup: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Setup:
     if isinstance(outcome, Waiting):
-        return _waiting(freed, stage, outcome, timing)
+        return _waiting(setup, stage, outcome, timing)
     if isinstance(outcome, Failed):
-        return _failed(freed, stage, outcome, timing.now)
-    return _done(freed, stage, timing.now)
+        return _failed(setup, stage, outcome, timing.now)
+    return _done(setup, stage, timing)
 
 
-def _done(setup: Setup, stage: Stage, now: datetime) -> Setup:
+def _is_to_be_restored(setup: Setup, stage: Stage) -> bool:
+    """Only a first set-up is undone: once a setup was verified, clients use its load balancer."""
+    if setup.record(stage).state is not StageState.FAILED or setup.supervision.paused:
+        return False
+    wants = setup.supervision.on_failure is OnFailure.RESTORE
+    return wants and setup.teardown is None and not setup.was_verified
+
+
+def is_paused(setup: Setup) -> bool:
+    """Whether nothing may be done: the user has paused the setup, and asked for no tear-down since."""
+    return setup.supervision.paused and setup.teardown is None
+
+
+def scheduled(setup: Setup) -> Setup:
+    """The setup without times to look at it again, if it is paused."""
+    return replace(setup, wake_at=None, poll_at=None, check_at=None) if is_paused(setup) else setup
+
+
+def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
+    now = timing.now
     record = StageRecord(StageState.DONE, started_at=setup.record(stage).started_at, finished_at=now)
     done = _with_record(setup, stage, record, now)
-    if stage is ORDER[-1]:
-        return replace(done, wake_at=None, poll_at=None, verified_at=now)
-    return replace(done, wake_at=None, poll_at=now + HANDOVER)
+    if stage.following is not None:
+        return replace(done, wake_at=None, poll_at=now + HANDOVER)
+    ended = replace(done, wake_at=None, poll_at=None)
+    if setup.teardown is not None:
+        return replace(ended, verified_at=None)
+    check_at = now + check_delay(setup) * timing.scale
+    return replace(ended, verified_at=now, check_at=check_at)
+
+
+def check_delay(setup: Setup) -> timedelta:
+    """Time until the next drift check. Setups drift apart, so that they are not all checked in one tick."""
+    return timedelta(seconds=setup.supervision.interval_s) * spread(setup.setup_id)
 
 
 def _waiting(setup: Setup, stage: Stage, outcome: Waiting, timing: Timing) -> Setup:
@@ -170,6 +188,36 @@ def _failed(setup: Setup, stage: Stage, outcome: Failed, now: datetime) -> Setup
         finished_at=now,
     )
     return replace(_with_record(setup, stage, record, now), wake_at=None, poll_at=None)
+
+
+def to_be_torn_down(setup: Setup, wish: TearDown, now: datetime) -> Setup:
+    """The setup of a new generation that takes it away. Executions that are under way commit nothing."""
+    turned = restarted(replace(setup, teardown=wish, generation=setup.generation + 1, run=1), now)
+    return after(setup.lease, turned, now)
+
+
+def after(lease: Lease | None, setup: Setup, now: datetime) -> Setup:
+    """The setup, to begin when an execution in the other direction, which may still write, has ended."""
+    if lease is None or lease.expires_at <= now or is_paused(setup):
+        return setup
+    return replace(setup, wake_at=lease.expires_at, poll_at=lease.expires_at)
+
+
+def restarted(setup: Setup, now: datetime) -> Setup:
+    """All stages pending again. The token grows, so an execution that is under way can no longer commit."""
+    fresh = replace(
+        setup,
+        stages={},
+        facts=replace(setup.facts, checklist=()),
+        lease=None,
+        token=setup.token + 1,
+        wake_at=None,
+        poll_at=now + HANDOVER,
+        check_at=None,
+        drift=None,
+        updated_at=now,
+    )
+    return scheduled(fresh)
 
 
 def _with_record(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> Setup:

@@ -1,22 +1,21 @@
-"""Accept a published request: validate it, register the setup, start the chain."""
+"""Accept a published request: validate it, register the setup, start the chain; or ask for a plan."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.domain import event as events
-from shared.domain import transitions
+from shared.domain import registration
 from shared.domain.chain import Topology
-from shared.domain.errors import StateConflict, StateUnavailable
+from shared.domain.registration import Effect
 from shared.domain.rejection import Rejection
-from shared.domain.request import Refused, parse
-from shared.domain.setup import Desired
-from shared.domain.transitions import Effect
-from shared.ports import Clock, Commit, HistoryEntry
+from shared.domain.request import Refused, Wish, parse
+from shared.domain.setup import Setup
+from shared.ports import Clock, PlanRecord, Plans
 from shared.service import journal
 from shared.service.publishing import Outbox
-
-CONFLICTS = 5
+from shared.service.registering import Registrar, Registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,7 @@ class AcceptRequest:
     """The use case behind `l7-setup-requested`."""
 
     outbox: Outbox
+    plans: Plans
     clock: Clock
     topology: Topology
 
@@ -31,39 +31,37 @@ class AcceptRequest:
         """Register the request with message id `request_id`, or announce why it is refused.
 
         The same message again changes nothing. The same request in a new message starts a chain that waits
-        or has ended again, without a new generation; a changed request makes a new generation.
+        or has ended again, without a new generation; a changed request makes a new generation. A dry run
+        registers nothing but the wish for a plan, in `plans/<setup id>.plan.<request id>`.
         Raises `StateUnavailable` if state or event bus do not answer: the delivery must be retried.
         """
         try:
-            desired = parse(body)
+            wish = parse(body)
         except Refused as refused:
-            rejection = Rejection(request_id, refused.reason, refused.problems)
-            self.outbox.events.reject(rejection)
-            journal.note("WARNING", "request rejected", request_id=request_id, reason=refused.reason)
-            return rejection
-        return self._register(desired, request_id)
+            return self._reject(Rejection(request_id, refused.reason, refused.problems))
+        if wish.is_dry_run:
+            return self._ask_for_plan(wish, request_id, (body or b"").decode())
+        return self._register(wish, request_id)
 
-    def _register(self, desired: Desired, request_id: str) -> Effect:
-        for _ in range(CONFLICTS):
-            found = self.outbox.setups.load(desired.setup_id)
-            now = self.clock.now()
-            known, version = (found.setup, found.version) if found else (None, None)
-            setup, effect = transitions.register(known, desired, request_id, now)
-            if setup is known:
-                return effect
-            entry = HistoryEntry(
-                entry_id=f"accept_request.{request_id}",
-                at=now,
-                generation=setup.generation,
-                stage=events.ACCEPTED,
-                outcome=effect.name.lower(),
-            )
-            started = () if effect is Effect.NONE else (events.accepted(setup, self.topology),)
-            change = Commit(setup, version, started, entry)
-            try:
-                self.outbox.commit(change)
-            except StateConflict:
-                continue
-            journal.note("INFO", f"request accepted: {effect.name}", setup, request_id=request_id)
-            return effect
-        raise StateUnavailable(f"{desired.setup_id} keeps changing")
+    def _reject(self, rejection: Rejection) -> Rejection:
+        self.outbox.events.reject(rejection)
+        journal.note("WARNING", "request rejected", request_id=rejection.request_id, reason=rejection.reason)
+        return rejection
+
+    def _ask_for_plan(self, wish: Wish, request_id: str, body: str) -> Effect:
+        """No outbox is needed: until the event is out, the request's own delivery comes again."""
+        setup_id = wish.desired.setup_id
+        record = PlanRecord(f"{setup_id}.plan.{request_id}", setup_id, body, self.clock.now())
+        self.plans.request(record)
+        self.outbox.events.publish(events.plan_wanted(record.plan_id, setup_id, self.topology))
+        journal.note("INFO", "plan asked for", request_id=request_id, plan_id=record.plan_id)
+        return Effect.NONE
+
+    def _register(self, wish: Wish, request_id: str) -> Effect:
+        def decide(known: Setup | None, now: datetime) -> Registration:
+            setup, effect = registration.register(known, wish, request_id, now)
+            started = (events.accepted(setup, self.topology),) if effect.starts_chain else ()
+            return Registration(setup, effect, started)
+
+        registrar = Registrar(self.outbox, self.clock, events.ACCEPTED, request_id)
+        return registrar.register(wish.desired.setup_id, decide)

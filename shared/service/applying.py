@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from shared.domain.difference import difference
 from shared.domain.errors import Transient
+from shared.domain.field_managers import is_applied
+from shared.domain.manifests import OURS
 from shared.domain.plan import Plan
 from shared.domain.reasons import Reason
 from shared.ports import KubeObjects, Manifest
@@ -18,11 +20,13 @@ class Target:
     live: Manifest | None  # as it was read, None if there is none
     manifest: Manifest  # the fields that we own, and nothing else
     force: bool = False  # take over fields that other managers own; the caller must have merged their values
+    manager: str = OURS
 
 
 def plan(objects: KubeObjects, target: Target) -> Plan:
     """What applying the target would change, found by a dry run. Writes nothing.
 
+    Sends no request if the live object already tells that there is nothing to change.
     Raises what the dry run raises, and `Transient(OBJECT_BEING_DELETED)`: what is written into an object that
     is being deleted is lost.
     """
@@ -30,12 +34,18 @@ def plan(objects: KubeObjects, target: Target) -> Plan:
     if live is not None and live["metadata"].get("deletionTimestamp"):
         name = f"{live['kind']} {live['metadata']['name']}"
         raise Transient(Reason.OBJECT_BEING_DELETED, f"{name} is being deleted")
-    return difference(live, objects.apply(target.manifest, dry_run=True, force=target.force))
+    if live is not None and is_applied(live, target.manifest, target.manager):
+        return ()
+    return difference(live, _applied(objects, target, dry_run=True))
 
 
 def act(objects: KubeObjects, target: Target) -> Plan:
     """Apply the target if its plan is not empty, and return the plan. A second call writes nothing."""
     changes = plan(objects, target)
     if changes:
-        objects.apply(target.manifest, force=target.force)
+        _applied(objects, target)
     return changes
+
+
+def _applied(objects: KubeObjects, target: Target, *, dry_run: bool = False) -> Manifest:
+    return objects.apply(target.manifest, dry_run=dry_run, force=target.force, manager=target.manager)

@@ -35,6 +35,29 @@ def publish(zones: DnsZones, setup: Setup, address: str) -> Waiting | None:
     return Waiting(Reason.DNS_ZONE_REFUSED, _message(zone, refusals)) if refusals else None
 
 
+def withdraw(zones: DnsZones, setup: Setup) -> None:
+    """Take the records back that `publish` made, by their mark; nobody else's. A second call writes nothing.
+
+    A record that outlived its load balancer would lead to whoever is given the address next. Raises as
+    `DnsZones` does.
+    """
+    zone, address = setup.desired.dns_zone, setup.facts.address
+    if zone is None or address is None:
+        return
+    doomed = dns_records.combined(
+        dns_records.withdrawal(
+            wanted, [*zones.records(zone, wanted.record.name), *_marks(zones, zone, wanted)]
+        )
+        for wanted in _wanted(zones, setup, address)
+    )
+    if doomed:
+        zones.change(zone, doomed)
+
+
+def _marks(zones: DnsZones, zone: str, wanted: Wanted) -> Sequence[RecordSet]:
+    return zones.records(zone, wanted.mark.name)
+
+
 def _wanted(zones: DnsZones, setup: Setup, address: str) -> list[Wanted]:
     """Domains outside the zone are their owner's to publish; verification names the record to create."""
     zone = setup.desired.dns_zone or ""
@@ -51,7 +74,7 @@ def _found(zones: DnsZones, zone: str, wanted: Wanted) -> Sequence[RecordSet]:
     found = zones.records(zone, wanted.record.name)
     if dns_records.is_published(wanted, found):
         return found
-    return [*found, *zones.records(zone, wanted.mark.name)]
+    return [*found, *_marks(zones, zone, wanted)]
 
 
 def _message(zone: str, refusals: Sequence[str]) -> str:

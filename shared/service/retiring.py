@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from shared.domain import attachment, manifests
 from shared.domain.attachment import Retirement
-from shared.domain.plan import Change, Plan
+from shared.domain.difference import deletion
+from shared.domain.plan import Plan
 from shared.domain.setup import Setup
 from shared.ports import KubeObjects, Manifest
 from shared.service import applying, attached
@@ -42,14 +43,9 @@ def retire(objects: KubeObjects, setup: Setup, *, verified: bool = True) -> Plan
         objects.delete(each)
     if changes:
         objects.apply(target.manifest, force=True)
-    return (*changes, *map(_deleted, doomed))
+    return (*changes, *map(deletion, doomed))
 
 
 def _target(setup: Setup, live: Manifest, going: Retirement) -> Target:
     manifest = manifests.ingress(setup.desired, manifests.service_of(setup), going.reduced)
     return Target(live, manifest, force=True)
-
-
-def _deleted(gone: Manifest) -> Change:
-    metadata = gone["metadata"]
-    return Change(f"{gone['kind']} {metadata['namespace']}/{metadata['name']}", "", "present", None)

@@ -20,7 +20,7 @@ from shared.domain.event import Event
 from shared.domain.outcome import Failed, Outcome, Waiting
 from shared.domain.reasons import Reason
 from shared.domain.setup import Setup, StageState
-from shared.domain.transitions import Admission
+from shared.domain.transitions import Admission, Settled
 from shared.ports import Clock, Commit, HistoryEntry, Setups, Versioned
 from shared.service import journal
 from shared.service.publishing import Outbox
@@ -70,11 +70,11 @@ class Runner:
         except LeaseLost as lost:
             journal.note("WARNING", f"result dropped: {lost}", leased.setup, self.stage, event=event)
             return Admission.RUN
-        record = settled.record(self.stage)
+        record = settled.ended.record(self.stage)
         journal.note(
             "INFO",
             f"stage {record.state}",
-            settled,
+            settled.ended,
             self.stage,
             event=event,
             reason=record.reason,
@@ -124,7 +124,7 @@ class Runner:
             journal.failure("stage raised an unknown error", setup, self.stage, event)
             return Waiting(Reason.INTERNAL_ERROR, f"{type(error).__name__} in {self.stage}")
 
-    def _settle(self, leased: Versioned, outcome: Outcome) -> Setup:
+    def _settle(self, leased: Versioned, outcome: Outcome) -> Settled:
         """Commit the outcome; `LeaseLost` if another execution or a new request took the setup over."""
         found: Versioned | None = leased
         for _ in range(CONFLICTS):
@@ -133,14 +133,15 @@ class Runner:
             timing = transitions.Timing(self.engine.clock.now(), self.engine.pace_scale)
             settled = transitions.settle(found.setup, leased.setup.token, outcome, timing)
             try:
-                self.engine.outbox.commit(self._commit(settled, found.version, timing.now))
+                self.engine.outbox.commit(self._commit(settled, leased.setup, found.version, timing.now))
             except StateConflict:
                 found = self.engine.setups.load(leased.setup.setup_id)
                 continue
             return settled
         raise StateUnavailable(f"{leased.setup.setup_id} keeps changing")
 
-    def _commit(self, setup: Setup, version: object, now: datetime) -> Commit:
+    def _commit(self, settled: Settled, before: Setup, version: object, now: datetime) -> Commit:
+        setup = settled.ended
         record = setup.record(self.stage)
         entry = HistoryEntry(
             entry_id=f"{self.stage}.t{setup.token}",
@@ -151,15 +152,21 @@ class Runner:
             reason=record.reason,
             message=record.message,
         )
-        return Commit(setup, version, self._announcements(setup), entry)
+        return Commit(settled.setup, version, self._announcements(settled, before), entry)
 
-    def _announcements(self, setup: Setup) -> tuple[Event, ...]:
+    def _announcements(self, settled: Settled, before: Setup) -> tuple[Event, ...]:
+        topology, setup = self.engine.topology, settled.ended
         state = setup.record(self.stage).state
         if state is StageState.DONE:
-            return (events.announcement(setup, self.stage, self.engine.topology),)
-        if state is StageState.FAILED:
-            return (events.failure(setup, self.stage, self.engine.topology),)
-        return ()
+            done = events.announcement(setup, self.stage, topology)
+            is_renewed = setup.facts.has_renewed_certificate(before.facts)
+            return (done, events.certificate_reissued(setup, topology)) if is_renewed else (done,)
+        if state is not StageState.FAILED:
+            return ()
+        failure = events.failure(setup, self.stage, topology)
+        if not settled.begins_way_back:
+            return (failure,)
+        return (failure, events.start(settled.setup, settled.setup.chain[0], topology, "restore"))
 
 
 def _ms(span: timedelta) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from shared.domain import backend_state, diagnosis, ingress_state, manifests
 from shared.domain.dns_diagnosis import Lookup
@@ -14,7 +15,7 @@ from shared.domain.setup import CertificateFacts, ManagedFacts, ServiceFacts, Se
 from shared.ports import Endpoint, KubeObjects, Manifest, ObjectRef
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
     """What the checks look at."""
 
@@ -25,12 +26,17 @@ class Scene:
     certificate: Manifest | None  # the wanted ManagedCertificate or Secret
     service: Manifest | None
     ingress: Manifest | None
-    events: Sequence[Manifest]  # about the Ingress, oldest first
+    read_events: Callable[[], Sequence[Manifest]]  # about the Ingress, oldest first
 
     @property
     def provisioned(self) -> CertificateFacts | None:
         """The certificate of the Secret that is, or was, in use."""
         return self.setup.facts.certificate
+
+    @cached_property
+    def events(self) -> Sequence[Manifest]:
+        """The events about the Ingress, asked for only when something is to be explained."""
+        return self.read_events() if self.ingress else ()
 
     @property
     def trouble(self) -> Fault | None:
@@ -58,7 +64,7 @@ def gather(objects: KubeObjects, setup: Setup) -> Scene:
         certificate=objects.get(wanted),
         service=objects.get(ObjectRef("v1", "Service", namespace, port.name)),
         ingress=ingress,
-        events=objects.events(ref) if ingress else (),
+        read_events=lambda: objects.events(ref),
     )
 
 
@@ -69,7 +75,7 @@ def diagnosed(scene: Scene, lookups: Mapping[str, Lookup]) -> diagnosis.Scene:
         address=scene.endpoint.address,
         live=scene.certificate,
         ingress=scene.ingress,
-        trouble=scene.trouble,
+        look_for_trouble=lambda: scene.trouble,
         lookups=lookups,
     )
 

@@ -45,6 +45,9 @@ LAZY = {
     "configure_health_check": ["google.cloud.container_v1", "google.auth", "shared.adapters.kube"],
     "provision_certificate": ["shared.adapters.kube", "cryptography.x509"],
     "create_ingress": ["shared.adapters.kube"],
+    "plan_setup": ["shared.adapters.kube", "helm_python", "cryptography.x509"],
+    "check_drift": ["shared.adapters.kube", "helm_python", "pymilvus", "dns.resolver", "cryptography.x509"],
+    "tear_down": ["shared.adapters.kube", "helm_python", "pymilvus"],
     "verify_endpoint": ["shared.adapters.kube", "pymilvus", "dns.resolver", "cryptography.x509"],
 }
 

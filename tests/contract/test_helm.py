@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,6 +152,37 @@ def test_user_can_upgrade_with_the_original_chart_afterwards(world: World) -> No
     assert found.upgraded_from is None  # although Helm hands our label on
     assert world.data("my-release-etcd") == {"replicaCount": "3"}
     assert "tlsMode" in world.data(MILVUS)["user.yaml"]
+
+
+def test_rehearsal_writes_nothing_and_shows_before_and_after(world: World) -> None:
+    found = world.install()
+    live = world.data(MILVUS)
+    versions = [s["metadata"]["resourceVersion"] for s in world.secrets()]
+    rendering = world.releases.rehearse(found, OURS)
+    assert own(rendering.before) == ("LoadBalancer", live["user.yaml"])
+    kind, text = own(rendering.after)
+    assert (kind, text.strip()) == ("ClusterIP", "common: {security: {tlsMode: 1}}")
+    assert [s["metadata"]["resourceVersion"] for s in world.secrets()] == versions
+    assert world.space.get("services", MILVUS).body["spec"]["type"] == "LoadBalancer"
+    assert world.data(MILVUS) == live
+
+
+def test_removals_give_back_the_first_values_and_what_was_rendered_from_them(world: World) -> None:
+    first = world.install(values={"labels": {"team": "search"}})
+    data = world.data(MILVUS)
+    tls = world.releases.upgrade(first, OURS)
+    assert world.data(MILVUS) != data
+    back = ValuesChange({}, "back", (("service", "type"), ("extraConfigFiles", "user.yaml")))
+    assert own(world.releases.rehearse(tls, back).after) == ("ClusterIP", data["user.yaml"])
+    assert world.releases.upgrade(tls, back).values == first.values
+    assert world.data(MILVUS) == data
+    assert world.stored()[2]["manifest"] == world.stored()[0]["manifest"]
+
+
+def own(rendered: Sequence[Json]) -> tuple[str, str]:
+    """The Service's type and the `user.yaml` of the release itself."""
+    by_kind = {each["kind"]: each for each in rendered if each["metadata"]["name"] == MILVUS}
+    return by_kind["Service"]["spec"]["type"], by_kind["ConfigMap"]["data"]["user.yaml"]
 
 
 def test_earlier_revision_can_be_read(world: World) -> None:
@@ -309,10 +340,11 @@ def test_upgrade_that_would_change_more_is_refused_before_any_write(
     world: World, tmp_path: Path, template: str, words: str
 ) -> None:
     found = world.install(written(tmp_path / "milvus", {**OLD_STYLE, "templates/plain.yaml": template}), {})
-    with pytest.raises(Permanent) as caught:
-        world.releases.upgrade(found, OURS)
-    assert caught.value.reason is Reason.UPGRADE_NOT_CONTAINED
-    assert words in caught.value.message
+    for attempt in (world.releases.rehearse, world.releases.upgrade):
+        with pytest.raises(Permanent) as caught:
+            attempt(found, OURS)
+        assert caught.value.reason is Reason.UPGRADE_NOT_CONTAINED
+        assert words in caught.value.message
     assert world.newest().revision == 1
 
 

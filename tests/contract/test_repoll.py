@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,7 +14,7 @@ from localcloud.firestore import FirestoreEmulator
 from shared.adapters import documents
 from shared.adapters.firestore import PAGE, FirestoreSetups
 from shared.domain.setup import Setup
-from shared.ports import Commit, Versioned
+from shared.ports import Commit, Postponed, Queue, Versioned
 from shared.service.publishing import Outbox
 from shared.service.repoll import Repoll
 from tests.builders import TOPOLOGY, new_setup
@@ -83,6 +83,10 @@ def test_tick_without_anything_due_costs_two_reads_and_no_write(store: Store, re
     assert store.spent() == (reads + 2, writes)
 
 
+def postponed(store: Store, seen: Sequence[Versioned], until: datetime) -> Sequence[Versioned]:
+    return store.setups.postpone(Queue.POLL, [Postponed(each, until) for each in seen])
+
+
 def test_unreadable_documents_at_the_head_do_not_starve_the_others(store: Store, repoll: Repoll) -> None:
     store.fill(waiting(PAGE + 20, -9, "newer"), schema_version=99)
     store.fill(waiting(5, -1, "ours"))
@@ -93,9 +97,9 @@ def test_due_time_is_announced_once_by_ticks_with_the_same_view(
     store: Store, repoll: Repoll, events: FakeEvents
 ) -> None:
     store.fill(waiting(7, -1))
-    seen = store.setups.due(START, 100)
+    seen = store.setups.due(Queue.POLL, START, 100)
     until = START + timedelta(minutes=2)
-    first, second = store.setups.postpone(seen, until), store.setups.postpone(seen, until)
+    first, second = postponed(store, seen, until), postponed(store, seen, until)
     assert (len(first), len(second)) == (7, 0)
     assert repoll.handle().woken == 0
 
@@ -114,12 +118,12 @@ def changed(store: Store, found: Versioned) -> None:
 
 def test_setups_that_changed_meanwhile_do_not_stop_their_page(store: Store) -> None:
     store.fill(waiting(9, -1))
-    seen = store.setups.due(START, 100)
+    seen = store.setups.due(Queue.POLL, START, 100)
     for index in (0, 4, 8):
         changed(store, seen[index])
-    postponed = store.setups.postpone(seen, START + timedelta(minutes=2))
-    assert list(postponed) == [seen[index] for index in (1, 2, 3, 5, 6, 7)]
-    assert [found.setup.token for found in store.setups.due(START, 100)] == [9, 9, 9]
+    moved = postponed(store, seen, START + timedelta(minutes=2))
+    assert list(moved) == [seen[index] for index in (1, 2, 3, 5, 6, 7)]
+    assert [found.setup.token for found in store.setups.due(Queue.POLL, START, 100)] == [9, 9, 9]
 
 
 def test_postponing_changes_nothing_but_the_time(store: Store) -> None:
@@ -127,6 +131,6 @@ def test_postponing_changes_nothing_but_the_time(store: Store) -> None:
     store.fill([setup], extra="of a newer release")
     reference, until = store.setups._client.document(f"setups/{setup.setup_id}"), START + timedelta(minutes=2)
     before = reference.get().to_dict()
-    store.setups.postpone(store.setups.due(START, 1), until)
+    postponed(store, store.setups.due(Queue.POLL, START, 1), until)
     assert before is not None
     assert reference.get().to_dict() == before | {"poll_at": until}

@@ -18,8 +18,8 @@ from shared.domain import event as events
 from shared.domain.chain import Stage
 from shared.domain.errors import StateConflict, StateUnavailable
 from shared.domain.event import Event
-from shared.domain.setup import Setup, SetupId
-from shared.ports import Commit, HistoryEntry, Setups
+from shared.domain.setup import SCHEMA_VERSION, Setup, SetupId
+from shared.ports import Commit, HistoryEntry, Postponed, Queue, Setups
 from tests.builders import TOPOLOGY, new_setup
 from tests.fakes.state import START, FakeSetups
 
@@ -127,15 +127,33 @@ def test_due_setups_come_longest_due_first_and_bounded(setups: Setups) -> None:
         setups.commit(Commit(setup_due(START + timedelta(minutes=minutes), release), None))
     setups.commit(Commit(setup_due(None, "finished"), None))
     now = START + timedelta(minutes=3)
-    assert [v.setup.desired.release for v in setups.due(now, 10)] == ["a", "b", "c"]
-    assert [v.setup.desired.release for v in setups.due(now, 2)] == ["a", "b"]
+    assert [v.setup.desired.release for v in setups.due(Queue.POLL, now, 10)] == ["a", "b", "c"]
+    assert [v.setup.desired.release for v in setups.due(Queue.POLL, now, 2)] == ["a", "b"]
+
+
+def test_setups_are_paged_in_the_order_of_their_ids(setups: Setups) -> None:
+    for release in ("b", "d", "a", "c"):
+        setups.commit(Commit(setup_due(START, release), None))
+    first = setups.page(None, 3)
+    assert [setup.desired.release for setup in first] == ["a", "b", "c"]
+    assert [setup.desired.release for setup in setups.page(first[-1].setup_id, 3)] == ["d"]
+
+
+def test_each_queue_has_times_of_its_own(setups: Setups) -> None:
+    checked = replace(setup_due(None), check_at=START)
+    setups.commit(Commit(checked, None))
+    assert setups.due(Queue.POLL, LATER, 10) == []
+    (found,) = setups.due(Queue.CHECK, START, 10)
+    assert setups.postpone(Queue.CHECK, [Postponed(found, LATER)])
+    assert setups.due(Queue.CHECK, START, 10) == []
+    assert setups.postpone(Queue.CHECK, [Postponed(found, LATER)]) == []
 
 
 def test_due_setup_can_be_committed(setups: Setups) -> None:
     setups.commit(Commit(setup_due(START), None))
-    (found,) = setups.due(START, 10)
+    (found,) = setups.due(Queue.POLL, START, 10)
     setups.commit(Commit(replace(found.setup, poll_at=None), found.version))
-    assert setups.due(LATER, 10) == []
+    assert setups.due(Queue.POLL, LATER, 10) == []
 
 
 def test_events_wait_in_the_outbox_until_published(setups: Setups) -> None:
@@ -188,12 +206,12 @@ def test_a_reader_of_firestore_sees_status_and_history(firestore: FirestoreSetup
 
 def test_document_of_a_newer_release_is_left_alone(firestore: FirestoreSetups) -> None:
     newer, ours = setup_due(START, "newer"), setup_due(START, "ours")
-    document = documents.to_document(newer) | {"schema_version": 2}
+    document = documents.to_document(newer) | {"schema_version": SCHEMA_VERSION + 1}
     firestore._client.document(f"setups/{newer.setup_id}").set(document)
     firestore.commit(Commit(ours, None))
     with pytest.raises(StateUnavailable):
         firestore.load(newer.setup_id)
-    assert [v.setup.setup_id for v in firestore.due(LATER, 10)] == [ours.setup_id]
+    assert [v.setup.setup_id for v in firestore.due(Queue.POLL, LATER, 10)] == [ours.setup_id]
 
 
 def test_a_store_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:

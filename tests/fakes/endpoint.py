@@ -20,6 +20,7 @@ class FakeEndpointProbe:
     elsewhere: dict[str, ServedCertificate] = field(default_factory=dict)  # by domain, instead of the above
     version: str | None = "v2.6.15"
     handshakes: list[str] = field(default_factory=list)  # the domains they named
+    plaintext: str | None = "v2.6.15"  # the version without TLS; None: it does not answer so
     looks: list[tuple[Endpoint, bool]] = field(default_factory=list)  # at Milvus; True: deep
 
     def served_certificate(self, endpoint: Endpoint) -> ServedCertificate:
@@ -37,3 +38,8 @@ class FakeEndpointProbe:
         if self.version is None:
             raise Transient(Reason.MILVUS_UNREACHABLE, "pymilvus: upstream reset")
         return self.version
+
+    def plaintext_version(self, address: str, port: int) -> str:
+        if self.plaintext is None:
+            raise Transient(Reason.PLAINTEXT_UNREACHABLE, f"pymilvus at {address}:{port}: refused")
+        return self.plaintext

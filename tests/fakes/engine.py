@@ -9,10 +9,12 @@ from shared.domain.chain import Stage
 from shared.domain.outcome import Done, Outcome
 from shared.domain.setup import Setup
 from shared.service.accept_request import AcceptRequest
+from shared.service.accept_tear_down import AcceptTearDown
 from shared.service.publishing import Outbox
 from shared.service.repoll import Repoll
 from shared.service.runner import Engine, Runner
 from tests.builders import TOPOLOGY
+from tests.fakes.plans import FakePlans
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups
 
 
@@ -42,7 +44,9 @@ class FakeEngine:
         self.setups = FakeSetups(self.clock)
         self.outbox = Outbox(self.setups, self.events)
         self.engine = Engine(self.setups, self.outbox, self.clock, TOPOLOGY, "test")
-        self.accept = AcceptRequest(self.outbox, self.clock, TOPOLOGY)
+        self.plans = FakePlans()
+        self.accept = AcceptRequest(self.outbox, self.plans, self.clock, TOPOLOGY)
+        self.accept_tear_down = AcceptTearDown(self.outbox, self.clock, TOPOLOGY)
         self.repoll = Repoll(self.outbox, self.clock, TOPOLOGY)
 
     def runner(self, stage: Stage, work: ScriptedWork | None = None) -> Runner:

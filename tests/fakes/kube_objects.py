@@ -47,11 +47,12 @@ class FakeKubeObjects:
         fits = [(a.get("kind"), a.get("name")) == (ref.kind, ref.name) for a in about]
         return [event for event, fit in zip(self.happened, fits, strict=True) if fit]
 
-    def create(self, manifest: Mapping[str, Any]) -> bool:
-        self.writes += 1
+    def create(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> bool:
+        self.writes += not dry_run
         if _ref(manifest) in self.stored:
             return False
-        self.put(manifest, OURS)
+        if not dry_run:
+            self.put(manifest, OURS)
         return True
 
     def delete(self, live: Mapping[str, Any]) -> None:
@@ -67,7 +68,9 @@ class FakeKubeObjects:
         else:
             del self.stored[ref], self.owners[ref]
 
-    def apply(self, manifest: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> Json:
+    def apply(
+        self, manifest: Mapping[str, Any], *, dry_run: bool = False, force: bool = False, manager: str = OURS
+    ) -> Json:
         ref, wanted = _ref(manifest), _leaves(manifest)
         self.writes += not dry_run
         live = self.stored.get(ref, {})
@@ -76,14 +79,14 @@ class FakeKubeObjects:
             raise Transient(Reason.CLUSTER_UNAVAILABLE, f"{ref.kind} {ref.name} has been modified")
         owners, before = deepcopy(self.owners.get(ref, {})), _leaves(live)
         after = {
-            path: value for path, value in before.items() if path in wanted or owners.get(path) != {OURS}
+            path: value for path, value in before.items() if path in wanted or owners.get(path) != {manager}
         }
         for path, value in wanted.items():
-            others = owners.get(path, set()) - {OURS}
+            others = owners.get(path, set()) - {manager}
             if others and before.get(path) != value and not force:
                 message = f'{".".join(path)}: conflict with "{min(others)}"'
                 raise Permanent(Reason.FIELD_CONFLICT, message)
-            owners[path] = {OURS} | (others if before.get(path) == value else set())
+            owners[path] = {manager} | (others if before.get(path) == value else set())
         after |= wanted
         result = _object(manifest, after, live)
         if not dry_run and after != before:

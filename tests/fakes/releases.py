@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from shared.domain import release_values
+from shared.domain import release_restore, release_values
 from shared.domain.errors import Permanent
 from shared.domain.reasons import Reason
-from shared.ports import Release, ValuesChange
+from shared.domain.untrusted import mapping, text
+from shared.ports import Manifest, Release, Rendering, ValuesChange
 from tests.fakes.kube_objects import OneCluster
 from tests.fakes.state import START
 
@@ -38,13 +40,19 @@ class FakeReleases:
     def upgrade(self, release: Release, change: ValuesChange) -> Release:
         if self.refusal:
             raise self.refusal
-        values = release_values.overlaid(release.values, change.values)
+        values = _changed(release, change)
         base = self._deployed(release).revision
         self._append(replace(release, status="pending-upgrade", values=values, upgraded_from=base))
         self._die("pending")
         self._settle()
         self._die("deployed")
         return self.revisions[-1]
+
+    def rehearse(self, release: Release, change: ValuesChange) -> Rendering:
+        if self.refusal:
+            raise self.refusal
+        after = replace(release, values=_changed(release, change))
+        return Rendering(_rendered(self._deployed(release)), _rendered(after))
 
     def recover(self, release: Release) -> None:
         self._append(replace(self._deployed(release), upgraded_from=None))
@@ -73,6 +81,23 @@ class FakeReleases:
         if self.kill_in == moment:
             self.kill_in = ""
             raise Killed(moment)
+
+
+def _changed(release: Release, change: ValuesChange) -> dict[str, Any]:
+    values = release_values.overlaid(release.values, change.values)
+    return release_restore.without(values, change.removals)
+
+
+def _rendered(release: Release) -> list[Manifest]:
+    values = release_values.merged(release.chart_values, release.values)
+    name = release_values.fullname(release.name, release.chart_name, values)
+    metadata = {"namespace": release.namespace, "name": name}
+    spec = {"type": mapping(values, "service").get("type")}
+    data = {"user.yaml": text(mapping(values, "extraConfigFiles").get("user.yaml"))}
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data},
+    ]
 
 
 @dataclass

@@ -11,7 +11,7 @@ from shared.domain.errors import StateConflict
 from shared.domain.event import Event
 from shared.domain.rejection import Rejection
 from shared.domain.setup import Setup, SetupId
-from shared.ports import Commit, HistoryEntry, Versioned
+from shared.ports import Commit, HistoryEntry, Postponed, Queue, Versioned
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -51,16 +51,21 @@ class FakeSetups:
         self.history += [commit.history] if commit.history else []
         return version
 
-    def due(self, now: datetime, limit: int) -> list[Versioned]:
-        due = [v for v in self.stored.values() if v.setup.poll_at is not None and v.setup.poll_at <= now]
-        return sorted(due, key=lambda v: v.setup.poll_at or now)[:limit]
+    def page(self, after: SetupId | None, limit: int) -> list[Setup]:
+        later = sorted(setup_id for setup_id in self.stored if after is None or setup_id > after)
+        return [self.stored[setup_id].setup for setup_id in later][:limit]
 
-    def postpone(self, due: Sequence[Versioned], poll_at: datetime) -> list[Versioned]:
-        return [found for found in due if self._is_postponed(found, poll_at)]
+    def due(self, queue: Queue, now: datetime, limit: int) -> list[Versioned]:
+        moments = [(getattr(v.setup, queue), v) for v in self.stored.values()]
+        due = [(moment, v) for moment, v in moments if moment is not None and moment <= now]
+        return [v for _, v in sorted(due, key=lambda pair: pair[0])][:limit]
 
-    def _is_postponed(self, found: Versioned, poll_at: datetime) -> bool:
+    def postpone(self, queue: Queue, due: Sequence[Postponed]) -> list[Versioned]:
+        return [each.found for each in due if self._is_postponed(queue, each)]
+
+    def _is_postponed(self, queue: Queue, each: Postponed) -> bool:
         with suppress(StateConflict):
-            self.commit(Commit(replace(found.setup, poll_at=poll_at), found.version))
+            self.commit(Commit(replace(each.found.setup, **{queue: each.until}), each.found.version))
             return True
         return False
 

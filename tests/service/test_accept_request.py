@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.domain.errors import StateUnavailable
+from shared.domain.registration import Effect
 from shared.domain.rejection import Rejection
-from shared.domain.transitions import Effect
 from tests.builders import request
 from tests.fakes.engine import FakeEngine
 

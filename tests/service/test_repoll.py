@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 import pytest
 
@@ -13,9 +12,10 @@ from shared.domain.errors import StateUnavailable
 from shared.domain.event import Event
 from shared.domain.outcome import Waiting
 from shared.domain.reasons import Reason
-from shared.ports import Versioned
+from shared.ports import Postponed, Queue, Versioned
+from shared.service.due import LIMIT, PAGE
 from shared.service.publishing import Outbox
-from shared.service.repoll import LIMIT, PAGE, Tick
+from shared.service.repoll import Tick
 from tests.builders import request
 from tests.fakes.engine import FakeEngine, ScriptedWork
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups
@@ -130,11 +130,11 @@ class RacingSetups(FakeSetups):
 
     other: Callable[[], object] | None = None
 
-    def postpone(self, due: Sequence[Versioned], poll_at: datetime) -> list[Versioned]:
+    def postpone(self, queue: Queue, due: Sequence[Postponed]) -> list[Versioned]:
         other, self.other = self.other, None
         if other is not None:
             other()
-        return super().postpone(due, poll_at)
+        return super().postpone(queue, due)
 
 
 def test_tick_that_is_overtaken_by_another_wakes_nothing_twice() -> None:

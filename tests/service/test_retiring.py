@@ -61,8 +61,8 @@ class Recording(FakeKubeObjects):
         super().delete(live)
         self._note(f"delete {live['kind']} {live['metadata']['name']}")
 
-    def apply(self, manifest: Any, *, dry_run: bool = False, force: bool = False) -> Any:
-        made = super().apply(manifest, dry_run=dry_run, force=force)
+    def apply(self, manifest: Any, *, dry_run: bool = False, **options: Any) -> Any:
+        made = super().apply(manifest, dry_run=dry_run, **options)
         if not dry_run:
             self._note(f"apply {manifest['kind']}")
         return made

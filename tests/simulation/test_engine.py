@@ -9,7 +9,7 @@ from datetime import datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.chain import Stage
+from shared.domain.chain import ORDER, Stage
 from shared.domain.event import Event
 from shared.domain.outcome import Done, Outcome, Waiting
 from shared.domain.reasons import Reason
@@ -20,6 +20,7 @@ from shared.service.publishing import Outbox
 from shared.service.repoll import Repoll
 from shared.service.runner import Engine, Runner
 from tests.builders import TOPOLOGY, request
+from tests.fakes.plans import FakePlans
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups
 
 
@@ -76,8 +77,8 @@ class World:
         self.events = MortalEvents(chance=self.chance)
         outbox = Outbox(self.setups, self.events)
         engine = Engine(self.setups, outbox, self.clock, TOPOLOGY, "simulation")
-        self.runners = {TOPOLOGY.trigger(s): Runner(engine, s, self.work) for s in Stage}
-        self.accept = AcceptRequest(outbox, self.clock, TOPOLOGY)
+        self.runners = {TOPOLOGY.trigger(s): Runner(engine, s, self.work) for s in ORDER}
+        self.accept = AcceptRequest(outbox, FakePlans(), self.clock, TOPOLOGY)
         self.repoll = Repoll(outbox, self.clock, TOPOLOGY)
         self.finished: list[tuple[int, Stage]] = []
 
@@ -143,4 +144,4 @@ def test_each_stage_is_done_once_per_run(seed: int) -> None:
         world.step()
     world.settle()
     done = [entry.stage for entry in world.setups.history if entry.outcome == "done"]
-    assert done == list(Stage)
+    assert done == list(ORDER)

@@ -137,8 +137,10 @@ TROUBLE = Fault(Reason.QUOTA_EXCEEDED, "Sync: quota")
     ],
 )
 def test_what_is_not_there_is_explained_by_the_controllers_trouble(check: Check) -> None:
-    assert checklist.explained(check, TROUBLE) == checklist.failed(check.name, TROUBLE.reason, "Sync: quota")
-    assert checklist.explained(check, None) is check
+    assert checklist.explained(check, lambda: TROUBLE) == checklist.failed(
+        check.name, TROUBLE.reason, "Sync: quota"
+    )
+    assert checklist.explained(check, lambda: None) is check
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_what_is_not_there_is_explained_by_the_controllers_trouble(check: Check)
     ],
 )
 def test_what_is_there_is_not_explained_by_the_controllers_trouble(check: Check) -> None:
-    assert checklist.explained(check, TROUBLE) is check
+    assert checklist.explained(check, lambda: TROUBLE) is check
 
 
 def test_all_required_passed_is_done_whatever_the_optional_ones_say() -> None:

@@ -51,7 +51,8 @@ def ingress(names: str = NAME, pre_shared: str = CERTIFICATE) -> dict[str, Any]:
 def scene(live: dict[str, Any] | None, **changes: Any) -> Scene:
     """All is right but for `live` and `changes`; `a` and `b` are the look-ups of the two domains."""
     lookups = {A: changes.pop("a", RIGHT), B: changes.pop("b", RIGHT)}
-    fine = Scene(ManagedFacts(NAME, (A, B)), ADDRESS, live, ingress(), lookups=lookups)
+    trouble = changes.pop("trouble", None)
+    fine = Scene(ManagedFacts(NAME, (A, B)), ADDRESS, live, ingress(), lambda: trouble, lookups)
     return replace(fine, **changes)
 
 

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 from shared.adapters import documents
 from shared.domain.chain import Stage
+from shared.domain.drift import DriftReport, Finding, Repair, Unseen, Verdict
 from shared.domain.errors import StateUnavailable
 from shared.domain.outcome import Waiting
 from shared.domain.reasons import Reason
+from shared.domain.service_annotations import KEYS
 from shared.domain.setup import (
+    SCHEMA_VERSION,
+    Cause,
     CertificateFacts,
     CertificateSpec,
     CertificateType,
@@ -30,7 +34,9 @@ from shared.domain.setup import (
     SetupId,
     StageRecord,
     StageState,
+    TearDown,
 )
+from shared.domain.supervision import DriftPolicy, OnFailure, Supervision
 from shared.domain.transitions import Timing, begin, settle
 from tests.builders import new_setup
 from tests.fakes.state import START
@@ -64,6 +70,7 @@ facts = st.builds(
     Facts,
     maybe(st.builds(ServiceFacts, words, words, st.integers(1, 65535))),
     maybe(befores),
+    maybe(st.dictionaries(st.sampled_from(KEYS), maybe(words))),
     maybe(st.builds(CertificateFacts, words, words, words, moments)),
     maybe(st.builds(ManagedFacts, words, names)),
     maybe(words),
@@ -79,6 +86,24 @@ certificates = st.builds(
     st.booleans(),
 )
 desireds = st.builds(Desired, *[words] * 4, certificates, st.integers(1, 86400), st.booleans(), maybe(words))
+supervisions = st.builds(
+    Supervision,
+    st.sampled_from(list(DriftPolicy)),
+    st.integers(60, 86400),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(list(OnFailure)),
+)
+findings = st.builds(Finding, *[words] * 5, reasons, moments, words, st.booleans())
+reports = st.builds(
+    DriftReport,
+    moments,
+    st.sampled_from(list(Verdict)),
+    st.lists(findings, max_size=2).map(tuple),
+    st.lists(st.builds(Unseen, words, reasons, words), max_size=2).map(tuple),
+    st.lists(st.builds(Repair, words, st.integers(1, 3), moments), max_size=2).map(tuple),
+)
+causes = st.builds(Cause, st.sampled_from(list(Stage)), reasons, words)
 setups = st.builds(
     Setup,
     words.map(SetupId),
@@ -91,6 +116,14 @@ setups = st.builds(
     facts,
     maybe(st.builds(Lease, st.sampled_from(list(Stage)), st.integers(0, 9), words, moments)),
     *[maybe(moments)] * 3,
+    maybe(
+        st.builds(
+            TearDown, st.booleans(), maybe(st.builds(Cause, st.sampled_from(list(Stage)), reasons, words))
+        )
+    ),
+    supervisions,
+    maybe(reports),
+    maybe(moments),
 )
 
 
@@ -155,7 +188,7 @@ def test_every_document_has_the_same_top_level_fields() -> None:
 
 def test_document_tells_its_reader_what_to_do() -> None:
     running = begin(new_setup(), Stage.PREPARE_TLS, "test", 60, START)
-    waiting = settle(running, running.token, Waiting(Reason.PODS_CRASHING, "pod x"), Timing(START))
+    waiting = settle(running, running.token, Waiting(Reason.PODS_CRASHING, "pod x"), Timing(START)).setup
     document = documents.to_document(waiting)
     assert document["status"] == "waiting"
     assert document["stage"] == "prepare_tls"
@@ -172,7 +205,7 @@ def test_values_that_are_not_json_are_kept_as_text() -> None:
     assert before.values == {"when": str(START), "share": math.pi}
 
 
-@pytest.mark.parametrize("version", [2, 99, None, "1"])
+@pytest.mark.parametrize("version", [SCHEMA_VERSION + 1, 99, None, "1"])
 def test_document_of_another_schema_is_not_read(version: object) -> None:
     document = documents.to_document(new_setup()) | {"schema_version": version}
     with pytest.raises(StateUnavailable, match="schema_version"):
@@ -199,3 +232,12 @@ def test_unknown_fields_of_a_document_are_ignored() -> None:
     document = documents.to_document(setup) | {"note": "by hand", "remedy": 7}
     assert documents.from_document(document) == setup
     assert setup.created_at - START == timedelta(0)
+
+
+def test_document_of_the_first_version_is_read_as_a_wanted_setup_with_the_defaults() -> None:
+    setup = new_setup()
+    stored = as_read(documents.to_document(setup))
+    for field in ("teardown", "supervision", "drift", "check_at"):
+        del stored[field]
+    del stored["facts"]["annotations_before"]
+    assert documents.from_document(stored | {"schema_version": 1}) == setup

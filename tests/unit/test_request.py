@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.reasons import Reason
-from shared.domain.request import MAX_BODY_BYTES, Refused, json_schema, parse
+from shared.domain.request import MAX_BODY_BYTES, Refused, Wish, json_schema, parse
+from shared.domain.request_schema import Request, TearDownRequest
 from shared.domain.setup import CertificateSpec, CertificateType
+from shared.domain.supervision import Supervision
 from tests.builders import CLUSTER, desired, request
 
 DEEP = b"[" * 100_000
@@ -28,7 +30,7 @@ def managed(**certificate: object) -> dict[str, object]:
 
 
 def test_three_fields_are_enough() -> None:
-    assert parse(request()) == desired()
+    assert parse(request()) == Wish(desired(), Supervision())
 
 
 def test_every_field_can_be_given() -> None:
@@ -39,7 +41,7 @@ def test_every_field_can_be_given() -> None:
         verification={"deep": True},
         schema_version=1,
     )
-    assert parse(body) == desired(
+    assert parse(body).desired == desired(
         namespace="milvus",
         certificate=CertificateSpec(secret="my-tls", validity_days=90),
         backend_timeout_s=60,
@@ -53,13 +55,15 @@ def test_a_google_managed_certificate_can_be_asked_for_with_all_its_fields() -> 
     spec = CertificateSpec(
         CertificateType.GOOGLE_MANAGED, domains=("b.milvus.io", "a.milvus.io"), recreate_failed=True
     )
-    assert parse(request(**more, dns={"managed_zone": zone})) == desired(certificate=spec, dns_zone=zone)
+    assert parse(request(**more, dns={"managed_zone": zone})).desired == desired(
+        certificate=spec, dns_zone=zone
+    )
 
 
 def test_repeated_domains_count_once() -> None:
     found = parse(request(**managed(domains=["my-release.milvus.io", "a.io", "a.io"])))
     assert found == parse(request(**managed(domains=["a.io"])))
-    assert found.domains == ("my-release.milvus.io", "a.io")
+    assert found.desired.domains == ("my-release.milvus.io", "a.io")
 
 
 @pytest.mark.parametrize(
@@ -164,12 +168,12 @@ def test_domain_that_google_issues_nothing_for_is_refused_by_its_field(domain: s
 
 @pytest.mark.parametrize("domain", ["x" * 30 + "." + "y" * 30 + ".io", "example.c"])
 def test_only_google_managed_domains_are_that_narrow(domain: str) -> None:
-    assert parse(request(domain=domain)).domain == domain
+    assert parse(request(domain=domain)).desired.domain == domain
 
 
 def test_a_hundred_domains_are_allowed_in_all_and_no_more() -> None:
     many = [f"d{number}.example.com" for number in range(100)]
-    assert len(parse(request(**managed(domains=many[:99]))).domains) == 100
+    assert len(parse(request(**managed(domains=many[:99]))).desired.domains) == 100
     (problem,) = refusal(request(**managed(domains=many))).problems
     assert (problem.field, "at most 100" in problem.rule) == ("certificate.domains", True)
 
@@ -251,5 +255,7 @@ def test_any_json_in_any_field_is_accepted_or_refused(field: str, value: object)
 
 
 def test_exported_schema_is_the_one_that_is_enforced() -> None:
-    exported = Path(__file__).parents[2] / "docs" / "request.schema.json"
-    assert json.loads(exported.read_text(encoding="utf-8")) == json_schema()
+    docs = Path(__file__).parents[2] / "docs"
+    for name, schema in {"request": Request, "teardown": TearDownRequest}.items():
+        exported = (docs / f"{name}.schema.json").read_text(encoding="utf-8")
+        assert json.loads(exported) == json_schema(schema)

@@ -32,7 +32,7 @@ def pod(**container: Any) -> Json:
 
 
 def test_complete_roll_out_is_no_reason_to_wait() -> None:
-    assert judge([deployment(), deployment(replicas=0)], []) is None
+    assert judge([deployment(), deployment(replicas=0)], lambda: []) is None
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_complete_roll_out_is_no_reason_to_wait() -> None:
     ],
 )
 def test_incomplete_roll_out_says_what_is_missing(workload: Json, message: str) -> None:
-    waiting = judge([deployment(), workload], [])
+    waiting = judge([deployment(), workload], lambda: [])
     assert waiting is not None
     assert waiting.reason is Reason.ROLLOUT_IN_PROGRESS
     assert waiting.message.startswith(message)
@@ -60,13 +60,13 @@ def test_incomplete_roll_out_says_what_is_missing(workload: Json, message: str) 
 def test_old_pods_still_running_are_counted() -> None:
     surplus = deployment()
     surplus["status"]["replicas"] = 3
-    waiting = judge([surplus], [])
+    waiting = judge([surplus], lambda: [])
     assert waiting is not None
     assert waiting.message == "Deployment m-proxy: 1 old Pods still running"
 
 
 def test_no_workload_is_no_evidence_of_completion() -> None:
-    waiting = judge([], [])
+    waiting = judge([], lambda: [])
     assert waiting is not None
     assert waiting.reason is Reason.ROLLOUT_IN_PROGRESS
 
@@ -77,7 +77,7 @@ def test_crash_loop_names_pod_container_and_exit_code() -> None:
         lastState={"terminated": {"exitCode": 134, "reason": "Error"}},
         restartCount=3,
     )
-    waiting = judge([deployment(availableReplicas=1)], [pod(state={"running": {}}), crashing])
+    waiting = judge([deployment(availableReplicas=1)], lambda: [pod(state={"running": {}}), crashing])
     assert waiting is not None
     assert waiting.reason is Reason.PODS_CRASHING
     assert waiting.message == (
@@ -89,7 +89,7 @@ def test_crash_loop_names_pod_container_and_exit_code() -> None:
     "state", [{"waiting": {"reason": "ImagePullBackOff"}}, {"terminated": {"exitCode": 1}}]
 )
 def test_container_that_cannot_run_counts_as_crashing(state: Json) -> None:
-    waiting = judge([deployment(updatedReplicas=0)], [pod(state=state)])
+    waiting = judge([deployment(updatedReplicas=0)], lambda: [pod(state=state)])
     assert waiting is not None
     assert waiting.reason is Reason.PODS_CRASHING
 
@@ -98,13 +98,13 @@ def test_container_that_cannot_run_counts_as_crashing(state: Json) -> None:
     "state", [{"waiting": {"reason": "ContainerCreating"}}, {"running": {}}, {"terminated": {"exitCode": 0}}]
 )
 def test_container_that_starts_or_has_ended_well_is_no_crash(state: Json) -> None:
-    waiting = judge([deployment(updatedReplicas=0)], [pod(state=state)])
+    waiting = judge([deployment(updatedReplicas=0)], lambda: [pod(state=state)])
     assert waiting is not None
     assert waiting.reason is Reason.ROLLOUT_IN_PROGRESS
 
 
 def test_crash_after_a_complete_roll_out_does_not_undo_it() -> None:
-    assert judge([deployment()], [pod(state={"waiting": {"reason": "CrashLoopBackOff"}})]) is None
+    assert judge([deployment()], lambda: [pod(state={"waiting": {"reason": "CrashLoopBackOff"}})]) is None
 
 
 JUNK = st.recursive(
@@ -122,4 +122,4 @@ OBJECTS = st.lists(st.dictionaries(st.sampled_from(["metadata", "spec", "status"
 
 @given(OBJECTS, OBJECTS)
 def test_odd_objects_do_not_crash_the_judgement(workloads: list[Json], pods: list[Json]) -> None:
-    judge(workloads, pods)
+    judge(workloads, lambda: pods)

@@ -12,9 +12,10 @@ from shared.domain.chain import ORDER, Stage
 from shared.domain.errors import LeaseLost
 from shared.domain.outcome import Done, Failed, Outcome, Waiting
 from shared.domain.reasons import Reason
+from shared.domain.registration import Effect, register
 from shared.domain.setup import Setup, StageState, Status
-from shared.domain.transitions import Admission, Effect, Timing, admit, begin, is_due, register, settle
-from tests.builders import desired, new_setup, trigger
+from shared.domain.transitions import Admission, Timing, admit, begin, is_due, settle
+from tests.builders import new_setup, trigger, wish
 from tests.fakes.state import START
 
 FIRST, SECOND = ORDER[0], ORDER[1]
@@ -22,7 +23,7 @@ FIRST, SECOND = ORDER[0], ORDER[1]
 
 def after(setup: Setup, stage: Stage, outcome: Outcome, at: timedelta = timedelta()) -> Setup:
     running = begin(setup, stage, "test", 60, START + at)
-    return settle(running, running.token, outcome, Timing(START + at))
+    return settle(running, running.token, outcome, Timing(START + at)).setup
 
 
 def verified() -> Setup:
@@ -33,55 +34,55 @@ def verified() -> Setup:
 
 
 def test_first_request_makes_generation_one() -> None:
-    setup, effect = register(None, desired(), "m1", START)
+    setup, effect = register(None, wish(), "m1", START)
     assert (setup.generation, setup.run, effect, setup.status) == (1, 1, Effect.CREATED, Status.ACCEPTED)
 
 
 def test_redelivered_request_changes_nothing() -> None:
     setup = new_setup()
-    assert register(setup, desired(domain="other.example.com"), "message-1", START) == (setup, Effect.NONE)
+    assert register(setup, wish(domain="other.example.com"), "message-1", START) == (setup, Effect.NONE)
 
 
 def test_same_request_during_the_chain_makes_no_new_generation() -> None:
     setup = begin(new_setup(), FIRST, "test", 60, START)
-    again, effect = register(setup, desired(), "m2", START)
+    again, effect = register(setup, wish(), "m2", START)
     assert (again.generation, again.run, again.lease, effect) == (1, 1, setup.lease, Effect.NONE)
 
 
 def test_changed_request_makes_a_new_generation_and_starts_over() -> None:
     setup = after(new_setup(), FIRST, Done())
-    changed, effect = register(setup, desired(domain="other.example.com"), "m2", START)
+    changed, effect = register(setup, wish(domain="other.example.com"), "m2", START)
     assert (changed.generation, changed.current, effect) == (2, FIRST, Effect.CHANGED)
 
 
 def test_changed_request_takes_the_lease_from_a_running_stage() -> None:
     running = begin(new_setup(), FIRST, "test", 60, START)
-    changed, _ = register(running, desired(domain="other.example.com"), "m2", START)
+    changed, _ = register(running, wish(domain="other.example.com"), "m2", START)
     with pytest.raises(LeaseLost):
         settle(changed, running.token, Done(), Timing(START))
 
 
 def test_same_request_runs_a_verified_setup_again_without_a_new_generation() -> None:
-    again, effect = register(verified(), desired(), "m2", START)
+    again, effect = register(verified(), wish(), "m2", START)
     assert (again.generation, again.run, again.current, effect) == (1, 2, FIRST, Effect.RESTARTED)
 
 
 def test_same_request_runs_a_failed_setup_again() -> None:
     failed = after(new_setup(), FIRST, Failed(Reason.RELEASE_NOT_FOUND, "x"))
-    again, effect = register(failed, desired(), "m2", START)
+    again, effect = register(failed, wish(), "m2", START)
     assert (again.current, again.record(FIRST).state, effect) == (FIRST, StageState.PENDING, Effect.RESTARTED)
 
 
 def test_same_request_starts_a_waiting_setup_again_at_once() -> None:
     waiting = after(after(new_setup(), FIRST, Done()), SECOND, Waiting(Reason.ROLLOUT_IN_PROGRESS, "x"))
-    again, effect = register(waiting, desired(), "m2", START)
+    again, effect = register(waiting, wish(), "m2", START)
     assert (effect, admit(again, FIRST, trigger(again, FIRST), START)) == (Effect.RESTARTED, Admission.RUN)
 
 
 def test_event_of_an_earlier_generation_is_stale() -> None:
     setup = new_setup()
     event = trigger(setup, FIRST)
-    changed, _ = register(setup, desired(domain="other.example.com"), "m2", START)
+    changed, _ = register(setup, wish(domain="other.example.com"), "m2", START)
     assert admit(changed, FIRST, event, START) is Admission.STALE
 
 
@@ -109,7 +110,7 @@ def test_overtaken_execution_cannot_commit() -> None:
     second = begin(first, FIRST, "two", 60, START + timedelta(seconds=61))
     with pytest.raises(LeaseLost):
         settle(second, first.token, Done(), Timing(START))
-    assert settle(second, second.token, Done(), Timing(START)).record(FIRST).state is StageState.DONE
+    assert settle(second, second.token, Done(), Timing(START)).setup.record(FIRST).state is StageState.DONE
 
 
 def test_early_event_for_a_waiting_stage_is_not_due() -> None:
@@ -162,7 +163,7 @@ def test_every_unfinished_setup_is_due_some_day() -> None:
         begin(new_setup(), FIRST, "test", 60, START),
         waiting,
         after(waiting, FIRST, Done()),
-        register(verified(), desired(), "m2", START)[0],
+        register(verified(), wish(), "m2", START)[0],
     ]
     assert all(is_due(setup, START + timedelta(days=1)) for setup in unfinished)
 
@@ -174,5 +175,5 @@ def test_finished_setup_is_never_due() -> None:
 
 def test_facts_survive_a_new_generation_but_the_checklist_does_not() -> None:
     setup = replace(verified(), facts=replace(verified().facts, address="192.0.2.1"))
-    changed, _ = register(setup, desired(domain="other.example.com"), "m2", START)
+    changed, _ = register(setup, wish(domain="other.example.com"), "m2", START)
     assert (changed.facts.address, changed.facts.checklist) == ("192.0.2.1", ())

@@ -9,20 +9,17 @@ what was there before from the revision that Helm kept.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from shared.domain import release_service, release_values, rollout
-from shared.domain.outcome import Done, Failed, Outcome, Waiting
-from shared.domain.reasons import Reason
-from shared.domain.release_values import ReleaseValues, ValuesPlan
-from shared.domain.setup import Desired, Facts, ReleaseBefore, ServiceFacts, Setup
+from shared.domain import manifests, owned_fields, release_values, service_annotations, user_yaml
+from shared.domain.outcome import Done, Outcome
+from shared.domain.setup import Setup
 from shared.domain.untrusted import mapping, text
-from shared.ports import Connections, KubeObjects, Manifest, ObjectRef, Release, Releases, ValuesChange
+from shared.ports import Connections, KubeObjects, Manifest, ObjectRef, Release, ValuesChange
+from shared.service import applying, release_view
+from shared.service.applying import Target
 
-# Helm has no lease on a release: a pending revision may belong to a client that is alive. Its hooks and waits
-# time out after five minutes by default, so after twice that time it has been killed.
-ABANDONED_AFTER = timedelta(minutes=10)
-SETTLED = frozenset({"deployed", "failed"})
+HELM = "helm"  # Helm's field manager, which the helm command and our upgrades write as
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,82 +31,52 @@ class PrepareTls:
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
         """Upgrade the release if its values differ, then wait until the new configuration runs.
 
-        A second run writes nothing. Facts: `service`, and `before` from the first upgrade on.
+        A second run writes nothing. Facts: `service`, `annotations_before` from the first look on, and
+        `before` from the first upgrade on.
         """
         desired = setup.desired
         releases = self.connections.releases(desired.cluster, desired.namespace)
-        release = _usable(releases, desired, now)
+        release = release_view.usable(releases, desired, now)
         if not isinstance(release, Release):
             return release
-        plan = release_values.plan(_values(release))
+        plan = release_values.plan(release_view.values(release))
         kube = self.connections.objects(desired.cluster)
-        service = _service(kube, release)
-        before = setup.facts.before or _before(releases, release, plan)
+        live, service = release_view.service(kube, release)
+        before = setup.facts.before or release_view.before(releases, release, plan)
         if plan.changes:
             description = f"milvus-l7: TLS and ClusterIP for {desired.domain}"
-            release = releases.upgrade(release, ValuesChange(plan.overlay, description))
-        facts = replace(setup.facts, service=service, before=before)
-        return _rolled_out(kube, release, facts)
+            release = releases.upgrade(release, ValuesChange(plan.overlay, description, changes=plan.changes))
+        else:
+            _mend(kube, release, live)
+        found = setup.facts.annotations_before
+        annotations = _annotations(live) if found is None else found
+        facts = replace(setup.facts, service=service, before=before, annotations_before=annotations)
+        waiting = release_view.unfinished(kube, release)
+        return replace(waiting, facts=facts) if waiting else Done(facts)
 
 
-def _usable(releases: Releases, desired: Desired, now: datetime) -> Release | Outcome:
-    """The release, ready to be upgraded, or why it is not."""
-    release = releases.get(desired.release)
-    if release is not None and release.status.startswith("pending-"):
-        age = now - release.updated_at
-        # We hold the setup's lease, so an upgrade of ours that is still pending was killed.
-        if release.upgraded_from is None and age < ABANDONED_AFTER:
-            message = (
-                f"revision {release.revision} is {release.status} since {release.updated_at:%H:%M:%S} UTC"
-            )
-            return Waiting(Reason.RELEASE_BUSY, message)
-        releases.recover(release)
-        release = releases.get(desired.release)
-    if release is None:
-        there = ", ".join(releases.names()) or "none"
-        message = f"no release {desired.release} in namespace {desired.namespace}; there: {there}"
-        return Failed(Reason.RELEASE_NOT_FOUND, message)
-    if release.status not in SETTLED:
-        message = f"revision {release.revision} of release {release.name} is {release.status}"
-        return Failed(Reason.RELEASE_NOT_DEPLOYED, message)
-    return release
+def _annotations(service: Manifest) -> dict[str, str | None]:
+    """Those that `configure_health_check` may change. Kept now: that stage may die after changing them."""
+    present = mapping(service, "metadata", "annotations")
+    return {key: present.get(key) for key in service_annotations.KEYS}
 
 
-def _values(release: Release) -> ReleaseValues:
-    target = f"Release {release.namespace}/{release.name}"
-    return ReleaseValues(target, release.revision, release.values, release.chart_values)
+def _mend(kube: KubeObjects, release: Release, service: Manifest) -> None:
+    """Undo what somebody has changed in the cluster, past Helm, of what this stage is for.
+
+    Helm's values are right then, so that an upgrade would change nothing. The fields become Helm's again, so
+    that the user's next upgrade meets no foreign owner. Everything else stays, other edits of user.yaml too.
+    """
+    if not manifests.is_cluster_ip(service):
+        _give_helm(kube, service, ("spec", "type"), manifests.CLUSTER_IP)
+    live = kube.get(ObjectRef("v1", "ConfigMap", release.namespace, release_view.fullname(release)))
+    if live is None:
+        return
+    merged = user_yaml.merge(text(mapping(live, "data").get("user.yaml")))
+    if merged.changes:
+        _give_helm(kube, live, ("data", "user.yaml"), merged.text)
 
 
-def _before(releases: Releases, release: Release, plan: ValuesPlan) -> ReleaseBefore | None:
-    """What our first upgrade replaces, or has replaced if its result was lost; None if we change nothing."""
-    if plan.changes:
-        return plan.before
-    if release.upgraded_from is None:
-        return None
-    earlier = releases.get(release.name, release.upgraded_from)
-    return release_values.plan(_values(earlier)).before if earlier else None
-
-
-def _service(kube: KubeObjects, release: Release) -> ServiceFacts:
-    effective = _values(release).effective
-    services = _objects(kube, release, "v1", "Service")
-    fullname = release_values.fullname(release.name, release.chart_name, effective)
-    return release_service.find(services, fullname, text(mapping(effective, "service").get("portName")))
-
-
-def _rolled_out(kube: KubeObjects, release: Release, facts: Facts) -> Outcome:
-    workloads = [
-        *_objects(kube, release, "apps/v1", "Deployment"),
-        *_objects(kube, release, "apps/v1", "StatefulSet"),
-    ]
-    waiting = rollout.judge(workloads, _objects(kube, release, "v1", "Pod"))
-    return replace(waiting, facts=facts) if waiting else Done(facts)
-
-
-def _objects(kube: KubeObjects, release: Release, api_version: str, kind: str) -> list[Manifest]:
-    """The release's own objects of a kind; those of its subcharts carry another name label."""
-    labels = {
-        "app.kubernetes.io/instance": release.name,
-        "app.kubernetes.io/name": release_values.name_label(release.chart_name, _values(release).effective),
-    }
-    return list(kube.list(ObjectRef(api_version, kind, release.namespace), labels))
+def _give_helm(kube: KubeObjects, live: Manifest, path: tuple[str, ...], value: str) -> None:
+    manifest = owned_fields.with_field(owned_fields.applied_by(live, HELM), path, value)
+    applying.act(kube, Target(live, manifest, force=True, manager=HELM))

@@ -7,7 +7,7 @@ has it attached (GoogleCloudPlatform/gke-managed-certs#13), so waiting here woul
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain import certificate, managed_certificate, manifests
 from shared.domain.certificate import CertificateView
@@ -15,10 +15,12 @@ from shared.domain.errors import Permanent, Transient
 from shared.domain.outcome import Done, Outcome
 from shared.domain.reasons import Reason
 from shared.domain.setup import CertificateFacts, Desired, ManagedFacts, ServiceFacts, Setup
+from shared.domain.supervision import DriftPolicy
 from shared.ports import Certificates, Connections, KubeObjects, Manifest, ObjectRef
 from shared.service import applying
 from shared.service.applying import Target
 
+NO_TIME = timedelta(0)
 LOOKS = 3  # for a ManagedCertificate; others may make one of the name, for other domains, at the same time
 SECRETS = 12  # of one Service at most, one a domain; a load balancer takes 15 certificates
 
@@ -47,7 +49,8 @@ class ProvisionCertificate:
 
     def _in_secret(self, objects: KubeObjects, setup: Setup, now: datetime) -> CertificateFacts:
         desired = setup.desired
-        work = _Work(objects, self.certificates, desired, now)
+        renews = setup.supervision.policy is DriftPolicy.REPAIR and setup.supervision.reissue_certificate
+        work = _Work(objects, self.certificates, desired, now, ahead=_notice(desired) if renews else NO_TIME)
         if desired.certificate.secret is not None:
             return work.adopt(desired.certificate.secret)
         last = setup.facts.certificate.secret if setup.facts.certificate else None
@@ -76,12 +79,17 @@ def _managed(objects: KubeObjects, setup: Setup) -> ManagedFacts:
     )
 
 
+def _notice(desired: Desired) -> timedelta:
+    return certificate.notice(desired.certificate.validity_days)
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     objects: KubeObjects
     certificates: Certificates
     desired: Desired
     now: datetime
+    ahead: timedelta  # how long before it ends a certificate of ours is replaced
 
     def adopt(self, name: str) -> CertificateFacts:
         """The pair in somebody else's Secret, if it can serve the domain."""
@@ -137,7 +145,7 @@ class _Work:
             view = self.certificates.inspect(certificate.pair_in(secret))
         except Permanent:
             return None
-        return view if certificate.defect(view, self.now) is None else None
+        return view if certificate.defect(view, self.now + self.ahead) is None else None
 
     def _read(self, name: str) -> Manifest | None:
         return self.objects.get(ObjectRef("v1", "Secret", self.desired.namespace, name))

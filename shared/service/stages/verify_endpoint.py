@@ -78,7 +78,7 @@ class VerifyEndpoint:
             return checklist.tls(self._served(scene.endpoint), verification_scene.secret_of(scene.setup))
         except Transient as error:
             silent = checklist.failed(checklist.TLS, error.reason, error.message)
-            return checklist.explained(silent, scene.trouble)
+            return checklist.explained(silent, lambda: scene.trouble)
 
     def _managed_tls(self, scene: Scene, wanted: ManagedFacts) -> Check:
         """One handshake, for the setup's own domain, unless that shows a certificate without the others.
@@ -127,7 +127,7 @@ def _backends(objects: KubeObjects, scene: Scene) -> Check:
     """The Pods are asked for only when they can explain something."""
     check = backend_state.backends(scene.ingress, scene.service, scene.port)
     if check.state is not CheckState.FAILED or check.reason is not Reason.BACKENDS_UNHEALTHY:
-        return checklist.explained(check, scene.trouble)
+        return checklist.explained(check, lambda: scene.trouble)
     pods = verification_scene.pods(objects, scene)
     return backend_state.explained(check, pods, ingress_state.firewall_change(scene.events))
 

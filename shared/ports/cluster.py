@@ -1,122 +1,18 @@
-"""What the use cases need from the world, named by need. Adapters implement these; tests have fakes.
-
-Every port raises only the errors of `shared.domain.errors`: `Transient` for what is expected to go away,
-`Permanent` for what somebody must change, `StateUnavailable` from the state store and the event bus.
-"""
+"""A GKE cluster: its objects and Helm releases; certificates, and DNS zones that we may write to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from shared.domain.certificate import CertificateView, KeyPair
-from shared.domain.dns_diagnosis import CaaRecords
 from shared.domain.dns_records import ChangeSet, RecordSet
-from shared.domain.event import Event
-from shared.domain.rejection import Rejection
-from shared.domain.setup import Setup, SetupId
+from shared.domain.manifests import OURS
+from shared.domain.plan import Plan
 
 Manifest = Mapping[str, Any]  # a Kubernetes object as JSON
-
-
-class Clock(Protocol):
-    """The time."""
-
-    def now(self) -> datetime:
-        """The present moment, with time zone UTC."""
-        ...
-
-
-# State and events ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Versioned:
-    """A setup as it was read, with the store's version of it (opaque)."""
-
-    setup: Setup
-    version: object
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """One outcome, kept for ever beside the setup. `entry_id` is unique within the setup."""
-
-    entry_id: str
-    at: datetime
-    generation: int
-    stage: str
-    outcome: str  # created | changed | restarted | none, or the state that the stage reached
-    reason: str | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One atomic change: a setup document, the events that follow from it, and its history entry."""
-
-    setup: Setup
-    version: object | None  # version that was read; None: the setup must not exist yet
-    events: tuple[Event, ...] = ()
-    history: HistoryEntry | None = None
-
-
-class Setups(Protocol):
-    """The state store."""
-
-    def load(self, setup_id: SetupId) -> Versioned | None:
-        """The setup, or None if there is none."""
-        ...
-
-    def commit(self, commit: Commit) -> object:
-        """Write everything or nothing, and return the new version.
-
-        Raises `StateConflict` if the stored version is not `commit.version`.
-        """
-        ...
-
-    def due(self, now: datetime, limit: int) -> Sequence[Versioned]:
-        """At most `limit` setups whose `poll_at` has come, the longest due first.
-
-        Documents that this release cannot read are passed over.
-        """
-        ...
-
-    def postpone(self, due: Sequence[Versioned], poll_at: datetime) -> Sequence[Versioned]:
-        """Set only `poll_at`, of those that are still the version that was read; those it was set of.
-
-        Of several callers with the same version one succeeds. Not safe to repeat: the version has moved.
-        """
-        ...
-
-    def unpublished(self, before: datetime, limit: int) -> Sequence[Event]:
-        """At most `limit` events left in the outbox since before that moment, oldest first."""
-        ...
-
-    def mark_published(self, event_id: str) -> None:
-        """Take the event out of the outbox. Safe to repeat."""
-        ...
-
-
-class Events(Protocol):
-    """The event bus."""
-
-    def publish(self, event: Event) -> None:
-        """Publish and wait until the bus has taken it. Repeating publishes again, with the same event id."""
-        ...
-
-    def publish_all(self, events: Sequence[Event]) -> None:
-        """Publish all, in few calls, and wait until the bus has taken them. Some may be out if it raises."""
-        ...
-
-    def reject(self, rejection: Rejection) -> None:
-        """Announce that a message is not a valid request, and wait until the bus has taken it."""
-        ...
-
-
-# The cluster --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +64,16 @@ class KubeObjects(Protocol):
         """The Kubernetes Events about the object, oldest first."""
         ...
 
-    def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Manifest:
-        """Server-side apply with field manager `milvus-l7`; the object as it then is (or would be).
+    def apply(
+        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = OURS
+    ) -> Manifest:
+        """Server-side apply by the field manager; the object as it then is (or would be).
 
         `force` takes over fields that other managers own. Repeating an apply changes nothing.
         """
         ...
 
-    def create(self, manifest: Manifest) -> bool:
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
         """Create the object; False if one of its name exists, which is left as it is."""
         ...
 
@@ -209,10 +107,20 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class ValuesChange:
-    """Helm values to merge over those of the release."""
+    """Helm values to merge over those of the release, and paths to take out of them afterwards."""
 
     values: Mapping[str, Any]
     description: str  # shown by `helm history`
+    removals: tuple[tuple[str, ...], ...] = ()  # such as ("service", "type")
+    changes: Plan = ()  # the same change, field by field, for people
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What the chart renders, hooks left out, before and after a change of values."""
+
+    before: Sequence[Manifest]
+    after: Sequence[Manifest]
 
 
 class Releases(Protocol):
@@ -233,12 +141,16 @@ class Releases(Protocol):
         ...
 
     def upgrade(self, release: Release, change: ValuesChange) -> Release:
-        """Upgrade with the release's stored chart and values, `change` merged over them.
+        """Upgrade with the release's stored chart and values, `change` merged over them and taken out.
 
         No chart repository is contacted. Raises `Permanent(UPGRADE_NOT_CONTAINED)`, before anything is
         written, if the upgrade would delete an object or alter one beyond the Service, the ConfigMap and
         the Pod templates' checksum.
         """
+        ...
+
+    def rehearse(self, release: Release, change: ValuesChange) -> Rendering:
+        """What `upgrade` would render, by a server-side dry run. Refused as it would be; writes nothing."""
         ...
 
     def recover(self, release: Release) -> None:
@@ -290,65 +202,4 @@ class DnsZones(Protocol):
 
     def change(self, zone: str, change: ChangeSet) -> None:
         """Make the change, all or nothing. Repeating one that was made raises `Transient`."""
-        ...
-
-
-# Verification -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where to verify: `address` is dialled, `domain` is the server name."""
-
-    address: str
-    domain: str
-    ca_pem: str | None = None  # trusted for this endpoint; None: the system's roots
-
-
-@dataclass(frozen=True, slots=True)
-class ServedCertificate:
-    """The leaf certificate that a TLS handshake showed."""
-
-    sha256: str
-    names: tuple[str, ...]
-    not_after: datetime
-    distrust: str = ""  # why the system's roots do not vouch for it; "": they do, or `ca_pem` was given
-
-
-class EndpointProbe(Protocol):
-    """A client's look at the load balancer from outside."""
-
-    def served_certificate(self, endpoint: Endpoint) -> ServedCertificate:
-        """The certificate shown for the domain, trusted or not. Raises `Transient(TLS_NOT_SERVED)`."""
-        ...
-
-    def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
-        """The server version, by pymilvus through the load balancer, trusting what `endpoint` says.
-
-        `deep` also creates a throw-away collection, inserts, searches and drops it.
-        Raises `Transient(MILVUS_UNREACHABLE)`.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a name resolves to. Both empty: it does not exist, or has no address."""
-
-    ipv4: tuple[str, ...] = field(default=())
-    ipv6: tuple[str, ...] = field(default=())
-
-
-class Resolver(Protocol):
-    """Public DNS."""
-
-    def resolve(self, domain: str) -> Resolved:
-        """The A and AAAA records that the domain ends at. Raises `Transient(DNS_LOOKUP_FAILED)`."""
-        ...
-
-    def caa(self, domain: str) -> CaaRecords:
-        """The CAA records of the domain, or of its nearest parent that has any (RFC 8659, section 3).
-
-        Raises `Transient(DNS_LOOKUP_FAILED)`.
-        """
         ...

@@ -1,0 +1,60 @@
+"""Make the plan that a dry-run request asks for, and keep it for whoever asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from shared.domain import chain_plan, registration
+from shared.domain import event as events
+from shared.domain.chain import Topology
+from shared.domain.errors import Permanent, Transient
+from shared.domain.event import Event
+from shared.domain.request import parse
+from shared.ports import Clock, PlanRecord, Plans
+from shared.service import journal
+from shared.service.planning import Planner
+from shared.service.publishing import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSetup:
+    """The use case behind `l7-plan-requested`."""
+
+    outbox: Outbox
+    plans: Plans
+    clock: Clock
+    topology: Topology
+    planner: Planner
+
+    def handle(self, event: Event) -> PlanRecord | None:
+        """Make the plan named by the event, unless it is made; announce it. None if nobody asked for it.
+
+        Writes nothing but the plan's record. Raises `StateUnavailable`: the delivery must be retried.
+        """
+        record = self.plans.load(event.event_id)
+        if record is None:
+            journal.note("ERROR", "event names a plan that nobody asked for", event=event)
+            return None
+        if record.made_at is None:
+            record = self._made(record)
+            self.plans.store(record)
+        self.outbox.events.publish(events.plan_made(record.plan_id, record.setup_id, self.topology))
+        journal.note("INFO", "plan made", event=event, reason=record.reason)
+        return record
+
+    def _made(self, record: PlanRecord) -> PlanRecord:
+        now = self.clock.now()
+        wish = parse(record.request.encode())
+        found = self.outbox.setups.load(record.setup_id)
+        # A request id of its own, so that it is never taken for a duplicate.
+        setup, _ = registration.register(found.setup if found else None, wish, record.plan_id, now)
+        try:
+            plan = self.planner.plan(setup, now)
+        except (Transient, Permanent) as error:
+            return replace(record, made_at=now, reason=error.reason, message=error.message)
+        made = json.dumps(chain_plan.to_json(plan), default=str)
+        fault = plan.fault
+        if fault is None:
+            return replace(record, made_at=now, plan=made)
+        return replace(record, made_at=now, plan=made, reason=fault.reason, message=fault.message)

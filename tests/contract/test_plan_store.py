@@ -1,0 +1,51 @@
+"""Where plans are kept: the fake and the Firestore adapter behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from localcloud.firestore import FirestoreEmulator
+from shared.adapters.plans import FirestorePlans
+from shared.domain.reasons import Reason
+from shared.domain.setup import SetupId
+from shared.ports import PlanRecord, Plans
+from tests.fakes.plans import FakePlans
+from tests.fakes.state import START
+
+ASKED = PlanRecord("p.l.c.default.r.plan.17", SetupId("p.l.c.default.r"), '{"release": "r"}', START)
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    with FirestoreEmulator() as emulator:
+        yield emulator.address
+
+
+@pytest.fixture(params=["fake", "firestore"])
+def plans(request: pytest.FixtureRequest, host: str, monkeypatch: pytest.MonkeyPatch) -> Plans:
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", host)
+    return FakePlans() if request.param == "fake" else FirestorePlans(f"test-{uuid4().hex[:12]}")
+
+
+def test_plan_that_nobody_asked_for_is_none(plans: Plans) -> None:
+    assert plans.load("x.plan.1") is None
+
+
+def test_what_was_made_is_kept_with_its_reason(plans: Plans) -> None:
+    plans.request(ASKED)
+    made = replace(ASKED, made_at=START, plan="{}", reason=Reason.MUTUAL_TLS, message="tlsMode 2")
+    plans.store(made)
+    assert plans.load(ASKED.plan_id) == made
+
+
+def test_asking_again_does_not_undo_what_was_made(plans: Plans) -> None:
+    plans.request(ASKED)
+    plans.store(replace(ASKED, made_at=START, plan="{}"))
+    plans.request(ASKED)
+    found = plans.load(ASKED.plan_id)
+    assert found is not None
+    assert found.plan == "{}"

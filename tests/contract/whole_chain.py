@@ -1,0 +1,179 @@
+"""A Milvus release in a namespace of an API server, and every stage through its production adapter.
+
+No controller runs there, so the tests say what controllers would: that a roll-out is complete, and which
+address the load balancer has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared.adapters.helm import HelmReleases, sdk
+from shared.adapters.kube import KubernetesObjects
+from shared.adapters.x509 import X509Certificates
+from shared.domain.chain import ORDER, Stage
+from shared.domain.chain_plan import ChainPlan
+from shared.domain.outcome import Done, Outcome
+from shared.domain.setup import Setup, TearDown
+from shared.ports import ClusterAccess
+from shared.service import retiring
+from shared.service.planning import Planner
+from shared.service.stages import tear_down
+from shared.service.stages.configure_health_check import ConfigureHealthCheck
+from shared.service.stages.create_ingress import CreateIngress
+from shared.service.stages.prepare_tls import PrepareTls
+from shared.service.stages.provision_certificate import ProvisionCertificate
+from tests.builders import new_setup
+from tests.contract.kube_server import USERS, Json, Server, Space
+from tests.fakes.dns_zones import FakeDnsZones
+from tests.fakes.endpoint import FakeEndpointProbe
+
+CHART = Path(__file__).parents[2] / "localcloud" / "chart" / "milvus"
+NAME = "my-release"
+SERVICE = f"{NAME}-milvus"
+DEPLOYMENT = f"{SERVICE}-standalone"
+ADDRESS = "192.0.2.7"
+CHOSEN: Json = {
+    "service": {"type": "LoadBalancer", "annotations": {"team": "search"}},
+    "extraConfigFiles": {"user.yaml": "log: {level: info} # mine\n"},
+}
+KINDS = {
+    "services": "v1",
+    "configmaps": "v1",
+    "secrets": "v1",
+    "deployments": "apps/v1",
+    "ingresses": "networking.k8s.io/v1",
+    "backendconfigs": "cloud.google.com/v1",
+    "managedcertificates": "networking.gke.io/v1",
+}
+# What the API server keeps itself.
+SERVERS_OWN = {"resourceVersion", "managedFields", "generation", "uid", "creationTimestamp"}
+
+
+@dataclass
+class Chain:
+    """`Connections` to the namespace, and one setup there."""
+
+    space: Space
+    zones: FakeDnsZones = field(default_factory=FakeDnsZones)
+    probe: FakeEndpointProbe = field(default_factory=lambda: FakeEndpointProbe("sha"))
+    setup: Setup = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.setup = new_setup(namespace=self.space.name)
+
+    @property
+    def server(self) -> Server:
+        return self.space.server
+
+    def _access(self) -> tuple[ClusterAccess, Any]:
+        return ClusterAccess(self.server.url, self.server.ca_pem), lambda: self.server.tokens[USERS[0]]
+
+    def objects(self, cluster: str) -> KubernetesObjects:
+        return KubernetesObjects(*self._access())
+
+    def releases(self, cluster: str, namespace: str) -> HelmReleases:
+        return HelmReleases(*self._access(), namespace)
+
+    def install(self, values: Json | None = None) -> None:
+        self.helm("install", CHOSEN if values is None else values)
+        self.roll_out()
+
+    def helm(self, verb: str, values: Json) -> None:
+        """What a person does with the helm command."""
+        content = self.server.kubeconfig()
+        with sdk().Config(kubeconfig_content=content, namespace=self.space.name, qps=100) as config:
+            getattr(config, verb)(CHART, NAME, values)
+
+    def roll_out(self) -> None:
+        """What the Deployment controller would report when all Pods are new and ready."""
+        live = self.space.get("deployments", DEPLOYMENT, "apps/v1").body
+        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
+        status = {"status": {"observedGeneration": live["metadata"]["generation"], **counts}}
+        assert self.space.patch(f"deployments/{DEPLOYMENT}/status", status, group="apps/v1").code == 200
+
+    def address(self, plural: str = "ingresses", group: str = "networking.k8s.io/v1") -> None:
+        """What a load balancer's controller would report."""
+        status = {"status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}}
+        self.space.patch(f"{plural}/{SERVICE}/status", status, group=group)
+
+    def run(self, upto: Stage = ORDER[-1]) -> None:
+        """The stages in order, up to and with `upto`; the last is what verification takes away."""
+        works = {
+            Stage.PREPARE_TLS: PrepareTls(self),
+            Stage.CONFIGURE_HEALTH_CHECK: ConfigureHealthCheck(self),
+            Stage.PROVISION_CERTIFICATE: ProvisionCertificate(self, X509Certificates()),
+            Stage.CREATE_INGRESS: CreateIngress(self, self.zones),
+        }
+        for stage in ORDER[: ORDER.index(upto) + 1]:
+            if stage in works:
+                self._work(works[stage])
+            else:
+                retiring.retire(self.objects(""), self.setup)
+
+    def _work(self, work: Any) -> None:
+        for _ in range(3):
+            outcome = self.note(work(self.setup, datetime.now(UTC)))
+            if isinstance(outcome, Done):
+                return
+            self.roll_out()
+            self.address()
+        raise AssertionError(outcome)
+
+    def note(self, outcome: Outcome) -> Outcome:
+        self.setup = replace(self.setup, facts=outcome.facts or self.setup.facts)
+        return outcome
+
+    def tear_down(self, *, restore_l4: bool = True) -> None:
+        """The way back, until it is done."""
+        self.setup = replace(self.setup, teardown=TearDown(restore_l4))
+        for _ in range(5):
+            if isinstance(self.tear_down_once(), Done):
+                return
+            self.roll_out()
+            self.address("services", "v1")
+        raise AssertionError(self.tear_down_once())
+
+    def tear_down_once(self) -> Outcome:
+        stage = tear_down.TearDown(self, self.zones, self.probe)
+        return self.note(stage(self.setup, datetime.now(UTC)))
+
+    def plan(self) -> ChainPlan:
+        return Planner(self, self.zones, X509Certificates()).plan(self.setup, datetime.now(UTC))
+
+    def snapshot(self) -> dict[tuple[str, str], Json]:
+        """All that people and stages write, without Helm's own records."""
+        return {(live["kind"], live["metadata"]["name"]): live for live in self._all()}
+
+    def versions(self) -> dict[str, str]:
+        """The version of everything, Helm's own records too."""
+        return {
+            item["metadata"]["uid"]: item["metadata"]["resourceVersion"]
+            for plural, group in KINDS.items()
+            for item in self.space.get(plural, group=group).body["items"]
+        }
+
+    def _all(self) -> Iterator[Json]:
+        kinds = {"services": "Service", "configmaps": "ConfigMap", "secrets": "Secret"}
+        kinds |= {"deployments": "Deployment", "ingresses": "Ingress", "backendconfigs": "BackendConfig"}
+        kinds |= {"managedcertificates": "ManagedCertificate"}
+        for plural, group in KINDS.items():
+            for item in self.space.get(plural, group=group).body["items"]:
+                if item.get("type") != "helm.sh/release.v1":
+                    yield {"apiVersion": group, "kind": kinds[plural], **_kept(item)}
+
+
+def _kept(item: Mapping[str, Any]) -> Json:
+    """Without what the server keeps itself; node ports are drawn anew with every change of the type."""
+    metadata = {key: value for key, value in item["metadata"].items() if key not in SERVERS_OWN}
+    if not metadata.get("annotations"):
+        metadata.pop("annotations", None)
+    kept = {key: value for key, value in item.items() if key != "status"} | {"metadata": metadata}
+    if "ports" in kept.get("spec", {}):
+        ports = [{k: v for k, v in port.items() if k != "nodePort"} for port in kept["spec"]["ports"]]
+        kept["spec"] = {**kept["spec"], "ports": ports}
+    return kept

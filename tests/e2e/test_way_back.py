@@ -1,0 +1,130 @@
+"""Plan, set up, and the way back, with a real Milvus: what was there before is there again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from localcloud.cloud import CLUSTER, PROJECT, Cloud
+from localcloud.release import wait_plaintext
+from shared.adapters.plans import FirestorePlans
+from shared.domain.reasons import Reason
+from shared.domain.setup import Setup, Stage, Status
+from tests.e2e.stage_play import Play, eventually
+
+pytestmark = pytest.mark.e2e
+
+KINDS = {
+    "services": "/api/v1",
+    "configmaps": "/api/v1",
+    "secrets": "/api/v1",
+    "deployments": "/apis/apps/v1",
+    "ingresses": "/apis/networking.k8s.io/v1",
+    "backendconfigs": "/apis/cloud.google.com/v1",
+}
+# What the API server and the controllers keep themselves.
+SERVERS_OWN = {"resourceVersion", "managedFields", "generation"}
+
+
+@pytest.fixture(scope="module")
+def play(cloud: Cloud) -> Iterator[Play]:
+    play = Play(cloud, "returner")
+    play.install()
+    yield play
+
+
+def snapshot(play: Play) -> dict[str, Any]:
+    """Everything in the namespace that people write, without Helm's own records and drawn node ports."""
+    found = {}
+    with play.cluster() as kube:
+        for plural, root in KINDS.items():
+            for item in (kube.find(f"{root}/namespaces/default/{plural}") or {})["items"]:
+                if item.get("type") != "helm.sh/release.v1":
+                    found[f"{plural}/{item['metadata']['name']}"] = _kept(item)
+    return found
+
+
+def _kept(item: dict[str, Any]) -> dict[str, Any]:
+    metadata = {key: value for key, value in item["metadata"].items() if key not in SERVERS_OWN}
+    spec = dict(item.get("spec", {}))
+    for port in spec.get("ports", []):
+        port.pop("nodePort", None)
+    return {key: value for key, value in item.items() if key != "status"} | {
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+def planned(play: Play, **changes: Any) -> dict[str, Any]:
+    """The plan that a dry-run request gives."""
+    message_id = play.publish(dry_run=True, **changes)
+    plans, plan_id = FirestorePlans(PROJECT), f"{play.setup_id}.plan.{message_id}"
+
+    def look() -> dict[str, Any] | None:
+        record = plans.load(plan_id)
+        return json.loads(record.plan or "{}") if record and record.made_at else None
+
+    return eventually(look, 60, "a plan")
+
+
+def torn_down(play: Play, *, restore_l4: bool) -> Setup:
+    before = play.setup()
+    request = {"cluster": CLUSTER, "release": play.release, "restore_l4": restore_l4}
+    play.cloud.messaging.publish("l7-teardown-requested", json.dumps(request).encode())
+
+    def look() -> Setup | None:
+        setup = play.setup()
+        is_newer = setup is not None and before is not None and setup.token > before.token
+        return setup if setup and is_newer and setup.status is Status.TORN_DOWN else None
+
+    return eventually(look, 120, "torn down")
+
+
+def test_there_and_back_again(play: Play) -> None:
+    first = snapshot(play)
+    plan = planned(play)
+    assert not plan["is_empty"]
+    kinds = {impact["kind"] for impact in plan["impacts"]}
+    assert kinds == {"PlaintextClientsCut", "MilvusDown", "AddressReleased"}
+    assert play.writes() == []
+    assert snapshot(play) == first
+
+    play.publish()
+    play.wait(Status.VERIFIED)
+    assert planned(play)["is_empty"]
+
+    torn_down(play, restore_l4=True)
+    assert snapshot(play) == first
+    assert wait_plaintext(play.cloud, play.service).version
+    assert play.cloud.messaging.take("l7-setup-torn-down", 10)
+
+
+def test_second_tear_down_writes_nothing(play: Play) -> None:
+    writes = play.writes()
+    torn_down(play, restore_l4=True)
+    assert play.writes() == writes
+
+
+def test_failed_set_up_goes_back_by_itself_if_asked_to(play: Play) -> None:
+    first = snapshot(play)
+    play.publish(certificate={"type": "self-managed", "secret": "missing"}, on_failure="restore")
+    setup = play.wait(Status.TORN_DOWN, generation=4)
+    assert setup.teardown is not None
+    assert setup.teardown.cause is not None
+    assert (setup.teardown.cause.stage, setup.teardown.cause.reason) == (
+        Stage.PROVISION_CERTIFICATE,
+        Reason.SECRET_NOT_FOUND,
+    )
+    assert snapshot(play) == first
+    assert wait_plaintext(play.cloud, play.service).version
+
+
+def test_tear_down_of_what_there_is_not_is_rejected(play: Play) -> None:
+    request = {"cluster": CLUSTER, "release": "never-heard-of"}
+    play.cloud.messaging.publish("l7-teardown-requested", json.dumps(request).encode())
+    body = play.cloud.messaging.take("l7-request-rejected", 20)
+    assert body is not None
+    assert json.loads(body)["reason"] == "SetupNotFound"
