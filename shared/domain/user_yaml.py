@@ -194,7 +194,10 @@ def _walk(inside: Mapping, prefix: str, depth: int) -> Iterator[tuple[str, Leaf]
 def edited(text: str, edit: Callable[[Mapping], None]) -> str:
     """The text after `edit` has changed its mappings in place; comments, order and indentation stay."""
     yaml = _round_trip()
-    document, indent, dash = load_yaml_guess_indent(text, yaml=yaml)
+    try:
+        document, indent, dash = load_yaml_guess_indent(text, yaml=yaml)
+    except IndexError:  # ruamel.yaml stumbles over an empty item right below its key
+        document, indent, dash = yaml.load(text), None, None
     if document is None:
         # Nothing but comments, which ruamel.yaml would drop together with the empty document.
         document = CommentedMap()
@@ -220,13 +223,10 @@ def put(document: Mapping, changes: tuple[KeyChange, ...]) -> None:
     leaves = leaves_of(document)
     for change in changes:
         leaf = leaves.get(flattened(change.path))
-        if leaf is not None:
-            leaf.container[leaf.key] = change.after
-            continue
-        path, _, key = change.path.rpartition(".")
-        parent = _parent(document, path, create=True)
-        if parent is not None:
-            parent[key] = change.after
+        path, _, name = change.path.rpartition(".")
+        container, key = (leaf.container, leaf.key) if leaf else (_parent(document, path, create=True), name)
+        if container is not None:
+            container[key] = change.after
 
 
 def differ_only(before: Mapping, after: Mapping, changes: tuple[KeyChange, ...]) -> bool:

@@ -64,6 +64,17 @@ def test_a_key_that_somebody_changed_since_stays(value: str) -> None:
     assert restore(text, NOTHING) == user_yaml.Merged(text)
 
 
+def test_an_empty_item_right_below_its_key_is_no_hindrance() -> None:
+    text = "log:\n-\ncommon:\n  security:\n    tlsMode: 0\n"
+    merged = user_yaml.merge(text)
+    assert yaml.safe_load(merged.text)["log"] == [None]
+    assert yaml.safe_load(restore(merged.text, known(text)).text) == yaml.safe_load(text)
+
+
+def test_a_value_that_was_the_same_before_us_needs_no_change() -> None:
+    assert restore(OURS, {TLS_MODE: "1", HTTP_PORT: 8080}) == user_yaml.Merged(OURS)
+
+
 def test_keys_that_are_not_remembered_stay() -> None:
     assert restore(OURS, {}) == user_yaml.Merged(OURS)
     assert restore(OURS, {HTTP_PORT: None}).text == OURS.partition("proxy")[0]

@@ -1,0 +1,210 @@
+"""Drift checks through the production adapters, against an API server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.adapters.x509 import X509Certificates
+from shared.domain.chain import ORDER, Stage
+from shared.domain.drift import DriftReport, Verdict
+from shared.domain.errors import Transient
+from shared.domain.outcome import Done, Outcome
+from shared.domain.reasons import Reason
+from shared.domain.setup import Check, CheckState, Setup, StageRecord, StageState, Status
+from shared.domain.supervision import DriftPolicy, Supervision
+from shared.ports import Commit, Connections, Queue
+from shared.service.check_drift import CheckDrift
+from shared.service.planning import Planner, StageWork
+from tests.builders import TOPOLOGY
+from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
+from tests.contract.whole_chain import SERVICE, Chain
+from tests.fakes.engine import FakeEngine
+from tests.fakes.state import FakeClock
+
+APP_PROTOCOLS = "cloud.google.com/app-protocols"
+REPAIR = Supervision(policy=DriftPolicy.REPAIR)
+PASSED = (Check("milvus", CheckState.PASSED),)
+
+
+@dataclass
+class Unreachable:
+    """`Connections` to a cluster whose API does not answer."""
+
+    def objects(self, cluster: str) -> Any:
+        raise Transient(Reason.CLUSTER_UNAVAILABLE, "the Kubernetes API did not answer")
+
+    def releases(self, cluster: str, namespace: str) -> Any:
+        return self.objects(cluster)
+
+
+@dataclass
+class World:
+    """A verified setup, its cluster, and the drift check."""
+
+    chain: Chain
+    engine: FakeEngine = field(default_factory=lambda: FakeEngine(FakeClock(datetime.now(UTC))))
+    checks: tuple[Check, ...] = PASSED
+    connections: Any = None
+
+    def start(self, supervision: Supervision = Supervision()) -> World:  # noqa: B008
+        self.chain.install()
+        self.chain.run()
+        now = self.engine.clock.now()
+        done = {stage: StageRecord(StageState.DONE) for stage in ORDER}
+        setup = replace(self.chain.setup, stages=done, supervision=supervision, verified_at=now, check_at=now)
+        self.engine.setups.commit(Commit(setup, None))
+        return self
+
+    @property
+    def use_case(self) -> CheckDrift:
+        planner = Planner(self.connections or self.chain, self.chain.zones, X509Certificates())
+        return CheckDrift(
+            self.engine.outbox, self.engine.clock, TOPOLOGY, planner.rehearsal, self._verification
+        )
+
+    def _verification(self, connections: Connections) -> StageWork:
+        def work(setup: Setup, now: datetime) -> Outcome:
+            return Done(replace(setup.facts, checklist=self.checks))
+
+        return work
+
+    def check(self) -> DriftReport:
+        report = self.use_case.check(self.chain.setup.setup_id)
+        assert report is not None
+        return report
+
+    def edit(self, text: str = '{"milvus":"HTTP"}') -> None:
+        body = {"metadata": {"annotations": {APP_PROTOCOLS: text}}}
+        self.chain.space.patch(f"services/{SERVICE}", body, fieldManager="rival")
+
+    def repaired(self) -> None:
+        """What the functions do after a repair has begun: run the stages, until verified."""
+        setup = self.engine.only()
+        assert setup.status is not Status.VERIFIED
+        self.chain.run()
+        done = {stage: StageRecord(StageState.DONE) for stage in ORDER}
+        found = self.engine.setups.load(setup.setup_id)
+        assert found is not None
+        again = replace(setup, stages=done, check_at=self.engine.clock.now())
+        self.engine.setups.commit(Commit(again, found.version))
+
+
+@pytest.fixture
+def world(space: Space) -> World:
+    return World(Chain(space))
+
+
+def test_untouched_setup_is_healthy_and_nothing_is_written(world: World) -> None:
+    world.start()
+    versions = world.chain.versions()
+    report = world.check()
+    assert (report.verdict, report.findings, report.unseen) == (Verdict.HEALTHY, (), ())
+    assert world.chain.versions() == versions
+    assert world.engine.only().drift == report
+
+
+def test_foreign_edit_is_found_with_its_writer_and_announced_once(world: World) -> None:
+    world.start()
+    world.edit()
+    (finding,) = world.check().findings
+    assert finding.field == f"metadata.annotations[{APP_PROTOCOLS}]"
+    assert finding.by.startswith("rival (Update")
+    again = world.check()
+    assert again.findings[0].since == finding.since
+    assert world.engine.topics().count("l7-drift-found") == 1
+
+
+def test_cluster_that_does_not_answer_is_unknown_and_keeps_nothing_as_healthy(world: World) -> None:
+    world.start(REPAIR)
+    world.connections = Unreachable()
+    report = world.check()
+    assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
+    assert {each.reason for each in report.unseen} == {Reason.CLUSTER_UNAVAILABLE}
+    assert world.engine.only().status is Status.VERIFIED
+
+
+def test_release_that_is_not_listed_is_unknown_and_nothing_of_it_is_deleted(world: World) -> None:
+    world.start(REPAIR)
+    for secret in world.chain.space.get("secrets", labelSelector="owner=helm").body["items"]:
+        world.chain.space.delete("secrets", secret["metadata"]["name"])
+    before = world.chain.versions()
+    report = world.check()
+    assert report.verdict is Verdict.UNKNOWN
+    assert Reason.RELEASE_NOT_FOUND in {each.reason for each in report.unseen}
+    assert world.chain.versions() == before
+
+
+def test_ingress_of_somebody_else_is_reported_and_never_repaired(world: World) -> None:
+    world.start(REPAIR)
+    body = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "them"}}}
+    world.chain.space.patch(f"ingresses/{SERVICE}", body, group="networking.k8s.io/v1")
+    (finding,) = world.check().findings
+    assert (finding.reason, finding.is_repairable) == (Reason.OBJECT_NOT_OURS, False)
+    assert world.engine.only().status is Status.VERIFIED
+
+
+def test_repair_starts_at_the_first_stage_that_has_drifted(world: World) -> None:
+    world.start(REPAIR)
+    world.edit()
+    world.check()
+    setup = world.engine.only()
+    assert (setup.current, setup.run) == (Stage.CONFIGURE_HEALTH_CHECK, 2)
+    assert world.engine.events.published[-1].topic == TOPOLOGY.trigger(Stage.CONFIGURE_HEALTH_CHECK)
+
+
+def test_repair_undone_three_times_stops_and_names_the_rival(world: World) -> None:
+    world.start(REPAIR)
+    for _ in range(3):
+        world.edit()
+        world.check()
+        world.repaired()
+        world.engine.clock.advance(minutes=15)
+    world.edit()
+    (finding,) = world.check().findings
+    assert finding.reason is Reason.REPAIR_UNDONE
+    assert finding.by.startswith("rival")
+    assert world.engine.only().status is Status.VERIFIED
+
+
+def test_paused_setup_is_neither_checked_nor_asked_for(world: World) -> None:
+    world.start(Supervision(paused=True))
+    assert world.use_case.check(world.chain.setup.setup_id) is None
+    assert world.engine.only().drift is None
+
+
+def test_failed_item_of_the_checklist_is_a_finding_that_starts_nothing(world: World) -> None:
+    world.start(REPAIR)
+    world.checks = (Check("milvus", CheckState.FAILED, "reset", Reason.MILVUS_UNREACHABLE),)
+    report = world.check()
+    assert [(each.target, each.field) for each in report.findings] == [("checklist", "milvus")]
+    assert world.engine.only().status is Status.VERIFIED
+
+
+def test_tick_asks_once_for_each_due_setup_and_spreads_them(world: World) -> None:
+    world.start()
+    assert world.use_case.tick().count == 1
+    assert world.use_case.tick().count == 0
+    (event,) = world.engine.events.published
+    assert (event.topic, event.setup_id) == ("l7-drift-check-due", world.chain.setup.setup_id)
+    later = world.engine.only().check_at
+    assert later is not None
+    assert timedelta(minutes=13) < later - world.engine.clock.now() <= timedelta(minutes=15)
+    assert world.engine.setups.due(Queue.CHECK, later, 9)
+
+
+@pytest.mark.parametrize(("reissue", "renewed"), [(False, False), (True, True)])
+def test_certificate_about_to_end_is_replaced_only_if_allowed(
+    world: World, reissue: bool, renewed: bool
+) -> None:
+    world.start(replace(REPAIR, reissue_certificate=reissue))
+    known = world.engine.only().facts.certificate
+    assert known is not None
+    world.engine.clock.moment = known.not_after - timedelta(days=29)
+    report = world.check()
+    reasons = {each.reason for each in report.findings}
+    assert reasons == ({Reason.DRIFTED} if reissue else {Reason.CERTIFICATE_EXPIRING})
+    assert (world.engine.only().current is Stage.PROVISION_CERTIFICATE) is reissue
