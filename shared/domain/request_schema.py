@@ -30,6 +30,21 @@ LONGEST_MANAGED_DOMAIN = 63
 MANAGED_TOP_LABEL = re.compile(r"[a-z][a-z0-9-]*[a-z0-9]")
 
 
+ClusterName = Annotated[
+    str,
+    Meta(
+        description="projects/PROJECT/locations/LOCATION/clusters/CLUSTER",
+        extra_json_schema={"pattern": CLUSTER},
+    ),
+]
+ReleaseName = Annotated[
+    str, Meta(description="Name of the Helm release.", extra_json_schema={"pattern": RELEASE})
+]
+NamespaceName = Annotated[
+    str, Meta(description="Namespace of the release.", extra_json_schema={"pattern": LABEL})
+]
+
+
 class CertificateRequest(Struct, forbid_unknown_fields=True, frozen=True, rename={"type_": "type"}):
     """Which certificate the load balancer shall serve."""
 
@@ -114,22 +129,12 @@ class DriftRequest(Struct, forbid_unknown_fields=True, frozen=True):
 class Request(Struct, forbid_unknown_fields=True, frozen=True):
     """Put this Milvus release behind a Layer-7 load balancer."""
 
-    cluster: Annotated[
-        str,
-        Meta(
-            description="projects/PROJECT/locations/LOCATION/clusters/CLUSTER",
-            extra_json_schema={"pattern": CLUSTER},
-        ),
-    ]
-    release: Annotated[
-        str, Meta(description="Name of the Helm release.", extra_json_schema={"pattern": RELEASE})
-    ]
+    cluster: ClusterName
+    release: ReleaseName
     domain: Annotated[
         str, Meta(description="Domain name that clients will use.", extra_json_schema={"pattern": DOMAIN})
     ]
-    namespace: Annotated[
-        str, Meta(description="Namespace of the release.", extra_json_schema={"pattern": LABEL})
-    ] = "default"
+    namespace: NamespaceName = "default"
     certificate: CertificateRequest = CertificateRequest()
     backend_timeout_s: Annotated[
         int, Meta(ge=1, le=86400, description="Seconds that one call through the load balancer may take.")
@@ -151,19 +156,9 @@ class Request(Struct, forbid_unknown_fields=True, frozen=True):
 class TearDownRequest(Struct, forbid_unknown_fields=True, frozen=True):
     """Take the Layer-7 load balancer of this Milvus release away again."""
 
-    cluster: Annotated[
-        str,
-        Meta(
-            description="projects/PROJECT/locations/LOCATION/clusters/CLUSTER",
-            extra_json_schema={"pattern": CLUSTER},
-        ),
-    ]
-    release: Annotated[
-        str, Meta(description="Name of the Helm release.", extra_json_schema={"pattern": RELEASE})
-    ]
-    namespace: Annotated[
-        str, Meta(description="Namespace of the release.", extra_json_schema={"pattern": LABEL})
-    ] = "default"
+    cluster: ClusterName
+    release: ReleaseName
+    namespace: NamespaceName = "default"
     restore_l4: Annotated[
         bool, Meta(description="Also restore the release's Service type and plaintext, in one upgrade.")
     ] = False
