@@ -20,7 +20,7 @@ from infra.bundle import bundle, function_names
 from localcloud.cloud import PROJECT, Cloud
 from shared.domain.chain import Stage
 from shared.domain.setup import Status
-from tests import bench_repoll
+from tests import bench_drift, bench_repoll
 from tests.e2e.stage_play import Play
 
 FRESH_PROCESSES = 9
@@ -37,6 +37,9 @@ LOADED = {
     "provision_certificate": [*CLUSTER, "cryptography.x509"],
     "create_ingress": CLUSTER,
     "verify_endpoint": [*CLUSTER, "cryptography.x509", "dns.resolver", "pymilvus"],
+    "plan_setup": [*CLUSTER, "helm_python", "ruamel.yaml", "cryptography.x509"],
+    "check_drift": [*CLUSTER, "helm_python", "ruamel.yaml", "cryptography.x509", "dns.resolver", "pymilvus"],
+    "tear_down": [*CLUSTER, "helm_python", "ruamel.yaml", "pymilvus"],
 }
 FLOOR = ["functions_framework", "google.cloud.firestore"]
 
@@ -130,5 +133,6 @@ if __name__ == "__main__":
         os.environ["KUBECACHEDIR"] = cache  # Helm's, also in the demo's process
         show_cold_starts()
         bench_repoll.show()
+        bench_drift.show()
         show_warm_stages()
         show_demo()

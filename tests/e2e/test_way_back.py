@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,6 +86,13 @@ def torn_down(play: Play, *, restore_l4: bool) -> Setup:
     return eventually(look, 120, "torn down")
 
 
+def command_line(play: Play, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`milvus-l7` as an operator calls it."""
+    environment = {**os.environ, **play.cloud.environment}
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
 def test_there_and_back_again(play: Play) -> None:
     first = snapshot(play)
     plan = planned(play)
@@ -95,6 +105,11 @@ def test_there_and_back_again(play: Play) -> None:
     play.publish()
     play.wait(Status.VERIFIED)
     assert planned(play)["is_empty"]
+    for command in ("status", "plan", "check", "explain"):
+        shown = command_line(play, command, play.release)
+        assert (shown.returncode, shown.stderr) == (0, "")
+    pem = command_line(play, "certificate", play.release).stdout
+    assert pem.startswith("-----BEGIN CERTIFICATE-----")
 
     torn_down(play, restore_l4=True)
     assert snapshot(play) == first

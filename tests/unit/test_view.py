@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from localcloud import view
+from cli import view
 from shared.domain.chain import Stage
 from shared.domain.reasons import Reason
 from shared.domain.setup import Setup, StageRecord, StageState

@@ -1,0 +1,22 @@
+"""`milvus-l7 explain`: a setup in words."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import exit_codes, options, terminal
+from cli.backend import connect
+from cli.explanation import explanation
+from cli.lookup import find
+
+
+def explain(context: options.Context, setup: options.SetupName, project: options.Project = None) -> None:
+    """Say what a setup does or waits for, since when, why, and what to do."""
+    backend = connect(context, project)
+    found, now = find(backend, setup), backend.now()
+    first, *further = explanation(found, now)
+    console = terminal.out()
+    terminal.say(console, first, "bold")
+    for paragraph in further:
+        terminal.say(console, paragraph)
+    raise typer.Exit(exit_codes.of_setup(found, now))

@@ -1,0 +1,46 @@
+"""`milvus-l7`: the operator's command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import typer
+
+from cli import local
+from cli.certificate import certificate
+from cli.check import check
+from cli.exit_codes import ExitCode
+from cli.explain import explain
+from cli.plan import plan
+from cli.program import Program
+from cli.request import request
+from cli.retry import retry
+from cli.status import status
+from cli.teardown import teardown
+
+EPILOG = "Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode) + "."
+
+app = typer.Typer(
+    name="milvus-l7",
+    cls=Program,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # they would show local variables
+    epilog=EPILOG,
+    help="Put Milvus on GKE behind a Layer-7 load balancer, and keep it there.",
+)
+for command in (request, plan, status, explain, check, retry, teardown, certificate):
+    app.command()(command)
+app.add_typer(local.app, name="local")
+
+
+def main() -> None:
+    """Run the program; its exit status is one of `ExitCode`."""
+    # gRPC and google-auth would write about their own affairs between our lines.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    warnings.simplefilter("ignore")
+    try:
+        app(prog_name="milvus-l7")
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
