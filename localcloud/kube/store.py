@@ -50,8 +50,8 @@ class Store:
     def items(self, resource: Resource, namespace: str = "") -> list[Json]:
         """The objects of one kind, in one namespace or (with "") in all, ordered by namespace and name."""
         with self.lock:
-            rows = sorted(self._objects.get(_key(resource), {}).items())
-        return [obj for (place, _), obj in rows if not namespace or place == namespace]
+            rows = list(self._objects.get(_key(resource), {}).items())
+        return [obj for _, obj in sorted(row for row in rows if not namespace or row[0][0] == namespace)]
 
     def put(self, resource: Resource, obj: Json) -> Json:
         """Store `obj` under a new resourceVersion and return it."""
