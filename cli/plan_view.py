@@ -82,13 +82,14 @@ def _field(change: Mapping[str, Any]) -> Iterator[Text]:
 def _total(plan: Mapping[str, Any]) -> str:
     if plan["is_empty"]:
         return "Nothing to do: everything is as the request wants it."
+    fails = any(step["reason"] for step in plan["steps"])
     changes = [change for step in plan["steps"] for change in step["changes"]]
-    objects = len({change["target"] for change in changes})
-    stages = sum(1 for step in plan["steps"] if step["changes"])
-    fails = "; it would then fail" if any(step["reason"] for step in plan["steps"]) else ""
-    return (
-        f"{_many(len(changes), 'change')} to {_many(objects, 'object')} in {_many(stages, 'stage')}{fails}."
-    )
+    if not changes:
+        return "It would fail before it changes anything."
+    objects = _many(len({change["target"] for change in changes}), "object")
+    stages = _many(sum(1 for step in plan["steps"] if step["changes"]), "stage")
+    end = "; it would then fail" if fails else ""
+    return f"{_many(len(changes), 'change')} to {objects} in {stages}{end}."
 
 
 def _many(count: int, what: str) -> str:

@@ -59,12 +59,17 @@ class Drifter:
         return setup.drift.checked_at if setup and setup.drift else None
 
     def found(self, target: str, field: str) -> Finding:
-        report = self.check()
-        keys = {(each.target, each.field): each for each in report.findings}
-        assert (target, field) in keys, report
-        return keys[target, field]
+        """The finding, in the first report that has it: a check may have begun before the change."""
+
+        def look() -> Finding | None:
+            found = self.check().findings
+            return next((each for each in found if (each.target, each.field) == (target, field)), None)
+
+        return eventually(look, 60, f"{target} {field} is found")
 
     def allow(self, policy: str) -> None:
+        if self._setup().supervision.policy == policy:
+            return  # the same request again would run the whole chain
         self.play.publish(drift={"policy": policy})
         eventually(lambda: self._setup().supervision.policy == policy, 30, f"policy {policy}")
 

@@ -96,6 +96,7 @@ def test_setup_that_would_fail_is_told_with_meaning_and_remedy() -> None:
     assert answer.code == 3
     for said in (f"{FAULT.reason}: {FAULT.message}", FAULT.reason.meaning, FAULT.reason.remedy):
         assert said in answer.out
+    assert answer.out.endswith("It would fail before it changes anything.\n")
 
 
 def test_plan_that_cannot_be_made_is_told_with_meaning_and_remedy() -> None:
