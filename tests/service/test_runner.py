@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from shared.domain.chain import ORDER, Stage
+from shared.domain.chain import ORDER
 from shared.domain.errors import Permanent, StateUnavailable, Transient
 from shared.domain.event import Event
-from shared.domain.outcome import Failed, Waiting
+from shared.domain.outcome import Done, Failed, Waiting
 from shared.domain.reasons import Reason
-from shared.domain.setup import StageState
+from shared.domain.setup import CertificateFacts, Facts, StageState
 from shared.domain.transitions import Admission
 from tests.builders import request, trigger
 from tests.fakes.engine import FakeEngine, ScriptedWork
+from tests.fakes.state import START
 
 FIRST, SECOND = ORDER[0], ORDER[1]
 
@@ -35,10 +36,23 @@ def test_done_stage_is_announced_and_leaves_nothing_in_the_outbox(cloud: FakeEng
 
 
 def test_whole_chain_ends_verified(cloud: FakeEngine) -> None:
-    for stage in Stage:
+    for stage in ORDER:
         cloud.runner(stage).handle(cloud.events.published[-1])
     assert cloud.only().status == "verified"
     assert cloud.topics()[-1] == "l7-setup-verified"
+
+
+@pytest.mark.parametrize(("sha256", "told"), [("new", True), ("old", False)])
+def test_certificate_that_replaces_another_in_its_secret_is_announced(
+    cloud: FakeEngine, sha256: str, told: bool
+) -> None:
+    def with_certificate(sha256: str) -> Done:
+        return Done(Facts(certificate=CertificateFacts("x-tls", "pem", sha256, START)))
+
+    cloud.runner(FIRST, ScriptedWork([with_certificate("old")])).handle(accepted(cloud))
+    assert "l7-certificate-reissued" not in cloud.topics()
+    cloud.runner(SECOND, ScriptedWork([with_certificate(sha256)])).handle(cloud.events.published[-1])
+    assert ("l7-certificate-reissued" in cloud.topics()) is told
 
 
 def test_redelivered_event_does_not_run_the_stage_again(cloud: FakeEngine) -> None:
