@@ -18,7 +18,7 @@ from pathlib import Path
 
 from infra.bundle import bundle, function_names
 from localcloud.cloud import PROJECT, Cloud
-from shared.domain.chain import Stage
+from shared.domain.chain import ORDER
 from shared.domain.setup import Status
 from tests import bench_drift, bench_repoll
 from tests.e2e.stage_play import Play
@@ -98,12 +98,12 @@ def show_warm_stages() -> None:
         play.install()
         play.publish()
         play.wait(Status.VERIFIED)
-        sizes = {name: cloud.functions.log_path(name).stat().st_size for name in Stage}
+        sizes = {name: cloud.functions.log_path(name).stat().st_size for name in ORDER}
         for run in range(2, WARM_RUNS + 2):
             play.publish()
             play.wait(Status.VERIFIED, run=run)
         print(f"\n{'warm stage':24} {'work ms':>8} {'engine ms':>9} {'p95':>6}   of {WARM_RUNS} runs")
-        for name in Stage:
+        for name in ORDER:
             show_warm(name, cloud.functions.log_path(name), sizes[name])
 
 

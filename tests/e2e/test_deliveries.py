@@ -9,7 +9,7 @@ import pytest
 
 from localcloud.cloud import PROJECT, Cloud, Pacing
 from localcloud.pubsub import Delivery
-from shared.domain.chain import Stage
+from shared.domain.chain import ORDER
 from shared.domain.setup import Status
 from tests.e2e.stage_play import Play
 
@@ -35,7 +35,7 @@ def test_every_event_three_times_and_out_of_order_has_one_effect(cloud: Cloud) -
     play.wait(Status.VERIFIED)
     cloud.pubsub.wait_idle(30)
     seen = history(play)
-    assert [seen[stage, "done"] for stage in Stage] == [1] * len(Stage)
+    assert [seen[stage, "done"] for stage in ORDER] == [1] * len(ORDER)
     assert seen["accept_request", "created"] == 1
     writes = Counter(play.writes())
     assert writes["l7-prepare-tls create secrets/"] == 1  # one Helm revision
