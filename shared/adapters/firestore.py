@@ -108,10 +108,10 @@ class FirestoreSetups:
 
     def page(self, after: SetupId | None, limit: int) -> Sequence[Setup]:
         """At most `limit` setups in the order of their ids. Raises `StateUnavailable`."""
-        query = self._client.collection("setups").order_by("__name__").limit(limit)
-        if after is not None:
-            query = query.start_after({"__name__": self._setup(after)})
         with translated():
+            query = self._client.collection("setups").order_by("__name__").limit(limit)
+            if after is not None:
+                query = query.start_after({"__name__": self._setup(after)})
             found = list(query.stream(**self._limits))
         return [each.setup for each in _those_readable(_versioned, found)]
 

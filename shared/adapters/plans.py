@@ -11,6 +11,7 @@ import msgspec
 
 from shared.adapters.documents import plain
 from shared.adapters.firestore import TOTAL_S, TRY_S, translated
+from shared.domain.errors import StateUnavailable
 from shared.ports import PlanRecord
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ class FirestorePlans:
             snapshot = self._reference(plan_id).get(timeout=TRY_S)
         if not snapshot.exists:
             return None
-        return msgspec.convert(plain(snapshot.to_dict()), PlanRecord, builtin_types=(datetime,))
+        try:
+            return msgspec.convert(plain(snapshot.to_dict()), PlanRecord, builtin_types=(datetime,))
+        except msgspec.ValidationError as error:
+            raise StateUnavailable(f"plan record is not readable: {error!s:.200}") from error
 
     def store(self, record: PlanRecord) -> None:
         """Replace the record. Safe to repeat."""

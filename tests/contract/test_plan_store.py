@@ -10,6 +10,7 @@ import pytest
 
 from localcloud.firestore import FirestoreEmulator
 from shared.adapters.plans import FirestorePlans
+from shared.domain.errors import StateUnavailable
 from shared.domain.reasons import Reason
 from shared.domain.setup import SetupId
 from shared.ports import PlanRecord, Plans
@@ -49,3 +50,11 @@ def test_asking_again_does_not_undo_what_was_made(plans: Plans) -> None:
     found = plans.load(ASKED.plan_id)
     assert found is not None
     assert found.plan == "{}"
+
+
+def test_record_of_another_release_is_unavailable(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", host)
+    plans = FirestorePlans(f"test-{uuid4().hex[:12]}")
+    plans._reference(ASKED.plan_id).set({"plan_id": 7})
+    with pytest.raises(StateUnavailable, match="not readable"):
+        plans.load(ASKED.plan_id)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from typer.testing import CliRunner
@@ -16,6 +17,9 @@ from cli.main import app
 from shared.domain.setup import Setup, SetupId
 from shared.ports import Commit
 from tests.fakes.engine import FakeEngine
+from tests.fakes.state import START
+
+LONGEST_WAIT = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Operator:
 
     def sleep(self, seconds: float) -> None:
         self.engine.clock.advance(seconds=seconds)
+        assert self.engine.clock.now() - START < LONGEST_WAIT, "the command waits for ever"
         if self.later:
             with redirect_stdout(io.StringIO()):  # the log of the functions
                 self.later.pop(0)()

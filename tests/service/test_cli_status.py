@@ -91,24 +91,11 @@ def test_exit_code_tells_the_state(command: str, setup: Setup, code: int) -> Non
 def test_all_setups_are_one_row_each() -> None:
     operator = Operator()
     paused = Supervision(paused=True)
-    others = [
-        replace(new_setup(release=f"r{n:03}"), setup_id=new_setup(release=f"r{n:03}").setup_id)
-        for n in range(250)
-    ]
+    others = [new_setup(release=f"r{n:03}") for n in range(250)]
     operator.has(WAITING, *others, replace(new_setup(release="z"), supervision=paused))
     answer = operator.run("status")
     header, *rows = answer.out.splitlines()
-    assert header.split() == [
-        "setup",
-        "status",
-        "stage",
-        "reason",
-        "next",
-        "look",
-        "drift",
-        "domain",
-        "address",
-    ]
+    assert " ".join(header.split()) == "setup status stage reason next look drift domain address"
     assert len(rows) == 252
     (row,) = [row for row in rows if SETUP.setup_id in row]
     for said in ("waiting", "configure_health_check", "AddressPending", "in 50 s", "my-release.milvus.io"):

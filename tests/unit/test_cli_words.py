@@ -57,6 +57,12 @@ def test_bar_of_a_wait_tells_how_much_of_its_patience_is_used_up(
     assert view.progress(record, START) == progress
 
 
+def test_stage_that_runs_has_no_next_look() -> None:
+    record = StageRecord(StageState.RUNNING, Reason.ADDRESS_PENDING)
+    setup = replace(new_setup(), wake_at=START + timedelta(seconds=9))
+    assert view.next_look(setup, record, START) == ""
+
+
 def test_demo_is_started_with_its_own_options() -> None:
     arguments = local.demo_arguments(local.CertificateKind.GOOGLE_MANAGED, keep=True, real_time=False)
     assert arguments == ["localcloud.demo", "--certificate", "google-managed", "--keep"]
