@@ -71,14 +71,16 @@ def writer(live: Manifest, field: str, ours: str = OURS) -> Writer | None:
     """Who last wrote the field (notation of `shared.domain.difference`); None if the object does not tell.
 
     Of several owners the newest that is not `ours` counts. A removed field has none, as a removal leaves no
-    trace: then the newest write of anybody but `ours` is the likeliest. Writes of subresources do not count.
+    trace: then the newest write of anybody else since `ours` is the likeliest, and if there is none nobody is
+    named. Writes of subresources do not count.
     """
     path, entries = _path(field), _entries(live)
     owners = [(depth, entry) for entry in entries if (depth := _depth(entry.fields, path, live))]
     if owners:
         # First of all, who owns the very key rather than the map around it.
         return max(owners, key=lambda o: (o[0], o[1].writer.manager != ours, _moment(o[1])))[1].writer
-    others = [entry for entry in entries if entry.writer.manager != ours]
+    since = max((_moment(entry) for entry in entries if entry.writer.manager == ours), default=_LONG_AGO)
+    others = [e for e in entries if e.writer.manager != ours and _moment(e) >= since]
     return max(others, key=_moment).writer if others else None
 
 

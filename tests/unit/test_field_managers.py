@@ -220,9 +220,10 @@ def test_the_owner_of_a_key_comes_before_that_of_the_map_around_it() -> None:
     assert name_of(writer(live(*rows), f"metadata.annotations[{NEG}]")) == "key"
 
 
-def test_a_removed_field_is_laid_to_the_newest_other_writer() -> None:
-    rows = entry(OURS, None, 9), entry("old", {"f:x": {}}, 1), entry("new", {"f:x": {}}, 2)
-    assert name_of(writer(live(*rows), "spec.gone")) == "new"
+def test_a_removed_field_is_laid_to_the_newest_other_writer_since_ours() -> None:
+    others = entry("old", {"f:x": {}}, 1), entry("new", {"f:x": {}}, 2)
+    assert name_of(writer(live(entry(OURS, None, 0), *others), "spec.gone")) == "new"
+    assert writer(live(entry(OURS, None, 9), *others), "spec.gone") is None
     assert writer(live(entry()), "spec.gone") is None
 
 
