@@ -54,9 +54,4 @@ def is_chain_event(body: bytes | None) -> bool:
 
 def chain_event(data: object, topic: str) -> Event:
     """The chain event inside a CloudEvent's data; `MalformedEvent` if there is none."""
-    message = data.get("message") if isinstance(data, Mapping) else None
-    body = message_body(message) if isinstance(message, Mapping) else None
-    try:
-        return from_payload(topic, json.loads(body or b"null"))
-    except ValueError:
-        raise MalformedEvent("the event body is not JSON") from None
+    return from_payload(topic, json_object(data))
