@@ -30,15 +30,15 @@ check: $(INSTALLED) ## format, lint, types, layers, secrets
 	@$(VENV)/bin/ruff format --check --quiet .
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/lint-imports --no-logo 2>&1 | tail -n 4
+	@PYTHONPATH=shared $(VENV)/bin/lint-imports --no-logo 2>&1 | tail -n 4
 
 bench: $(INSTALLED) ## cold start, memory and warm time of each function
 	@$(PY) -m tests.bench
 
 docs: $(INSTALLED) ## write docs/*.schema.json and docs/reasons.md from the code
-	@$(PY) -c 'import json; from shared.domain.request import json_schema; print(json.dumps(json_schema(), indent=2))' > docs/request.schema.json
-	@$(PY) -c 'import json; from shared.domain.request import TearDownRequest, json_schema; print(json.dumps(json_schema(TearDownRequest), indent=2))' > docs/teardown.schema.json
-	@$(PY) -m shared.domain.reason_table > docs/reasons.md
+	@$(PY) -c 'import json; from milvus_l7.domain.request.request import json_schema; print(json.dumps(json_schema(), indent=2))' > docs/request.schema.json
+	@$(PY) -c 'import json; from milvus_l7.domain.request.request import TearDownRequest, json_schema; print(json.dumps(json_schema(TearDownRequest), indent=2))' > docs/teardown.schema.json
+	@$(PY) -m milvus_l7.domain.reasons.table > docs/reasons.md
 
 bundles: $(INSTALLED) ## package the functions for deployment into dist/
 	@$(PY) -m infra.bundle dist

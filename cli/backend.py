@@ -10,10 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milvus_l7.domain.setup.chain import Stage, Topology, topology
+from milvus_l7.domain.setup.event import ACCEPTED, CHECKED
+from milvus_l7.ports import Plans, Setups
+
 from cli.complaint import wrong_input
-from shared.domain.chain import Stage, Topology, topology
-from shared.domain.event import ACCEPTED, CHECKED
-from shared.ports import Plans, Setups
 
 if TYPE_CHECKING:
     import typer
@@ -49,9 +50,10 @@ def connect(context: typer.Context, project: str | None) -> Backend:
         return context.obj
     if not project:
         raise wrong_input("Which project? Set GOOGLE_CLOUD_PROJECT, or give --project.")
+    from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
+    from milvus_l7.adapters.setup.firestore import FirestoreSetups
+
     from cli.publishing import Publisher
-    from shared.adapters.firestore import FirestoreSetups
-    from shared.adapters.plans import FirestorePlans
 
     context.meta[PROJECT] = project
     publish = Publisher(project).publish

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Verdict
+from milvus_l7.domain.setup.supervision import DriftPolicy
+from milvus_l7.domain.verification.checklist import excerpt
+
 from cli import freshness
 from cli.drift_view import differs, named, unseen_words
 from cli.durations import ago, clock, until
-from shared.domain.checklist import excerpt
-from shared.domain.drift import DriftReport, Finding, Verdict
-from shared.domain.setup import Setup
-from shared.domain.supervision import DriftPolicy
 
 VERDICTS = {
     Verdict.HEALTHY: "everything is as it should be",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unseen, Verdict
+from milvus_l7.domain.verification.checklist import excerpt
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from cli import freshness
 from cli.durations import ago, clock
-from shared.domain.checklist import excerpt
-from shared.domain.drift import DriftReport, Finding, Unseen, Verdict
-from shared.domain.setup import Setup, Status
 
 VERDICTS = {Verdict.HEALTHY: "green", Verdict.DRIFTED: "red", Verdict.UNKNOWN: "yellow"}
 LONGEST_VALUE = 300

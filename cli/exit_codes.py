@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import IntEnum
 
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.drift_report import Verdict
+
 from cli import freshness
-from shared.domain.drift import Verdict
-from shared.domain.setup import Setup, Status
 
 
 class ExitCode(IntEnum):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import Cause, CheckState, Setup, StageRecord, StageState, Status
+from milvus_l7.domain.setup.transitions import is_paused
+from milvus_l7.domain.verification.checklist import excerpt
+
 from cli import drift_explanation
 from cli.durations import ago, clock, until
-from shared.domain.chain import Stage
-from shared.domain.checklist import excerpt
-from shared.domain.reasons import Reason
-from shared.domain.setup import Cause, CheckState, Setup, StageRecord, StageState, Status
-from shared.domain.transitions import is_paused
 
 LONGEST_MESSAGE = 600
 

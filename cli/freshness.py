@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shared.domain.setup import Setup
+from milvus_l7.domain.setup.document import Setup
 
 
 def looked_at(setup: Setup) -> datetime | None:

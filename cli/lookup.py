@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import typer
+from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.verification.checklist import excerpt
 
 from cli.backend import Backend, connect
 from cli.complaint import wrong_input
-from shared.domain.checklist import excerpt
-from shared.domain.setup import Setup, SetupId
 
 PAGE = 200
 PARTS = 5  # of an id: project, location, cluster, namespace, release

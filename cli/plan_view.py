@@ -1,4 +1,4 @@
-"""A plan (`shared.domain.chain_plan`) on the terminal: what it costs, then its changes by object."""
+"""A plan (`domain.planning.chain_plan`) on the terminal: what it costs, then its changes by object."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
+from milvus_l7.domain.planning.chain_plan import AT_ONCE
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.verification.checklist import excerpt
 from rich.text import Text
 
 from cli import value_diff
-from shared.domain.chain_plan import AT_ONCE
-from shared.domain.checklist import excerpt
-from shared.domain.reasons import Reason
 
 SIGNS = {"-": "red", "+": "green", "@": "dim", " ": "dim"}
 

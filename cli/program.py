@@ -15,16 +15,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
+from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7.domain.verification.checklist import excerpt
 from typer.core import TyperGroup
 
 from cli.backend import PROJECT
 from cli.complaint import Complaint
 from cli.exit_codes import ExitCode
-from shared.domain.checklist import excerpt
-from shared.domain.errors import StateUnavailable
 
 CLICK_USAGE_ERROR = 2
-FIRESTORE = "Firestore"  # begins what `shared.adapters.firestore` says when that does not answer
+FIRESTORE = "Firestore"  # begins what `adapters.setup.firestore` says when that does not answer
 
 
 class Program(TyperGroup):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.transitions import is_paused
 from rich.console import RenderableType
 
 from cli import exit_codes, terminal
@@ -15,8 +17,6 @@ from cli.complaint import Complaint
 from cli.exit_codes import ExitCode
 from cli.setup_view import setup_view
 from cli.watching import Time, answer, follow
-from shared.domain.setup import Setup, SetupId
-from shared.domain.transitions import is_paused
 
 
 @dataclass(frozen=True, slots=True)

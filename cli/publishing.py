@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from milvus_l7.domain.verification.checklist import excerpt
+
 from cli.complaint import Complaint
-from shared.domain.checklist import excerpt
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from milvus_l7.domain.request.rejection import Problem
+from milvus_l7.domain.request.request import MAX_BODY_BYTES, Refused, Wish, parse
+from milvus_l7.domain.verification.checklist import excerpt
 
 from cli.complaint import Complaint, wrong_input
-from shared.domain.checklist import excerpt
-from shared.domain.rejection import Problem
-from shared.domain.request import MAX_BODY_BYTES, Refused, Wish, parse
 
 STDIN = "-"
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import typer
+from milvus_l7.domain.setup.document import Setup
 from rich.live import Live
 from rich.text import Text
 
@@ -19,7 +20,6 @@ from cli.publication import watched
 from cli.setup_view import setup_view
 from cli.setups_table import setups_table
 from cli.watching import has_ended
-from shared.domain.setup import Setup
 
 INTERVAL_S = 2.0
 
@@ -91,6 +91,6 @@ def _ended(backend: Backend, setup: Setup) -> Setup:
 
 def _document(setup: Setup) -> dict[str, object]:
     """As it is stored."""
-    from shared.adapters.documents import to_document
+    from milvus_l7.adapters.setup.documents import to_document
 
     return to_document(setup)

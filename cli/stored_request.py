@@ -1,12 +1,12 @@
-"""The request that a stored setup stands for; the inverse of `shared.domain.request.parse`."""
+"""The request that a stored setup stands for; the inverse of `domain.request.request.parse`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from shared.domain.setup import CertificateSpec, Desired, Setup
-from shared.domain.supervision import Supervision
+from milvus_l7.domain.setup.document import CertificateSpec, Desired, Setup
+from milvus_l7.domain.setup.supervision import Supervision
 
 
 def body(setup: Setup) -> dict[str, Any]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import Check, CheckState, Setup, StageRecord, StageState
+from milvus_l7.domain.verification.checklist import excerpt
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from cli.durations import duration
-from shared.domain.chain import Stage
-from shared.domain.checklist import excerpt
-from shared.domain.setup import Check, CheckState, Setup, StageRecord, StageState
 
 BAR_WIDTH = 12
 LONGEST_MESSAGE = 600

@@ -1,6 +1,6 @@
-"""Package the functions: one folder each, with `main.py` at its root and `shared/` beside it.
+"""Package the functions: one folder each, with `main.py` at its root and the package `milvus_l7` beside it.
 
-    python -m infra.bundle dist            # dist/prepare_tls/main.py, dist/prepare_tls/shared/, ...
+    python -m infra.bundle dist            # dist/prepare_tls/main.py, dist/prepare_tls/milvus_l7/, ...
 
 The folder is what is deployed, and what the embedded cloud runs.
 """
@@ -35,7 +35,7 @@ def bundle(name: str, target: Path) -> Path:
     folder = target / name
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "functions" / name, folder, ignore=LEFT_OUT)
-    shutil.copytree(ROOT / "shared", folder / "shared", ignore=LEFT_OUT)
+    shutil.copytree(ROOT / "shared" / "milvus_l7", folder / "milvus_l7", ignore=LEFT_OUT)
     (folder / "infra").mkdir()
     # As JSON, which a cold start reads without a YAML parser.
     (folder / "infra" / "topology.json").write_text(json.dumps(topology()), encoding="utf-8")

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from milvus_l7.adapters.setup.firestore import FirestoreSetups
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import CertificateType, Setup, SetupId
 from rich.console import Console
 
 from localcloud.cloud import CLUSTER, PROJECT, Cloud, Pacing
@@ -21,10 +25,6 @@ from localcloud.controllers import Delays
 from localcloud.release import install, wait_plaintext
 from localcloud.report import report
 from localcloud.view import follow
-from shared.adapters.firestore import FirestoreSetups
-from shared.domain.chain import Stage
-from shared.domain.reasons import Reason
-from shared.domain.setup import CertificateType, Setup, SetupId
 
 RELEASE = "my-release"
 DOMAIN = "my-release.milvus.io"

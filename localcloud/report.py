@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 
+from milvus_l7.domain.setup.document import CertificateFacts, Setup, Status
 from rich.console import Console
 
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import Cloud
 from localcloud.view import checklist_table
-from shared.domain.setup import CertificateFacts, Setup, Status
 
 # Prints what default verification made of the certificate that is served.
 PLAIN_CLIENT = """

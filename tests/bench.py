@@ -16,10 +16,11 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from milvus_l7.domain.setup.chain import ORDER
+from milvus_l7.domain.setup.document import Status
+
 from infra.bundle import bundle, function_names
 from localcloud.cloud import PROJECT, Cloud
-from shared.domain.chain import ORDER
-from shared.domain.setup import Status
 from tests import bench_drift, bench_repoll
 from tests.e2e.stage_play import Play
 
@@ -28,7 +29,12 @@ WARM_RUNS = 30
 
 # What handling an event loads beyond `import main`: adapters import their client library on first use.
 STATE = ["google.cloud.firestore", "google.pubsub_v1"]
-CLUSTER = [*STATE, "google.auth", "google.cloud.container_v1", "shared.adapters.kube:rest_client"]
+CLUSTER = [
+    *STATE,
+    "google.auth",
+    "google.cloud.container_v1",
+    "milvus_l7.adapters.kubernetes.objects:rest_client",
+]
 LOADED = {
     "accept_request": STATE,
     "repoll": STATE,

@@ -30,28 +30,28 @@ from pathlib import Path
 from typing import Any
 
 from google.pubsub_v1 import PublisherClient
+from milvus_l7.adapters.certificates.x509 import X509Certificates
+from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
+from milvus_l7.adapters.release.helm import HelmReleases
+from milvus_l7.adapters.setup import documents
+from milvus_l7.adapters.setup.firestore import FirestoreSetups
+from milvus_l7.adapters.setup.pubsub import PubSubEvents
+from milvus_l7.application.drift.check_drift import CheckDrift
+from milvus_l7.application.engine.outbox import Outbox
+from milvus_l7.application.planning.planner import Planner, StageWork
+from milvus_l7.application.stages.verify_endpoint import VerifyEndpoint
+from milvus_l7.bootstrap import SystemClock
+from milvus_l7.domain.frontend import backend_health
+from milvus_l7.domain.setup import event as events
+from milvus_l7.domain.setup.chain import ORDER
+from milvus_l7.domain.setup.document import Setup, SetupId, StageRecord, StageState
+from milvus_l7.domain.setup.drift_report import Verdict
+from milvus_l7.ports import ClusterAccess, Connections, ObjectRef, Resolved
 
 from localcloud.firestore import FirestoreEmulator
 from localcloud.kube import KubeApi
 from localcloud.kube.resources import RESOURCES, Resource
 from localcloud.pubsub import PubSubEmulator
-from shared.adapters import documents
-from shared.adapters.firestore import FirestoreSetups
-from shared.adapters.helm import HelmReleases
-from shared.adapters.kube import KubernetesObjects
-from shared.adapters.pubsub import PubSubEvents
-from shared.adapters.x509 import X509Certificates
-from shared.bootstrap import SystemClock
-from shared.domain import backend_state
-from shared.domain import event as events
-from shared.domain.chain import ORDER
-from shared.domain.drift import Verdict
-from shared.domain.setup import Setup, SetupId, StageRecord, StageState
-from shared.ports import ClusterAccess, Connections, ObjectRef, Resolved
-from shared.service.check_drift import CheckDrift
-from shared.service.planning import Planner, StageWork
-from shared.service.publishing import Outbox
-from shared.service.stages.verify_endpoint import VerifyEndpoint
 from tests.builders import TOPOLOGY, new_setup
 from tests.contract.kube_server import USERS, Json, Server, Space
 from tests.contract.whole_chain import ADDRESS, SERVICE, Chain
@@ -144,8 +144,10 @@ def first_setup(world: World) -> Setup:
     service = chain.setup.facts.service
     assert service is not None
     groups = {"network_endpoint_groups": {str(service.port): NEG}, "zones": ["us-central1-a"]}
-    annotate(chain, "services", "v1", {backend_state.NEG_STATUS: groups})
-    annotate(chain, "ingresses", "networking.k8s.io/v1", {backend_state.REPORT: {NEG: backend_state.HEALTHY}})
+    annotate(chain, "services", "v1", {backend_health.NEG_STATUS: groups})
+    annotate(
+        chain, "ingresses", "networking.k8s.io/v1", {backend_health.REPORT: {NEG: backend_health.HEALTHY}}
+    )
     done = {stage: StageRecord(StageState.DONE) for stage in ORDER}
     return replace(chain.setup, stages=done, verified_at=datetime.now(UTC))
 

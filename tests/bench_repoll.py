@@ -16,17 +16,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from google.pubsub_v1 import PublisherClient
+from milvus_l7.adapters.setup import documents
+from milvus_l7.adapters.setup.firestore import FirestoreSetups
+from milvus_l7.adapters.setup.pubsub import PubSubEvents
+from milvus_l7.application.engine.outbox import Outbox
+from milvus_l7.application.engine.repoll import Repoll
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.ports import Queue
 
 from localcloud.firestore import FirestoreEmulator
 from localcloud.pubsub import PubSubEmulator
-from shared.adapters import documents
-from shared.adapters.firestore import FirestoreSetups
-from shared.adapters.pubsub import PubSubEvents
-from shared.domain.chain import Stage
-from shared.domain.setup import Setup
-from shared.ports import Queue
-from shared.service.publishing import Outbox
-from shared.service.repoll import Repoll
 from tests.builders import TOPOLOGY, new_setup
 from tests.fakes.state import FakeClock
 

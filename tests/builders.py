@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from milvus_l7.domain.request import registration
+from milvus_l7.domain.request.request import Wish
+from milvus_l7.domain.setup.chain import Stage, Topology, topology
+from milvus_l7.domain.setup.document import Desired, Setup
+from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.supervision import Supervision
 
-from shared.domain import registration
-from shared.domain.chain import Stage, Topology, topology
-from shared.domain.event import Event
-from shared.domain.request import Wish
-from shared.domain.setup import Desired, Setup
-from shared.domain.supervision import Supervision
 from tests.fakes.state import START
 
 CLUSTER = "projects/milvus-testing-nonprod/locations/us-central1-a/clusters/milvus"
@@ -44,6 +44,6 @@ def new_setup(**changes: Any) -> Setup:
 
 def trigger(setup: Setup, stage: Stage, mark: str = "test") -> Event:
     """An event that asks for `stage` of the setup's present generation."""
-    from shared.domain.event import wake_up
+    from milvus_l7.domain.setup.event import wake_up
 
     return wake_up(setup, stage, TOPOLOGY, mark)

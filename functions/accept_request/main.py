@@ -2,8 +2,7 @@
 
 import flask
 import functions_framework
-
-from shared import entrypoint
+from milvus_l7 import entrypoint
 
 
 @functions_framework.http

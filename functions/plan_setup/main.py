@@ -2,8 +2,7 @@
 
 import functions_framework
 from cloudevents.http import CloudEvent
-
-from shared import entrypoint
+from milvus_l7 import entrypoint
 
 
 @functions_framework.cloud_event

@@ -2,9 +2,8 @@
 
 import functions_framework
 from cloudevents.http import CloudEvent
-
-from shared import entrypoint
-from shared.domain.chain import Stage
+from milvus_l7 import entrypoint
+from milvus_l7.domain.setup.chain import Stage
 
 
 @functions_framework.cloud_event

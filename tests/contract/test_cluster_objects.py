@@ -13,15 +13,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
+from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.kubernetes.difference import difference
+from milvus_l7.domain.kubernetes.manifests import Attachments
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.ports import ClusterAccess, KubeObjects, ObjectRef
 
-from shared.adapters.kube import KubernetesObjects
-from shared.domain import manifests
-from shared.domain.difference import difference
-from shared.domain.errors import Permanent, Transient
-from shared.domain.manifests import Attachments
-from shared.domain.reasons import Reason
-from shared.domain.setup import ServiceFacts
-from shared.ports import ClusterAccess, KubeObjects, ObjectRef
 from tests.builders import desired
 from tests.contract import kube_server
 from tests.contract.kube_server import Server

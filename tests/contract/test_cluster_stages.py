@@ -12,16 +12,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from milvus_l7.adapters.certificates.x509 import X509Certificates
+from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
+from milvus_l7.application.frontend import retirement
+from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
+from milvus_l7.application.stages.create_ingress import CreateIngress
+from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
+from milvus_l7.domain.setup.document import CertificateSpec, CertificateType, Facts, ServiceFacts, Setup
+from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
+from milvus_l7.ports import ClusterAccess
 
-from shared.adapters.kube import KubernetesObjects
-from shared.adapters.x509 import X509Certificates
-from shared.domain.outcome import Done, Outcome, Waiting
-from shared.domain.setup import CertificateSpec, CertificateType, Facts, ServiceFacts, Setup
-from shared.ports import ClusterAccess
-from shared.service import retiring
-from shared.service.stages.configure_health_check import ConfigureHealthCheck
-from shared.service.stages.create_ingress import CreateIngress
-from shared.service.stages.provision_certificate import ProvisionCertificate
 from tests.builders import new_setup
 from tests.contract import kube_server
 from tests.contract.kube_server import Server, Space
@@ -189,8 +189,8 @@ def test_another_domain_gets_a_second_secret_and_the_way_back_the_first(cluster:
         names = [entry["secretName"] for entry in ingress(cluster)["spec"]["tls"]]
         assert names == [f"{NAME}-tls{number}", f"{NAME}-tls{before}"]
         setup = replace(setup, facts=done.facts or setup.facts)
-        assert retiring.retire(cluster.kube, setup)
-        assert retiring.retire(cluster.kube, setup) == ()
+        assert retirement.retire(cluster.kube, setup)
+        assert retirement.retire(cluster.kube, setup) == ()
         assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls{number}"}]
         assert [rule["host"] for rule in ingress(cluster)["spec"]["rules"]] == [domain]
     assert issued(cluster) == first != issued(cluster, "-2")
@@ -205,8 +205,8 @@ def test_a_switch_and_back_attaches_before_it_detaches(cluster: Cluster) -> None
     assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
     assert ingress(cluster)["metadata"]["annotations"][MANAGED] == f"{NAME}-tls"
     setup = google_managed(cluster, to_google)
-    assert retiring.retire(cluster.kube, setup)
-    assert retiring.retire(cluster.kube, setup) == ()
+    assert retirement.retire(cluster.kube, setup)
+    assert retirement.retire(cluster.kube, setup) == ()
     assert "tls" not in ingress(cluster)["spec"]
     assert issued(cluster) == first
 
@@ -217,8 +217,8 @@ def test_a_switch_and_back_attaches_before_it_detaches(cluster: Cluster) -> None
     }
     cluster.space.patch(f"ingresses/{NAME}", {"metadata": {"annotations": shown}}, group=INGRESSES)
     setup = replace(cluster.ready_setup(), facts=back.facts or setup.facts)
-    assert retiring.retire(cluster.kube, setup, verified=False)
-    assert retiring.retire(cluster.kube, setup, verified=False) == ()
+    assert retirement.retire(cluster.kube, setup, verified=False)
+    assert retirement.retire(cluster.kube, setup, verified=False) == ()
     assert issued(cluster) == first
     assert MANAGED not in ingress(cluster)["metadata"]["annotations"]
     assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]

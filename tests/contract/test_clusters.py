@@ -13,15 +13,15 @@ from pathlib import Path
 import grpc
 import pytest
 from google.cloud.container_v1 import types
+from milvus_l7.adapters.kubernetes import gke
+from milvus_l7.adapters.kubernetes.gke import GkeClusters
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.ports import ClusterAccess
 
 from localcloud.gke_api import ClusterFacts, GkeApiEmulator
 from localcloud.grpc_server import GrpcServer, Refused, Rpc
 from localcloud.metadata import MetadataServer
-from shared.adapters import gke
-from shared.adapters.gke import GkeClusters
-from shared.domain.errors import Permanent, Transient
-from shared.domain.reasons import Reason
-from shared.ports import ClusterAccess
 from tests.builders import CLUSTER
 
 CA = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
@@ -132,8 +132,8 @@ def test_missing_permission_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_api_that_does_not_answer_is_looked_at_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.adapters.gke.TRY_S", 0.2)
-    monkeypatch.setattr("shared.adapters.gke.TOTAL_S", 0.4)
+    monkeypatch.setattr("milvus_l7.adapters.kubernetes.gke.TRY_S", 0.2)
+    monkeypatch.setattr("milvus_l7.adapters.kubernetes.gke.TOTAL_S", 0.4)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv(gke.EMULATOR_HOST, f"127.0.0.1:{closed.getsockname()[1]}")
@@ -144,8 +144,8 @@ def test_api_that_does_not_answer_is_looked_at_later(monkeypatch: pytest.MonkeyP
 
 # google-auth reads its environment when it is imported, hence a process of its own.
 TWO_TOKENS = """
-from shared.adapters.credentials import TokenSource
-from shared.domain.errors import Transient
+from milvus_l7.adapters.kubernetes.credentials import TokenSource
+from milvus_l7.domain.reasons.errors import Transient
 token = TokenSource()
 try:
     print(token(), token())

@@ -7,18 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from milvus_l7.adapters.certificates.x509 import X509Certificates
+from milvus_l7.application.drift.check_drift import CheckDrift
+from milvus_l7.application.planning.planner import Planner, StageWork
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.domain.setup.chain import ORDER, Stage
+from milvus_l7.domain.setup.document import Check, CheckState, Setup, StageRecord, StageState, Status
+from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
+from milvus_l7.domain.setup.outcome import Done, Outcome
+from milvus_l7.domain.setup.supervision import DriftPolicy, Supervision
+from milvus_l7.ports import Commit, Connections, Queue
 
-from shared.adapters.x509 import X509Certificates
-from shared.domain.chain import ORDER, Stage
-from shared.domain.drift import DriftReport, Verdict
-from shared.domain.errors import Transient
-from shared.domain.outcome import Done, Outcome
-from shared.domain.reasons import Reason
-from shared.domain.setup import Check, CheckState, Setup, StageRecord, StageState, Status
-from shared.domain.supervision import DriftPolicy, Supervision
-from shared.ports import Commit, Connections, Queue
-from shared.service.check_drift import CheckDrift
-from shared.service.planning import Planner, StageWork
 from tests.builders import TOPOLOGY
 from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 from tests.contract.whole_chain import SERVICE, Chain

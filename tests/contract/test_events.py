@@ -12,14 +12,14 @@ from uuid import uuid4
 
 import pytest
 from google.pubsub_v1 import PublisherClient, SubscriberClient
+from milvus_l7.adapters.setup.pubsub import PubSubEvents
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7.domain.request.rejection import Problem, Rejection
+from milvus_l7.domain.setup import event as events
+from milvus_l7.ports import Events
 
 from localcloud.pubsub import PubSubEmulator
-from shared.adapters.pubsub import PubSubEvents
-from shared.domain import event as events
-from shared.domain.errors import StateUnavailable
-from shared.domain.reasons import Reason
-from shared.domain.rejection import Problem, Rejection
-from shared.ports import Events
 from tests.builders import TOPOLOGY, new_setup
 from tests.fakes.state import FakeEvents
 
@@ -131,7 +131,7 @@ def test_a_bus_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPat
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{closed.getsockname()[1]}")
-        monkeypatch.setattr("shared.adapters.pubsub.TRY_S", 0.2)
-        monkeypatch.setattr("shared.adapters.pubsub.TOTAL_S", 0.4)
+        monkeypatch.setattr("milvus_l7.adapters.setup.pubsub.TRY_S", 0.2)
+        monkeypatch.setattr("milvus_l7.adapters.setup.pubsub.TOTAL_S", 0.4)
         with pytest.raises(StateUnavailable):
             PubSubEvents("nowhere", "rejected").publish(EVENT)

@@ -14,19 +14,20 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
+from milvus_l7.application.kubernetes import apply
+from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.domain.certificates.key_pair import KeyPair
+from milvus_l7.domain.frontend import service_annotations
+from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.kubernetes.change import Plan
+from milvus_l7.domain.kubernetes.difference import difference
+from milvus_l7.domain.kubernetes.field_managers import is_applied, writer
+from milvus_l7.domain.kubernetes.manifests import OURS, Attachments
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.ports import ClusterAccess, ObjectRef
 
-from shared.adapters.kube import KubernetesObjects
-from shared.domain import manifests, service_annotations
-from shared.domain.certificate import KeyPair
-from shared.domain.difference import difference
-from shared.domain.errors import Permanent, Transient
-from shared.domain.field_managers import is_applied, writer
-from shared.domain.manifests import OURS, Attachments
-from shared.domain.plan import Plan
-from shared.domain.setup import ServiceFacts
-from shared.ports import ClusterAccess, ObjectRef
-from shared.service import applying
-from shared.service.applying import Target
 from tests.builders import desired
 from tests.contract.kube_server import Json, Server, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 
@@ -344,4 +345,4 @@ def test_what_needs_no_request_would_not_change(cluster: Cluster, kind: str, dat
     for _, manifest in history:
         if is_applied(live, manifest, OURS):
             assert cluster.dry_run(manifest) == ()
-            assert applying.plan(cluster.objects, Target(live, manifest)) == ()
+            assert apply.plan(cluster.objects, Target(live, manifest)) == ()

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.ports import ClusterAccess, Release, ValuesChange
 
-from shared.adapters.helm import HelmReleases, sdk
-from shared.domain.errors import Permanent, Transient
-from shared.domain.reasons import Reason
-from shared.ports import ClusterAccess, Release, ValuesChange
 from tests.contract.kube_server import USERS, Json, Space, fresh_space, managers, server_under_test, until  # noqa: F401 (fixtures)
 
 CHART = Path(__file__).parents[2] / "localcloud" / "chart" / "milvus"
@@ -352,8 +352,8 @@ def test_upgrade_that_would_change_more_is_refused_before_any_write(
 
 UPGRADE = """
 import json, sys
-from shared.adapters.helm import HelmReleases, sdk
-from shared.ports import ClusterAccess, ValuesChange
+from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.ports import ClusterAccess, ValuesChange
 url, ca, token, namespace, chart, values, change = json.load(sys.stdin)
 releases = HelmReleases(ClusterAccess(url, ca), lambda: token, namespace)
 if chart:

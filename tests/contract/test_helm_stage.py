@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.helm import HelmReleases, sdk
-from shared.adapters.kube import KubernetesObjects
-from shared.domain.outcome import Done, Waiting
-from shared.domain.reasons import Reason
-from shared.domain.setup import ServiceFacts
-from shared.ports import ClusterAccess
-from shared.service.stages.prepare_tls import PrepareTls
+from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
+from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.application.stages.prepare_tls import PrepareTls
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.domain.setup.outcome import Done, Waiting
+from milvus_l7.ports import ClusterAccess
+
 from tests.builders import new_setup
 from tests.contract.kube_server import USERS, Server, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 

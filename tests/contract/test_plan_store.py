@@ -7,13 +7,13 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7.domain.setup.document import SetupId
+from milvus_l7.ports import PlanRecord, Plans
 
 from localcloud.firestore import FirestoreEmulator
-from shared.adapters.plans import FirestorePlans
-from shared.domain.errors import StateUnavailable
-from shared.domain.reasons import Reason
-from shared.domain.setup import SetupId
-from shared.ports import PlanRecord, Plans
 from tests.fakes.plans import FakePlans
 from tests.fakes.state import START
 

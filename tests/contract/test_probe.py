@@ -21,11 +21,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
-from shared.adapters.probe import EdgeProbe
-from shared.domain.errors import Transient
-from shared.domain.reasons import Reason
-from shared.ports import Endpoint
+from milvus_l7.adapters.verification.probe import EdgeProbe
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.ports import Endpoint
 
 DOMAIN = "my-release.milvus.io"
 NOT_AFTER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -143,7 +142,7 @@ def test_certificate_that_is_not_trusted_is_described_with_the_cause(
 def test_milvus_behind_a_managed_certificate_is_asked_with_grpcs_default_roots(tmp_path: Path) -> None:
     """In its own process, because gRPC reads its roots once."""
     script = (
-        "from shared.adapters import probe; from shared.ports import Endpoint; import sys; "
+        "from milvus_l7.adapters import probe; from milvus_l7.ports import Endpoint; import sys; "
         "probe.MILVUS_S = 1.0; end = Endpoint('127.0.0.1', sys.argv[2]); "
         "probe.EdgeProbe(int(sys.argv[1])).milvus_version(end, deep=False)"
     )
@@ -183,7 +182,7 @@ def test_nobody_listening_is_tls_not_served() -> None:
 
 
 def test_handshake_that_hangs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.adapters.probe.HANDSHAKE_S", 0.2)
+    monkeypatch.setattr("milvus_l7.adapters.verification.probe.HANDSHAKE_S", 0.2)
     with silent_server() as port, pytest.raises(Transient) as caught:
         EdgeProbe(port).served_certificate(endpoint())
     assert caught.value.reason is Reason.TLS_NOT_SERVED
@@ -200,7 +199,7 @@ def test_server_that_is_no_milvus_is_unreachable_with_the_cause(tmp_path: Path) 
 def test_milvus_is_asked_for_by_the_domain_not_by_the_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.adapters.probe.MILVUS_S", 1.0)
+    monkeypatch.setattr("milvus_l7.adapters.verification.probe.MILVUS_S", 1.0)
     with TlsServer(tmp_path) as server, pytest.raises(Transient) as caught:
         EdgeProbe(server.port).milvus_version(endpoint(server.pem.decode()), deep=False)
     assert set(server.asked) == {DOMAIN}
@@ -217,7 +216,7 @@ def test_milvus_that_hangs_is_given_up_and_leaves_no_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("shared.adapters.probe.MILVUS_S", 1.0)
+    monkeypatch.setattr("milvus_l7.adapters.verification.probe.MILVUS_S", 1.0)
     pem, _ = issued((DOMAIN,))
     begun = time.monotonic()
     with silent_server() as port, pytest.raises(Transient) as caught:

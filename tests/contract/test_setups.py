@@ -10,16 +10,16 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from milvus_l7.adapters.setup import documents
+from milvus_l7.adapters.setup.firestore import FirestoreSetups
+from milvus_l7.domain.reasons.errors import StateConflict, StateUnavailable
+from milvus_l7.domain.setup import event as events
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import SCHEMA_VERSION, Setup, SetupId
+from milvus_l7.domain.setup.event import Event
+from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Setups
 
 from localcloud.firestore import FirestoreEmulator
-from shared.adapters import documents
-from shared.adapters.firestore import FirestoreSetups
-from shared.domain import event as events
-from shared.domain.chain import Stage
-from shared.domain.errors import StateConflict, StateUnavailable
-from shared.domain.event import Event
-from shared.domain.setup import SCHEMA_VERSION, Setup, SetupId
-from shared.ports import Commit, HistoryEntry, Postponed, Queue, Setups
 from tests.builders import TOPOLOGY, new_setup
 from tests.fakes.state import START, FakeSetups
 
@@ -218,7 +218,7 @@ def test_a_store_that_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyP
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{closed.getsockname()[1]}")
-        monkeypatch.setattr("shared.adapters.firestore.TRY_S", 0.2)
-        monkeypatch.setattr("shared.adapters.firestore.TOTAL_S", 0.4)
+        monkeypatch.setattr("milvus_l7.adapters.setup.firestore.TRY_S", 0.2)
+        monkeypatch.setattr("milvus_l7.adapters.setup.firestore.TOTAL_S", 0.4)
         with pytest.raises(StateUnavailable):
             FirestoreSetups("nowhere").load(SetupId("a.b.c.d.e"))

@@ -12,21 +12,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.helm import HelmReleases, sdk
-from shared.adapters.kube import KubernetesObjects
-from shared.adapters.x509 import X509Certificates
-from shared.domain.chain import ORDER, Stage
-from shared.domain.chain_plan import ChainPlan
-from shared.domain.outcome import Done, Outcome
-from shared.domain.setup import Setup, TearDown
-from shared.ports import ClusterAccess
-from shared.service import retiring
-from shared.service.planning import Planner
-from shared.service.stages import tear_down
-from shared.service.stages.configure_health_check import ConfigureHealthCheck
-from shared.service.stages.create_ingress import CreateIngress
-from shared.service.stages.prepare_tls import PrepareTls
-from shared.service.stages.provision_certificate import ProvisionCertificate
+from milvus_l7.adapters.certificates.x509 import X509Certificates
+from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
+from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.application.frontend import retirement
+from milvus_l7.application.planning.planner import Planner
+from milvus_l7.application.stages import tear_down
+from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
+from milvus_l7.application.stages.create_ingress import CreateIngress
+from milvus_l7.application.stages.prepare_tls import PrepareTls
+from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
+from milvus_l7.domain.planning.chain_plan import ChainPlan
+from milvus_l7.domain.setup.chain import ORDER, Stage
+from milvus_l7.domain.setup.document import Setup, TearDown
+from milvus_l7.domain.setup.outcome import Done, Outcome
+from milvus_l7.ports import ClusterAccess
+
 from tests.builders import new_setup
 from tests.contract.kube_server import USERS, Json, Server, Space
 from tests.fakes.dns_zones import FakeDnsZones
@@ -113,7 +114,7 @@ class Chain:
             if stage in works:
                 self._work(works[stage])
             else:
-                retiring.retire(self.objects(""), self.setup)
+                retirement.retire(self.objects(""), self.setup)
 
     def _work(self, work: Any) -> None:
         for _ in range(3):

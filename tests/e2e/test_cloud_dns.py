@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from milvus_l7.adapters.dns.cloud_dns import CloudDnsZones
+from milvus_l7.domain.dns.records import ChangeSet, RecordSet
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import CheckState, Setup, Status
 
 from localcloud.cloud import MANAGED_ZONE, Cloud
-from shared.adapters.cloud_dns import CloudDnsZones
-from shared.domain.chain import Stage
-from shared.domain.dns_records import ChangeSet, RecordSet
-from shared.domain.reasons import Reason
-from shared.domain.setup import CheckState, Setup, Status
 from tests.e2e.stage_play import Play
 
 pytestmark = pytest.mark.e2e

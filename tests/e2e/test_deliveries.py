@@ -6,11 +6,11 @@ import random
 from collections import Counter
 
 import pytest
+from milvus_l7.domain.setup.chain import ORDER
+from milvus_l7.domain.setup.document import Status
 
 from localcloud.cloud import PROJECT, Cloud, Pacing
 from localcloud.pubsub import Delivery
-from shared.domain.chain import ORDER
-from shared.domain.setup import Status
 from tests.e2e.stage_play import Play
 
 pytestmark = pytest.mark.e2e

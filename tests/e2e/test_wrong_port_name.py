@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.document import CheckState, Setup, Status
 
 from localcloud.cloud import Cloud
 from localcloud.gates import Call
-from shared.domain.reasons import Reason
-from shared.domain.setup import CheckState, Setup, Status
 from tests.e2e.stage_play import Play, eventually
 
 pytestmark = pytest.mark.e2e

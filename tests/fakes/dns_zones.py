@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared.domain.dns_records import ChangeSet, RecordSet
-from shared.domain.errors import Permanent, Transient
-from shared.domain.reasons import Reason
+from milvus_l7.domain.dns.records import ChangeSet, RecordSet
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent, Transient
 
 ZONE = "projects/p/managedZones/milvus"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from shared.domain.errors import Transient
-from shared.domain.reasons import Reason
-from shared.ports import Endpoint, ServedCertificate
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.ports import Endpoint, ServedCertificate
 
 
 @dataclass

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.domain.chain import Stage
-from shared.domain.outcome import Done, Outcome
-from shared.domain.setup import Setup
-from shared.service.accept_request import AcceptRequest
-from shared.service.accept_tear_down import AcceptTearDown
-from shared.service.publishing import Outbox
-from shared.service.repoll import Repoll
-from shared.service.runner import Engine, Runner
+from milvus_l7.application.engine.outbox import Outbox
+from milvus_l7.application.engine.repoll import Repoll
+from milvus_l7.application.engine.runner import Engine, Runner
+from milvus_l7.application.request.accept_request import AcceptRequest
+from milvus_l7.application.request.accept_tear_down import AcceptTearDown
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.outcome import Done, Outcome
+
 from tests.builders import TOPOLOGY
 from tests.fakes.plans import FakePlans
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups

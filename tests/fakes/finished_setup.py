@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from shared.domain import backend_state
-from shared.domain.outcome import Outcome
-from shared.domain.setup import CertificateFacts, Facts, ServiceFacts, Setup
-from shared.ports import ObjectRef, Resolved
-from shared.service.stages.verify_endpoint import VerifyEndpoint
+from milvus_l7.application.stages.verify_endpoint import VerifyEndpoint
+from milvus_l7.domain.frontend import backend_health
+from milvus_l7.domain.setup.document import CertificateFacts, Facts, ServiceFacts, Setup
+from milvus_l7.domain.setup.outcome import Outcome
+from milvus_l7.ports import ObjectRef, Resolved
+
 from tests.builders import new_setup
 from tests.fakes.endpoint import FakeEndpointProbe
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
@@ -32,7 +33,7 @@ FACTS = Facts(
     certificate=CertificateFacts("my-release-milvus-tls", PEM, SHA256, START + timedelta(days=99)),
     address=ADDRESS,
 )
-APP_PROTOCOLS = backend_state.APP_PROTOCOLS[1]
+APP_PROTOCOLS = backend_health.APP_PROTOCOLS[1]
 
 
 def manifest(
@@ -62,7 +63,7 @@ class World:
 
     def put_service(self, protocols: dict[str, str]) -> None:
         groups = {"network_endpoint_groups": {"19530": NEG}}
-        annotations = {backend_state.NEG_STATUS: groups, APP_PROTOCOLS: protocols}
+        annotations = {backend_health.NEG_STATUS: groups, APP_PROTOCOLS: protocols}
         service = manifest("v1", "Service", SERVICE.name, annotations)
         self.kube.put({**service, "spec": {"selector": {"component": "proxy"}}})
 
@@ -79,7 +80,7 @@ class World:
 
     def put_ingress(self, state: str, address: str = ADDRESS) -> None:
         ingress = manifest(
-            "networking.k8s.io/v1", "Ingress", SERVICE.name, {backend_state.REPORT: {NEG: state}}
+            "networking.k8s.io/v1", "Ingress", SERVICE.name, {backend_health.REPORT: {NEG: state}}
         )
         self.kube.put({**ingress, "status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
 

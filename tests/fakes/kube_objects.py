@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from shared.domain.errors import Permanent, Transient
-from shared.domain.reasons import Reason
-from shared.ports import ObjectRef
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.ports import ObjectRef
 
 Json = dict[str, Any]
 OURS = "milvus-l7"

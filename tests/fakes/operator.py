@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.ports import Commit
 from typer.testing import CliRunner
 
 from cli.backend import Backend
 from cli.main import app
-from shared.domain.setup import Setup, SetupId
-from shared.ports import Commit
 from tests.fakes.engine import FakeEngine
 from tests.fakes.state import START
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared.ports import PlanRecord
+from milvus_l7.ports import PlanRecord
 
 
 @dataclass

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
+from milvus_l7.domain.certificates.key_pair import CertificateView, KeyPair, invalid
+from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.setup.document import CertificateFacts, CertificateSpec, Facts, ServiceFacts, Setup
+from milvus_l7.domain.setup.outcome import Done
+from milvus_l7.ports import ObjectRef
 
-from shared.domain.certificate import CertificateView, KeyPair, invalid
-from shared.domain.errors import Permanent
-from shared.domain.outcome import Done
-from shared.domain.setup import CertificateFacts, CertificateSpec, Facts, ServiceFacts, Setup
-from shared.ports import ObjectRef
-from shared.service.stages.provision_certificate import ProvisionCertificate
 from tests.builders import new_setup
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
 from tests.fakes.state import START

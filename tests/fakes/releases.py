@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.domain import release_restore, release_values
-from shared.domain.errors import Permanent
-from shared.domain.reasons import Reason
-from shared.domain.untrusted import mapping, text
-from shared.ports import Manifest, Release, Rendering, ValuesChange
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.release import helm_values, restoration
+from milvus_l7.domain.text.untrusted import mapping, text
+from milvus_l7.ports import Manifest, Release, Rendering, ValuesChange
+
 from tests.fakes.kube_objects import OneCluster
 from tests.fakes.state import START
 
@@ -84,13 +85,13 @@ class FakeReleases:
 
 
 def _changed(release: Release, change: ValuesChange) -> dict[str, Any]:
-    values = release_values.overlaid(release.values, change.values)
-    return release_restore.without(values, change.removals)
+    values = helm_values.overlaid(release.values, change.values)
+    return restoration.without(values, change.removals)
 
 
 def _rendered(release: Release) -> list[Manifest]:
-    values = release_values.merged(release.chart_values, release.values)
-    name = release_values.fullname(release.name, release.chart_name, values)
+    values = helm_values.merged(release.chart_values, release.values)
+    name = helm_values.fullname(release.name, release.chart_name, values)
     metadata = {"namespace": release.namespace, "name": name}
     spec = {"type": mapping(values, "service").get("type")}
     data = {"user.yaml": text(mapping(values, "extraConfigFiles").get("user.yaml"))}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.domain.dns_diagnosis import CaaRecords
-from shared.domain.errors import Transient
-from shared.domain.reasons import Reason
-from shared.ports import Resolved
+from milvus_l7.domain.dns.diagnosis import CaaRecords
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.ports import Resolved
 
 
 @dataclass

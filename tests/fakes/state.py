@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from shared.domain.errors import StateConflict
-from shared.domain.event import Event
-from shared.domain.rejection import Rejection
-from shared.domain.setup import Setup, SetupId
-from shared.ports import Commit, HistoryEntry, Postponed, Queue, Versioned
+from milvus_l7.domain.reasons.errors import StateConflict
+from milvus_l7.domain.request.rejection import Rejection
+from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.event import Event
+from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Versioned
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from milvus_l7.domain.kubernetes.change import Change
+from milvus_l7.domain.planning import chain_plan
+from milvus_l7.domain.planning.chain_plan import ChainPlan, Impact, ImpactKind, Step
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.setup.chain import Stage
 
-from shared.domain import chain_plan
-from shared.domain.chain import Stage
-from shared.domain.chain_plan import ChainPlan, Impact, ImpactKind, Step
-from shared.domain.fault import Fault
-from shared.domain.plan import Change
-from shared.domain.reasons import Reason
 from tests.builders import new_setup, request
 from tests.fakes.operator import Answer, Operator
 from tests.fakes.state import START

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import ORDER
+from milvus_l7.domain.setup.document import StageRecord, StageState
+from milvus_l7.domain.setup.outcome import Failed
 
-from shared.domain.chain import ORDER
-from shared.domain.outcome import Failed
-from shared.domain.reasons import Reason
-from shared.domain.setup import StageRecord, StageState
 from tests.builders import CLUSTER, new_setup, request, trigger
 from tests.fakes.engine import ScriptedWork
 from tests.fakes.operator import Operator

@@ -8,12 +8,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import ORDER, WAY_BACK, Stage
+from milvus_l7.domain.setup.document import (
+    Cause,
+    Check,
+    CheckState,
+    Facts,
+    Setup,
+    StageRecord,
+    StageState,
+    TearDown,
+)
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unseen, Verdict
+from milvus_l7.domain.setup.supervision import Supervision
 
-from shared.domain.chain import ORDER, WAY_BACK, Stage
-from shared.domain.drift import DriftReport, Finding, Unseen, Verdict
-from shared.domain.reasons import Reason
-from shared.domain.setup import Cause, Check, CheckState, Facts, Setup, StageRecord, StageState, TearDown
-from shared.domain.supervision import Supervision
 from tests.builders import new_setup
 from tests.fakes.operator import Answer, Operator
 from tests.fakes.state import START

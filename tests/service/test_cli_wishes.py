@@ -7,11 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from shared.domain.chain import ORDER, WAY_BACK, Stage
-from shared.domain.drift import DriftReport, Unseen, Verdict
-from shared.domain.reasons import Reason
-from shared.domain.setup import (
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import ORDER, WAY_BACK, Stage
+from milvus_l7.domain.setup.document import (
     Cause,
     CertificateSpec,
     CertificateType,
@@ -20,7 +18,9 @@ from shared.domain.setup import (
     StageState,
     TearDown,
 )
-from shared.domain.supervision import Supervision
+from milvus_l7.domain.setup.drift_report import DriftReport, Unseen, Verdict
+from milvus_l7.domain.setup.supervision import Supervision
+
 from tests.builders import CLUSTER, new_setup
 from tests.fakes.finished_setup import FACTS, PEM
 from tests.fakes.operator import Operator

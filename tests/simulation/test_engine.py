@@ -8,17 +8,17 @@ from datetime import datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from milvus_l7.application.engine.outbox import Outbox
+from milvus_l7.application.engine.repoll import Repoll
+from milvus_l7.application.engine.runner import Engine, Runner
+from milvus_l7.application.request.accept_request import AcceptRequest
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import ORDER, Stage
+from milvus_l7.domain.setup.document import Facts, Setup, Status
+from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
+from milvus_l7.ports import Commit
 
-from shared.domain.chain import ORDER, Stage
-from shared.domain.event import Event
-from shared.domain.outcome import Done, Outcome, Waiting
-from shared.domain.reasons import Reason
-from shared.domain.setup import Facts, Setup, Status
-from shared.ports import Commit
-from shared.service.accept_request import AcceptRequest
-from shared.service.publishing import Outbox
-from shared.service.repoll import Repoll
-from shared.service.runner import Engine, Runner
 from tests.builders import TOPOLOGY, request
 from tests.fakes.plans import FakePlans
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups

@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from milvus_l7.domain.request import registration
+from milvus_l7.domain.request.request import Wish, parse, parse_tear_down
 
 from cli import stored_request
-from shared.domain import registration
-from shared.domain.request import Wish, parse, parse_tear_down
 from tests.builders import CLUSTER, new_setup
 from tests.fakes.state import START
 

@@ -8,7 +8,7 @@ import sys
 # In a fresh process, because a module is imported only once in each.
 SCRIPT = """
 import sys
-from shared.adapters.kube import rest_client
+from milvus_l7.adapters.kubernetes.objects import rest_client
 rest_client()
 assert "google.auth.transport.requests" not in sys.modules, "kubernetes.config was loaded"
 import kubernetes

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from milvus_l7.domain.frontend import ingress_warnings
+from milvus_l7.domain.reasons import Reason
 
 from localcloud.controllers.quotas import QuotaExceeded, Quotas
-from shared.domain import ingress_trouble
-from shared.domain.reasons import Reason
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,6 @@ def test_one_more_than_the_quota_is_refused_in_words_that_are_understood(
 ) -> None:
     with pytest.raises(QuotaExceeded) as refused:
         Quotas(backend_services=2).check(held, wanted)
-    found = ingress_trouble.classified("Sync", str(refused.value))
+    found = ingress_warnings.classified("Sync", str(refused.value))
     assert found.reason is Reason.QUOTA_EXCEEDED
     assert "BACKEND_SERVICES" in found.message

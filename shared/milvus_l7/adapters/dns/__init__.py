@@ -1,0 +1,1 @@
+"""Public DNS, and Cloud DNS."""

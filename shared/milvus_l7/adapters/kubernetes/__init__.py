@@ -1,0 +1,1 @@
+"""GKE clusters: where they are, who we are there, and their objects."""

@@ -1,0 +1,107 @@
+"""What the Kubernetes API answered: the object, or which of our errors it means.
+
+status                         error
+409 with field conflicts       Permanent(FIELD_CONFLICT)
+401, 403                       Permanent(CLUSTER_ACCESS_DENIED)
+408, 409, 410, 429, 5xx        Transient(CLUSTER_UNAVAILABLE)
+2xx that is not an object      Transient(CLUSTER_UNAVAILABLE)
+everything else                Permanent(REFUSED_BY_CLUSTER)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient
+
+SHOWN_WORDS = 300  # characters of the API server's own message that are passed on
+
+_PASSING = frozenset({408, 409, 410, 429})
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response: an object, a list or a `Status`; `body` is {} if it was no JSON object."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the request was done, and what it returned can be read."""
+        return 200 <= self.status < 300 and "kind" in self.body
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """The `Status` details, {} if there are none."""
+        return self.body.get("details") or {}
+
+    @property
+    def says_exists(self) -> bool:
+        """Whether a create was refused because the name is taken."""
+        return self.status == 409 and self.body.get("reason") == "AlreadyExists"
+
+    @property
+    def conflicts(self) -> list[str]:
+        """The fields that a server-side apply may not change, each with its manager."""
+        causes = self.details.get("causes") or []
+        clashes = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
+        return [f"{cause.get('field')}: {cause.get('message')}" for cause in clashes]
+
+    def says_missing(self, name: str) -> bool:
+        """Whether exactly this object is missing; a missing kind or route is another 404."""
+        return self.status == 404 and self.details.get("name") == name
+
+
+def content(answer: Answer, kind: str) -> Mapping[str, Any]:
+    """The object or list in the answer; raises what the answer means otherwise (see the module)."""
+    if answer.is_success:
+        return answer.body
+    raise _error(answer, kind)
+
+
+def _error(answer: Answer, kind: str) -> L7Error:
+    words = _words(answer, kind)
+    if answer.conflicts:
+        return Permanent(Reason.FIELD_CONFLICT, f"{kind}: {'; '.join(answer.conflicts)}"[:SHOWN_WORDS])
+    if answer.status in (401, 403):
+        return Permanent(Reason.CLUSTER_ACCESS_DENIED, words)
+    if answer.status in _PASSING or answer.status >= 500 or 200 <= answer.status < 300:
+        return Transient(Reason.CLUSTER_UNAVAILABLE, words)
+    return Permanent(Reason.REFUSED_BY_CLUSTER, words)
+
+
+def _words(answer: Answer, kind: str) -> str:
+    """The API server's own words; of a Secret only the kind of error, because they may quote its values."""
+    message = str(answer.body.get("message") or "")
+    is_about_rights = (
+        " is forbidden: User " in message
+    )  # names the identity and what it may not do, no values
+    said = answer.body.get("reason") if kind == "Secret" and not is_about_rights else message
+    if not answer.body and answer.status == 404:
+        said = "the cluster serves no such kind"
+    return f"the Kubernetes API answered {answer.status} for a {kind}: {said or 'no explanation'!s}"[
+        :SHOWN_WORDS
+    ]
+
+
+def last_seen(event: Mapping[str, Any]) -> datetime:
+    """When a Kubernetes Event last happened. Old and new ways to report one fill different fields."""
+    series = event.get("series") or {}
+    metadata = event.get("metadata") or {}
+    times = (
+        series.get("lastObservedTime"),
+        event.get("lastTimestamp"),
+        event.get("eventTime"),
+        metadata.get("creationTimestamp"),
+    )
+    text = next((time for time in times if time), None)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if text else _LONG_AGO
+    except ValueError:
+        return _LONG_AGO

@@ -1,0 +1,67 @@
+"""Plans on Firestore: `plans/{plan_id}`, the record as a map, and `expires_at` for a TTL policy."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import msgspec
+
+from milvus_l7.adapters.setup.documents import plain
+from milvus_l7.adapters.setup.firestore import TOTAL_S, TRY_S, translated
+from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7.ports import PlanRecord
+
+if TYPE_CHECKING:
+    from google.cloud.firestore import Client, DocumentReference
+
+KEPT = timedelta(days=30)
+
+
+class FirestorePlans:
+    """Implements `Plans` in the `(default)` database of `project`. The client is made at the first call."""
+
+    def __init__(self, project: str) -> None:
+        self._project = project
+
+    @cached_property
+    def _client(self) -> Client:
+        from google.cloud.firestore import Client
+
+        return Client(project=self._project)
+
+    def request(self, record: PlanRecord) -> None:
+        """Keep the record unless there is one of its id already. Safe to repeat."""
+        from google.api_core.exceptions import AlreadyExists
+
+        with translated():
+            try:
+                self._reference(record.plan_id).create(_document(record), timeout=TOTAL_S)
+            except AlreadyExists:
+                return
+
+    def load(self, plan_id: str) -> PlanRecord | None:
+        """The record, or None if there is none."""
+        with translated():
+            snapshot = self._reference(plan_id).get(timeout=TRY_S)
+        if not snapshot.exists:
+            return None
+        try:
+            return msgspec.convert(plain(snapshot.to_dict()), PlanRecord, builtin_types=(datetime,))
+        except msgspec.ValidationError as error:
+            raise StateUnavailable(f"plan record is not readable: {error!s:.200}") from error
+
+    def store(self, record: PlanRecord) -> None:
+        """Replace the record. Safe to repeat."""
+        with translated():
+            self._reference(record.plan_id).set(_document(record), timeout=TOTAL_S)
+
+    def _reference(self, plan_id: str) -> DocumentReference:
+        return self._client.collection("plans").document(quote(plan_id, safe=""))
+
+
+def _document(record: PlanRecord) -> dict[str, Any]:
+    stored: dict[str, Any] = msgspec.to_builtins(record, builtin_types=(datetime,), enc_hook=str)
+    return stored | {"expires_at": record.requested_at + KEPT}

@@ -1,0 +1,169 @@
+"""The release that Helm keeps in a Secret, and the chart rebuilt from it.
+
+Helm 4 (helm/helm `pkg/storage/driver`) stores base64(gzip(JSON)) in `data.release` of a Secret that is
+labelled owner=helm, name, version and status. The stored chart has its own templates, its own and its
+subcharts' default values, and the dependencies' names, but **no subchart's templates**. The rebuilt chart
+therefore gets every subchart as it was rendered for that revision: literal text, under the same template
+path. Helm stores none of that again, so the stored chart stays the original however often it is rebuilt.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+import zlib
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.text.untrusted import mapping, objects, text
+from milvus_l7.ports import Manifest
+
+MAX_RELEASE_BYTES = 64 * 1024 * 1024  # unpacked; a Secret holds at most one MiB, packed
+_GZIP = 16 + zlib.MAX_WBITS
+_DOCUMENT = re.compile(r"^---\n# Source: (?P<path>\S+)\n", re.MULTILINE)
+# Nothing else on the way into a Go template is special: only the left delimiter begins an action.
+_ACTION, _LITERAL = "{{", '{{ "{{" }}'
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRelease:
+    """One revision of a release."""
+
+    revision: int
+    status: str
+    labels: Mapping[str, str]
+    content: Mapping[str, Any]
+
+    @property
+    def chart(self) -> Mapping[str, Any]:
+        """The stored chart: metadata, templates, values, files, schema, lock."""
+        return mapping(self.content, "chart")
+
+    @property
+    def manifest(self) -> str:
+        """What was rendered, without hooks."""
+        return text(self.content.get("manifest"))
+
+
+def revision(secret: Manifest) -> int:
+    """The revision that a release Secret is of; 0 if it does not say."""
+    version = text(mapping(secret, "metadata", "labels").get("version"))
+    return int(version) if version.isdecimal() else 0
+
+
+def status(secret: Manifest) -> str:
+    """The status by a release Secret's label, without unpacking it."""
+    return text(mapping(secret, "metadata", "labels").get("status"))
+
+
+def decoded(secret: Manifest) -> StoredRelease:
+    """The revision in a release Secret; `Permanent(RELEASE_UNREADABLE)` if it is none that Helm wrote."""
+    try:
+        packed = b64decode(b64decode(text(mapping(secret, "data").get("release"))))
+        content = json.loads(_unpacked(packed))
+    except (ValueError, zlib.error):
+        content = None
+    if not isinstance(content, dict):
+        name = text(mapping(secret, "metadata").get("name"))
+        raise Permanent(Reason.RELEASE_UNREADABLE, f"Secret {name} does not hold a Helm release")
+    labels = {k: text(v) for k, v in mapping(secret, "metadata", "labels").items()}
+    return StoredRelease(revision(secret), status(secret), labels, content)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    if not packed.startswith(b"\x1f\x8b"):
+        return packed
+    stream = zlib.decompressobj(_GZIP)
+    content = stream.decompress(packed, MAX_RELEASE_BYTES)
+    if stream.unconsumed_tail:
+        raise ValueError("too large")
+    return content
+
+
+def archive(release: StoredRelease) -> bytes:
+    """A chart archive (.tgz) that renders this revision again, with the subcharts as they were rendered."""
+    name = text(mapping(release.chart, "metadata").get("name"))
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as tar:
+        for path, content in {**_subcharts(release, name), **_parent(release.chart)}.items():
+            entry = tarfile.TarInfo(f"{name}/{path}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+def _parent(chart: Mapping[str, Any]) -> dict[str, bytes]:
+    stored = [*objects(chart.get("templates")), *objects(chart.get("files"))]
+    files = {text(file.get("name")): b64decode(text(file.get("data"))) for file in stored}
+    files["Chart.yaml"] = _json(chart.get("metadata"))
+    files["values.yaml"] = _json(chart.get("values") or {})
+    if chart.get("lock"):
+        files["Chart.lock"] = _json(chart["lock"])
+    if chart.get("schema"):
+        files["values.schema.json"] = b64decode(text(chart["schema"]))
+    if "requirements.yaml" in files:
+        # Charts of apiVersion v1 keep dependencies there, disabled ones included, under names before aliases.
+        files["requirements.yaml"] = _json({"dependencies": _dependencies(chart)})
+    return files
+
+
+def _dependencies(chart: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The subcharts that were enabled, under the names that they were rendered as."""
+    return objects(mapping(chart, "metadata").get("dependencies"))
+
+
+def _json(value: Any) -> bytes:
+    """JSON, which YAML includes; not in ASCII, because YAML knows no surrogate pairs."""
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _subcharts(release: StoredRelease, parent: str) -> dict[str, bytes]:
+    """Frozen subcharts. Helm wants a chart for each dependency, even if it rendered nothing."""
+    templates: dict[str, str] = {}
+    for path, document in _documents(release):
+        inside = path.removeprefix(f"{parent}/")
+        if inside.startswith("charts/"):
+            literal = document.replace(_ACTION, _LITERAL)
+            templates[inside] = templates.get(inside, "") + "---\n" + literal.rstrip("\n") + "\n"
+    files = {path: content.encode() for path, content in templates.items()}
+    folders = {f"charts/{text(d.get('name'))}" for d in _dependencies(release.chart)}
+    folders |= {folder for path in templates for folder in _chart_folders(path)}
+    for folder in folders:
+        metadata = {"apiVersion": "v2", "name": folder.rpartition("/")[2], "version": "0.0.0"}
+        files[f"{folder}/Chart.yaml"] = _json(metadata)
+    return files
+
+
+def _documents(release: StoredRelease) -> Iterator[tuple[str, str]]:
+    """Every rendered document with the path of its template, hooks included."""
+    parts = _DOCUMENT.split("\n" + release.manifest if release.manifest else "")
+    yield from zip(parts[1::2], parts[2::2], strict=True)
+    for hook in objects(release.content.get("hooks")):
+        yield text(hook.get("path")), text(hook.get("manifest"))
+
+
+def _chart_folders(path: str) -> Iterator[str]:
+    """`charts/a/charts/b/templates/x.yaml` lies in the charts `charts/a` and `charts/a/charts/b`."""
+    parts = path.split("/")
+    for index in range(0, len(parts) - 1, 2):
+        if parts[index] != "charts":
+            return
+        yield "/".join(parts[: index + 2])
+
+
+def rendered(manifest: str) -> Sequence[Manifest]:
+    """The objects in a rendered manifest; `ValueError` if it is not YAML."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        found = list(yaml.load_all(manifest, loader))
+    except yaml.YAMLError:
+        raise ValueError("the rendered manifest is not YAML") from None
+    return [document for document in found if isinstance(document, dict)]

@@ -1,0 +1,1 @@
+"""Domains are looked up, and published where the request allows it."""

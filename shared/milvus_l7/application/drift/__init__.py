@@ -1,0 +1,1 @@
+"""Setups are checked for drift."""

@@ -1,0 +1,166 @@
+"""Check setups for drift: rehearse every stage, work through the checklist, report, and repair if allowed.
+
+    scheduler's tick --> due setups postponed --> one message each --> checked, one at a time
+
+A check writes nothing to the cluster. A repair is an ordinary run of the chain, from the first stage that has
+drifted, under the engine's rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from milvus_l7.application.engine import log
+from milvus_l7.application.engine.due_queue import DueSetups, Served, Service
+from milvus_l7.application.engine.outbox import Outbox
+from milvus_l7.application.planning.planner import Act, Rehearsal, StageWork
+from milvus_l7.domain.certificates import key_pair as certificates
+from milvus_l7.domain.drift import evaluation
+from milvus_l7.domain.drift.evaluation import Decision, Look
+from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.errors import StateConflict
+from milvus_l7.domain.request import registration
+from milvus_l7.domain.setup import event as events
+from milvus_l7.domain.setup import transitions
+from milvus_l7.domain.setup.chain import Stage, Topology
+from milvus_l7.domain.setup.document import Check, Setup, SetupId, Status
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding
+from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.outcome import Waiting
+from milvus_l7.domain.setup.supervision import DriftPolicy
+from milvus_l7.ports import Clock, Commit, Connections, HistoryEntry, Queue, Versioned
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDrift:
+    """The use case behind `l7-drift-check-due`."""
+
+    outbox: Outbox
+    clock: Clock
+    topology: Topology
+    rehearsal: Callable[[], Rehearsal]  # a new one for each check
+    verification: Callable[[Connections], StageWork]
+    pace_scale: float = 1.0
+
+    def tick(self) -> Served:
+        """Ask for the check of every setup whose time has come, each by a message of its own.
+
+        Raises `StateUnavailable` if state or event bus do not answer; the next tick goes on.
+        """
+        return DueSetups(self.outbox, self.clock, Queue.CHECK, self._due).serve()
+
+    def check(self, setup_id: SetupId) -> DriftReport | None:
+        """Check one setup and keep the report; None if it is not one to check, or changed meanwhile.
+
+        Safe to repeat: a check writes nothing to the cluster, and a repair begins once. Raises
+        `StateUnavailable`: the delivery must be retried.
+        """
+        found = self.outbox.setups.load(setup_id)
+        if found is None or found.setup.status is not Status.VERIFIED:
+            log.note("INFO", "not checked for drift: not a verified setup", setup_id=setup_id)
+            return None
+        if transitions.is_paused(found.setup):
+            log.note("INFO", "not checked for drift: paused", found.setup)
+            return None
+        report = self._look(found.setup)
+        return self._keep(found, report)
+
+    def _due(self, setup: Setup, now: datetime) -> Service | None:
+        if setup.status is not Status.VERIFIED or setup.check_at is None:
+            return None
+        event = events.check_due(setup, self.topology, f"{setup.check_at.timestamp():.3f}")
+        return Service(now + transitions.check_delay(setup) * self.pace_scale, event)
+
+    def _look(self, setup: Setup) -> DriftReport:
+        now = self.clock.now()
+        rehearsal = self.rehearsal()
+        looks, state = [], setup
+        for stage, work in rehearsal.works.items():
+            act = rehearsal.play(stage, work, state, now)
+            looks.append(_look(act, rehearsal))
+            state = act.setup
+        checks: tuple[Check, ...] = ()
+        if not any(evaluation.is_blind(look) for look in looks):
+            act = self._verify(rehearsal, setup, now)
+            looks.append(_look(act, rehearsal))
+            checks = act.setup.facts.checklist
+        report = evaluation.judged(looks, checks, setup.drift, now)
+        return evaluation.with_finding(report, _expiring(setup, now))
+
+    def _verify(self, rehearsal: Rehearsal, setup: Setup, now: datetime) -> Act:
+        """The checklist on the cluster as it is. It makes no throw-away collection in Milvus."""
+        shallow = replace(setup, desired=replace(setup.desired, deep_verification=False))
+        fresh = replace(shallow, facts=replace(setup.facts, checklist=()))
+        work = self.verification(rehearsal.connections.unwritten())
+        return rehearsal.play(Stage.VERIFY_ENDPOINT, work, fresh, now)
+
+    def _keep(self, found: Versioned, report: DriftReport) -> DriftReport | None:
+        now, setup = self.clock.now(), found.setup
+        decision = Decision(report)
+        if setup.supervision.policy is DriftPolicy.REPAIR:
+            decision = evaluation.decided(report, now)
+        checked = replace(setup, drift=decision.report, check_at=setup.check_at or self._next(setup, now))
+        commit = self._commit(found, checked, decision, now)
+        try:
+            self.outbox.commit(commit)
+        except StateConflict:
+            log.note("INFO", "drift report dropped: the setup has changed meanwhile", setup)
+            return None
+        words = f"drift check: {report.verdict}{', repairing' if decision.first else ''}"
+        log.note("WARNING" if report.findings else "INFO", words, setup, findings=len(report.findings))
+        return decision.report
+
+    def _next(self, setup: Setup, now: datetime) -> datetime:
+        return now + transitions.check_delay(setup) * self.pace_scale
+
+    def _commit(self, found: Versioned, checked: Setup, decision: Decision, now: datetime) -> Commit:
+        report, mark = decision.report, f"{decision.report.checked_at.timestamp():.3f}"
+        told: tuple[Event, ...] = ()
+        if evaluation.is_news(report, found.setup.drift):
+            told = (events.drift_found(checked, self.topology, mark),)
+        if decision.first is None:
+            return Commit(checked, found.version, told, _entry(checked, mark) if told else None)
+        again = registration.repair(checked, decision.first, now)
+        begun = events.start(again, decision.first, self.topology, f"repair.{mark}")
+        return Commit(again, found.version, (*told, begun), _entry(again, mark, "repairing"))
+
+
+def _entry(setup: Setup, mark: str, outcome: str = "drifted") -> HistoryEntry:
+    report = setup.drift
+    findings = report.findings if report else ()
+    words = "; ".join(f"{each.key}: {each.found}" for each in findings[:5])
+    return HistoryEntry(
+        entry_id=f"{events.CHECKED}.{mark}",
+        at=setup.updated_at if report is None else report.checked_at,
+        generation=setup.generation,
+        stage=events.CHECKED,
+        outcome=outcome,
+        reason=findings[0].reason if findings else None,
+        message=words[:600],
+    )
+
+
+def _look(act: Act, rehearsal: Rehearsal) -> Look:
+    recorder = rehearsal.recorder
+    waiting = act.ended if isinstance(act.ended, Waiting) and act.stage is not Stage.VERIFY_ENDPOINT else None
+    fault = act.step.fault or (Fault(waiting.reason, waiting.message) if waiting else None)
+    return Look(
+        act.stage,
+        act.step.changes,
+        fault,
+        waiting is not None,
+        dict(recorder.writers),
+        frozenset(recorder.missing),
+    )
+
+
+def _expiring(setup: Setup, now: datetime) -> Finding | None:
+    certificate = setup.facts.certificate
+    if certificate is None or setup.desired.is_google_managed:
+        return None
+    asked = setup.desired.certificate
+    notice = certificates.EXPIRY_NOTICE if asked.secret else certificates.notice(asked.validity_days)
+    secret = f"{setup.desired.namespace}/{certificate.secret}"
+    return evaluation.expiring(secret, certificate.not_after, notice, now)

@@ -1,0 +1,1 @@
+"""The engine: leases, outbox, waits and re-polls."""

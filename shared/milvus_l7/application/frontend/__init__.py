@@ -1,0 +1,1 @@
+"""What exposes Milvus, as the stages see it."""

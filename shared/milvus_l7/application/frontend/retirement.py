@@ -1,0 +1,53 @@
+"""Taking away what a setup no longer serves with: certificates and hosts."""
+
+from __future__ import annotations
+
+from milvus_l7.application.frontend import attached_certificates
+from milvus_l7.application.kubernetes import apply
+from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.domain.frontend import attachment
+from milvus_l7.domain.frontend.attachment import Retirement
+from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.kubernetes.change import Plan
+from milvus_l7.domain.kubernetes.difference import deletion
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.ports import KubeObjects, Manifest
+
+
+def retire(objects: KubeObjects, setup: Setup, *, verified: bool = True) -> Plan:
+    """Take away what is no longer wanted and return what that was; empty: there was nothing to take away.
+
+    ManagedCertificates are deleted before the Ingress lets go of their names, which alone would not detach
+    them (GoogleCloudPlatform/gke-managed-certs pkg/controller/sync). Killed in between, the next call does
+    the rest; the call after the last writes nothing. Only what carries our label is deleted, in the version
+    that was read.
+
+    Secrets are detached and never deleted, also those that we issued: the way back to an earlier domain, or
+    from a Google-managed certificate, serves the same pair, so that clients who pinned it need no new one.
+    `provision_certificate` finds it again; there is one for each domain at most, and tear-down deletes them.
+
+    Call it when the whole checklist has passed. Call it also, with `verified` false, when another certificate
+    than the wanted Secret's is served: what may hide it then goes as soon as the load balancer has the
+    Secret's certificate, and nothing else does.
+
+    Raises what `attachment.wanted` and the cluster raise.
+    """
+    wanted = attachment.wanted(setup)
+    live = objects.get(attached_certificates.ingress_ref(setup, wanted))
+    if live is None or not manifests.is_ours(live):
+        return ()
+    found = attached_certificates.gather(objects, setup, wanted, live)
+    going = attachment.retirement(wanted, found.seen, verified=verified)
+    target = _target(setup, live, going)
+    changes = apply.plan(objects, target) if going.reduced != found.seen.live(wanted.service) else ()
+    doomed = [each for each in found.managed if each["metadata"]["name"] in going.certificates]
+    for each in doomed:
+        objects.delete(each)
+    if changes:
+        objects.apply(target.manifest, force=True)
+    return (*changes, *map(deletion, doomed))
+
+
+def _target(setup: Setup, live: Manifest, going: Retirement) -> Target:
+    manifest = manifests.ingress(setup.desired, manifests.service_of(setup), going.reduced)
+    return Target(live, manifest, force=True)

@@ -1,0 +1,1 @@
+"""Kubernetes objects are written here, and only when they would change."""

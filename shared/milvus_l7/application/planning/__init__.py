@@ -1,0 +1,1 @@
+"""Set-ups are planned by running the stages dry."""

@@ -1,0 +1,286 @@
+"""Run a stage's own code without writing: every write becomes a server-side dry run, and is recorded.
+
+    stage --reads-->  what the cluster has, with what the rehearsal has "written" laid over it
+          --writes--> dry run --> recorded as changes, and laid over
+
+So a plan is what the stages would do, because it is the stages that do it. Reads are kept for the length of
+one rehearsal, which is some seconds: a drift check of all stages asks for every object once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from milvus_l7.domain.dns import records
+from milvus_l7.domain.dns.records import ChangeSet, RecordSet
+from milvus_l7.domain.kubernetes import field_managers, manifests
+from milvus_l7.domain.kubernetes.change import Change, Plan
+from milvus_l7.domain.kubernetes.difference import deletion, difference
+from milvus_l7.domain.release import helm_values, restoration
+from milvus_l7.ports import (
+    Connections,
+    DnsZones,
+    KubeObjects,
+    Manifest,
+    ObjectRef,
+    Release,
+    Releases,
+    Rendering,
+    ValuesChange,
+)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """What has been "written" since it was last taken."""
+
+    changes: list[Change] = field(default_factory=list)
+    writers: dict[tuple[str, str], str] = field(default_factory=dict)  # by target and field
+    missing: set[str] = field(default_factory=set)  # targets that would be made
+
+    def record(self, changes: Plan) -> None:
+        """Note changes."""
+        self.changes += changes
+
+    def record_object(self, changes: Plan, live: Manifest | None) -> None:
+        """Note changes of an object, and who wrote the live one's fields, if there is one."""
+        self.record(changes)
+        for change in changes:
+            if live is None:
+                self.missing.add(change.target)
+            elif writer := field_managers.writer(live, change.field):
+                self.writers[change.target, change.field] = str(writer)
+
+    def take(self) -> Plan:
+        """The changes noted so far, which are then forgotten."""
+        taken, self.changes = tuple(self.changes), []
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    manifest: Manifest
+    manager: str
+    force: bool
+
+
+@dataclass(slots=True)
+class RehearsedObjects:
+    """Implements `KubeObjects` over those of a cluster, writing nothing."""
+
+    real: KubeObjects
+    recorder: Recorder
+    _live: dict[ObjectRef, Manifest | None] = field(default_factory=dict)  # as the cluster has it
+    _laid: dict[ObjectRef, Manifest | None] = field(default_factory=dict)  # as it would be; None: deleted
+    _assumed: dict[ObjectRef, Manifest] = field(default_factory=dict)  # as Helm would leave it
+    _lists: dict[tuple[ObjectRef, tuple[tuple[str, str], ...]], Sequence[ObjectRef]] = field(
+        default_factory=dict
+    )
+    _last: tuple[_Write, Manifest] | None = None
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        """The object as it would be."""
+        return self._assumed.get(ref) or self._current(ref)
+
+    def list(self, ref: ObjectRef, labels: Mapping[str, str]) -> Sequence[Manifest]:
+        """All objects as they would be."""
+        key = (ref, tuple(sorted(labels.items())))
+        if key not in self._lists:
+            found = self.real.list(ref, labels)
+            self._lists[key] = [_ref(each) for each in found]
+            self._live.update({_ref(each): each for each in found})
+        present = [self.get(each) for each in self._lists[key]]
+        made = [each for laid, each in self._laid.items() if self._is_made(laid, ref, labels)]
+        return [each for each in (*present, *made) if each is not None]
+
+    def events(self, ref: ObjectRef) -> Sequence[Manifest]:
+        """The events about the object."""
+        return self.real.events(ref)
+
+    def apply(
+        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = manifests.OURS
+    ) -> Manifest:
+        """The object as it would be; recorded unless the stage itself asks for a dry run."""
+        ref = _ref(manifest)
+        before, after = self._current(ref), self._dry_run(_Write(manifest, manager, force=force))
+        if not dry_run:
+            self.recorder.record_object(difference(before, after), self._live.get(ref))
+            # A dry run shows one manager's write alone, so another manager's next one is seen beside it.
+            (self._laid if manager == manifests.OURS else self._assumed)[ref] = after
+        return after
+
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
+        """Whether the object would be made."""
+        ref = _ref(manifest)
+        if self.get(ref) is not None or not self.real.create(manifest, dry_run=True):
+            return False
+        if not dry_run:
+            self.recorder.record_object(difference(None, manifest), None)
+            self._laid[ref] = manifest
+        return True
+
+    def delete(self, live: Manifest) -> None:
+        """The object would be gone."""
+        self.recorder.record((deletion(live),))
+        self._laid[_ref(live)] = None
+
+    def assume_type(self, ref: ObjectRef, of: str) -> Plan:
+        """Let the Service read as it will after a Helm upgrade, and return how its spec changes.
+
+        Dry runs of other writes still meet the present one.
+        """
+        live = self._read(ref)
+        if live is None:
+            return ()
+        after = self.real.apply(manifests.typed_service(live, of), dry_run=True, force=True)
+        self._assumed[ref] = {**live, "spec": after["spec"]}
+        return tuple(each for each in difference(live, after) if each.field.startswith("spec"))
+
+    def unwritten(self) -> RehearsedObjects:
+        """The same, with what was read, and without what was "written": the cluster as it is."""
+        return replace(self, _laid={}, _assumed={}, _last=None)
+
+    def _current(self, ref: ObjectRef) -> Manifest | None:
+        return self._laid[ref] if ref in self._laid else self._read(ref)
+
+    def _read(self, ref: ObjectRef) -> Manifest | None:
+        if ref not in self._live:
+            self._live[ref] = self.real.get(ref)
+        return self._live[ref]
+
+    def _dry_run(self, write: _Write) -> Manifest:
+        """A stage asks twice for the same: to see whether it must write, and to write."""
+        if self._last is None or self._last[0] != write:
+            after = self.real.apply(write.manifest, dry_run=True, force=write.force, manager=write.manager)
+            self._last = (write, after)
+        return self._last[1]
+
+    def _is_made(self, laid: ObjectRef, ref: ObjectRef, labels: Mapping[str, str]) -> bool:
+        manifest = self._laid[laid]
+        if manifest is None or self._live.get(laid) is not None or replace(laid, name="") != ref:
+            return False
+        return labels.items() <= (manifest["metadata"].get("labels") or {}).items()
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedReleases:
+    """Implements `Releases`: an upgrade is rendered, proven and recorded, not made."""
+
+    real: Releases
+    recorder: Recorder
+    objects: RehearsedObjects
+    _recovered: set[str] = field(default_factory=set)
+
+    def get(self, name: str, revision: int | None = None) -> Release | None:
+        """The release as it would be."""
+        found = self.real.get(name, revision)
+        recovered = found is not None and revision is None and name in self._recovered
+        return replace(found, status="deployed") if found and recovered else found
+
+    def names(self) -> Sequence[str]:
+        """The names of all releases."""
+        return self.real.names()
+
+    def rehearse(self, release: Release, change: ValuesChange) -> Rendering:
+        """As the real one."""
+        return self.real.rehearse(release, change)
+
+    def upgrade(self, release: Release, change: ValuesChange) -> Release:
+        """Record the values that would change, and what that changes in the rendered objects."""
+        rendering = self.real.rehearse(release, change)
+        self.recorder.record(change.changes)
+        writer = f"helm, revision {release.revision} ({release.updated_at:%Y-%m-%d %H:%M} UTC)"
+        self.recorder.writers.update({(each.target, each.field): writer for each in change.changes})
+        for each in rendered_changes(rendering, release.namespace):
+            self.recorder.record(self._service(each) or (each,))
+        chosen = restoration.without(helm_values.overlaid(release.values, change.values), change.removals)
+        return replace(release, revision=release.revision + 1, values=chosen)
+
+    def _service(self, change: Change) -> Plan:
+        """What a new type does to the whole Service, as the API server says; () for other changes."""
+        kind, _, place = change.target.partition(" ")
+        if (kind, change.field) != ("Service", "spec.type"):
+            return ()
+        namespace, _, name = place.partition("/")
+        return self.objects.assume_type(ObjectRef("v1", kind, namespace, name), change.after)
+
+    def recover(self, release: Release) -> None:
+        """Record that an interrupted upgrade would be rolled back."""
+        target = f"Release {release.namespace}/{release.name}"
+        self.recorder.record((Change(target, "status", release.status, "deployed"),))
+        self._recovered.add(release.name)
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsedZones:
+    """Implements `DnsZones`: changes are recorded, not made."""
+
+    real: DnsZones
+    recorder: Recorder
+
+    def suffix(self, zone: str) -> str:
+        """As the real one."""
+        return self.real.suffix(zone)
+
+    def records(self, zone: str, name: str) -> Sequence[RecordSet]:
+        """As the real one."""
+        return self.real.records(zone, name)
+
+    def change(self, zone: str, change: ChangeSet) -> None:
+        """Record the change, a record set a line."""
+        self.recorder.record(records.changes(zone, change))
+
+
+@dataclass(slots=True)
+class RehearsedConnections:
+    """Implements `Connections`: every way in leads to a rehearsal with the same recorder."""
+
+    real: Connections
+    recorder: Recorder
+    _objects: dict[str, RehearsedObjects] = field(default_factory=dict)
+    _releases: dict[tuple[str, str], RehearsedReleases] = field(default_factory=dict)
+
+    def objects(self, cluster: str) -> RehearsedObjects:
+        """The objects of the cluster, kept for all stages of the rehearsal."""
+        if cluster not in self._objects:
+            self._objects[cluster] = RehearsedObjects(self.real.objects(cluster), self.recorder)
+        return self._objects[cluster]
+
+    def unwritten(self) -> RehearsedConnections:
+        """Ways to the cluster as it is; what was read is not read again."""
+        objects = {cluster: each.unwritten() for cluster, each in self._objects.items()}
+        return replace(self, _objects=objects)
+
+    def releases(self, cluster: str, namespace: str) -> Releases:
+        """The releases of the namespace."""
+        key = (cluster, namespace)
+        if key not in self._releases:
+            real = self.real.releases(cluster, namespace)
+            self._releases[key] = RehearsedReleases(real, self.recorder, self.objects(cluster))
+        return self._releases[key]
+
+
+def rendered_changes(rendering: Rendering, namespace: str) -> Plan:
+    """What an upgrade changes in rendered objects."""
+    old = {_key(each): _placed(each, namespace) for each in rendering.before}
+    return tuple(
+        change
+        for each in rendering.after
+        if _key(each) in old
+        for change in difference(old[_key(each)], _placed(each, namespace))
+    )
+
+
+def _placed(manifest: Manifest, namespace: str) -> Manifest:
+    """Charts leave the namespace out."""
+    return {**manifest, "metadata": {"namespace": namespace, **manifest["metadata"]}}
+
+
+def _key(manifest: Manifest) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _ref(manifest: Manifest) -> ObjectRef:
+    metadata = manifest["metadata"]
+    return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])

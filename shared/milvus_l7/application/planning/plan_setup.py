@@ -1,0 +1,61 @@
+"""Make the plan that a dry-run request asks for, and keep it for whoever asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from milvus_l7.application.engine import log
+from milvus_l7.application.engine.outbox import Outbox
+from milvus_l7.application.planning.planner import Planner
+from milvus_l7.domain.planning import chain_plan
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.request import registration
+from milvus_l7.domain.request.request import parse
+from milvus_l7.domain.setup import event as events
+from milvus_l7.domain.setup.chain import Topology
+from milvus_l7.domain.setup.event import Event
+from milvus_l7.ports import Clock, PlanRecord, Plans
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSetup:
+    """The use case behind `l7-plan-requested`."""
+
+    outbox: Outbox
+    plans: Plans
+    clock: Clock
+    topology: Topology
+    planner: Planner
+
+    def handle(self, event: Event) -> PlanRecord | None:
+        """Make the plan named by the event, unless it is made; announce it. None if nobody asked for it.
+
+        Writes nothing but the plan's record. Raises `StateUnavailable`: the delivery must be retried.
+        """
+        record = self.plans.load(event.event_id)
+        if record is None:
+            log.note("ERROR", "event names a plan that nobody asked for", event=event)
+            return None
+        if record.made_at is None:
+            record = self._made(record)
+            self.plans.store(record)
+        self.outbox.events.publish(events.plan_made(record.plan_id, record.setup_id, self.topology))
+        log.note("INFO", "plan made", event=event, reason=record.reason)
+        return record
+
+    def _made(self, record: PlanRecord) -> PlanRecord:
+        now = self.clock.now()
+        wish = parse(record.request.encode())
+        found = self.outbox.setups.load(record.setup_id)
+        # A request id of its own, so that it is never taken for a duplicate.
+        setup, _ = registration.register(found.setup if found else None, wish, record.plan_id, now)
+        try:
+            plan = self.planner.plan(setup, now)
+        except (Transient, Permanent) as error:
+            return replace(record, made_at=now, reason=error.reason, message=error.message)
+        made = json.dumps(chain_plan.to_json(plan), default=str)
+        fault = plan.fault
+        if fault is None:
+            return replace(record, made_at=now, plan=made)
+        return replace(record, made_at=now, plan=made, reason=fault.reason, message=fault.message)

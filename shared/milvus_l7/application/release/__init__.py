@@ -1,0 +1,1 @@
+"""The Milvus release as the stages see it."""

@@ -1,0 +1,91 @@
+"""What there is of a Helm release: is it usable, its own objects, its Service, its roll-out."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.release import helm_values, milvus_service, rollout
+from milvus_l7.domain.release.helm_values import ReleaseValues, ValuesPlan
+from milvus_l7.domain.setup.document import Desired, ReleaseBefore, ServiceFacts
+from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
+from milvus_l7.domain.text.untrusted import mapping, text
+from milvus_l7.ports import KubeObjects, Manifest, ObjectRef, Release, Releases
+
+# Helm has no lease on a release: a pending revision may belong to a client that is alive. Its hooks and waits
+# time out after five minutes by default, so after twice that time it has been killed.
+ABANDONED_AFTER = timedelta(minutes=10)
+SETTLED = frozenset({"deployed", "failed"})
+
+
+def usable(releases: Releases, desired: Desired, now: datetime) -> Release | Outcome:
+    """The release, ready to be upgraded, or why it is not."""
+    release = releases.get(desired.release)
+    if release is not None and release.status.startswith("pending-"):
+        age = now - release.updated_at
+        # We hold the setup's lease, so an upgrade of ours that is still pending was killed.
+        if release.upgraded_from is None and age < ABANDONED_AFTER:
+            message = (
+                f"revision {release.revision} is {release.status} since {release.updated_at:%H:%M:%S} UTC"
+            )
+            return Waiting(Reason.RELEASE_BUSY, message)
+        releases.recover(release)
+        release = releases.get(desired.release)
+    if release is None:
+        there = ", ".join(releases.names()) or "none"
+        message = f"no release {desired.release} in namespace {desired.namespace}; there: {there}"
+        return Failed(Reason.RELEASE_NOT_FOUND, message)
+    if release.status not in SETTLED:
+        message = f"revision {release.revision} of release {release.name} is {release.status}"
+        return Failed(Reason.RELEASE_NOT_DEPLOYED, message)
+    return release
+
+
+def values(release: Release) -> ReleaseValues:
+    """The release's values, the user's and the chart's."""
+    target = f"Release {release.namespace}/{release.name}"
+    return ReleaseValues(target, release.revision, release.values, release.chart_values)
+
+
+def before(releases: Releases, release: Release, plan: ValuesPlan) -> ReleaseBefore | None:
+    """What our first upgrade replaces, or has replaced if its result was lost; None if we change nothing.
+
+    `plan` is the way to TLS.
+    """
+    if plan.changes:
+        return plan.before
+    if release.upgraded_from is None:
+        return None
+    earlier = releases.get(release.name, release.upgraded_from)
+    return helm_values.plan(values(earlier)).before if earlier else None
+
+
+def service(kube: KubeObjects, release: Release) -> tuple[Manifest, ServiceFacts]:
+    """The release's Service as it is, and what the setup needs of it. Raises as `release_service.find`."""
+    port_name = text(mapping(values(release).effective, "service").get("portName"))
+    services = objects(kube, release, "v1", "Service")
+    facts = milvus_service.find(services, fullname(release), port_name)
+    return next(each for each in services if each["metadata"]["name"] == facts.name), facts
+
+
+def fullname(release: Release) -> str:
+    """The name of the release's Service and ConfigMap."""
+    return helm_values.fullname(release.name, release.chart_name, values(release).effective)
+
+
+def unfinished(kube: KubeObjects, release: Release) -> Waiting | None:
+    """What the roll-out of the release's present configuration waits for; None if it is complete."""
+    workloads = [
+        *objects(kube, release, "apps/v1", "Deployment"),
+        *objects(kube, release, "apps/v1", "StatefulSet"),
+    ]
+    return rollout.judge(workloads, lambda: objects(kube, release, "v1", "Pod"))
+
+
+def objects(kube: KubeObjects, release: Release, api_version: str, kind: str) -> list[Manifest]:
+    """The release's own objects of a kind; those of its subcharts carry another name label."""
+    labels = {
+        "app.kubernetes.io/instance": release.name,
+        "app.kubernetes.io/name": helm_values.name_label(release.chart_name, values(release).effective),
+    }
+    return list(kube.list(ObjectRef(api_version, kind, release.namespace), labels))

@@ -1,0 +1,1 @@
+"""Requests are accepted, or refused with every problem named."""

@@ -1,0 +1,170 @@
+"""The stage that provides the certificate: a TLS Secret, ours or one that the request names, or Google's.
+
+A ManagedCertificate is provided as soon as it exists. It becomes Active only after an Ingress with an address
+has it attached (GoogleCloudPlatform/gke-managed-certs#13), so waiting here would be waiting for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from milvus_l7.application.kubernetes import apply
+from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.domain.certificates import key_pair, managed_certificate
+from milvus_l7.domain.certificates.key_pair import CertificateView
+from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.setup.document import CertificateFacts, Desired, ManagedFacts, ServiceFacts, Setup
+from milvus_l7.domain.setup.outcome import Done, Outcome
+from milvus_l7.domain.setup.supervision import DriftPolicy
+from milvus_l7.ports import Certificates, Connections, KubeObjects, Manifest, ObjectRef
+
+NO_TIME = timedelta(0)
+LOOKS = 3  # for a ManagedCertificate; others may make one of the name, for other domains, at the same time
+SECRETS = 12  # of one Service at most, one a domain; a load balancer takes 15 certificates
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionCertificate:
+    """Owns the TLS Secret and the ManagedCertificates of the Service.
+
+    A Secret that the request names is read only, and a ManagedCertificate is never edited.
+    """
+
+    connections: Connections
+    certificates: Certificates
+
+    def __call__(self, setup: Setup, now: datetime) -> Outcome:
+        """Keep what fits, make what is missing, and put its public half into the facts.
+
+        A pair for another domain is left alone: it serves on until the new one is verified. A second run
+        writes nothing. Raises `Permanent` with SECRET_NOT_FOUND, SECRET_NOT_OURS or CERTIFICATE_INVALID, and
+        `Transient(OBJECT_BEING_DELETED)`; no error holds anything of a key.
+        """
+        objects = self.connections.objects(setup.desired.cluster)
+        if setup.desired.is_google_managed:
+            return Done(replace(setup.facts, managed=_managed(objects, setup)))
+        return Done(replace(setup.facts, certificate=self._in_secret(objects, setup, now)))
+
+    def _in_secret(self, objects: KubeObjects, setup: Setup, now: datetime) -> CertificateFacts:
+        desired = setup.desired
+        renews = setup.supervision.policy is DriftPolicy.REPAIR and setup.supervision.reissue_certificate
+        work = _Work(objects, self.certificates, desired, now, ahead=_notice(desired) if renews else NO_TIME)
+        if desired.certificate.secret is not None:
+            return work.adopt(desired.certificate.secret)
+        last = setup.facts.certificate.secret if setup.facts.certificate else None
+        return work.provide(manifests.service_of(setup), last)
+
+
+def _managed(objects: KubeObjects, setup: Setup) -> ManagedFacts:
+    """The ManagedCertificate for exactly the desired domains, made beside the others if there is none.
+
+    Created, not applied, and looked for again: of two executions that race, one makes it and both use it.
+    """
+    desired, service = setup.desired, manifests.service_of(setup).name
+    kind = ObjectRef(managed_certificate.API_VERSION, managed_certificate.KIND, desired.namespace)
+    last = setup.facts.managed.name if setup.facts.managed else None
+    taken = {last} if last else set()
+    for _ in range(LOOKS):
+        views = managed_certificate.views(objects.list(kind, {}))
+        found = managed_certificate.chosen(views, service, desired, last)
+        if found is not None:
+            return ManagedFacts(found.name, desired.domains)
+        name = managed_certificate.next_name(service, {*taken, *(each.name for each in views)})
+        objects.create(manifests.managed_certificate(desired, name))
+        taken.add(name)
+    raise Transient(
+        Reason.OBJECT_BEING_DELETED, f"ManagedCertificate {name} was deleted as soon as it was made"
+    )
+
+
+def _notice(desired: Desired) -> timedelta:
+    return key_pair.notice(desired.certificate.validity_days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    objects: KubeObjects
+    certificates: Certificates
+    desired: Desired
+    now: datetime
+    ahead: timedelta  # how long before it ends a certificate of ours is replaced
+
+    def adopt(self, name: str) -> CertificateFacts:
+        """The pair in somebody else's Secret, if it can serve the domain."""
+        secret = self._read(name)
+        if secret is None:
+            message = f"Secret {name} does not exist in namespace {self.desired.namespace}"
+            raise Permanent(Reason.SECRET_NOT_FOUND, message)
+        view = self.certificates.inspect(key_pair.pair_in(secret))
+        fault = key_pair.fault(view, self.desired.domain, self.now)
+        if fault is not None:
+            raise key_pair.invalid(f"Secret {name}: {fault}")
+        return key_pair.facts(name, view)
+
+    def provide(self, service: ServiceFacts, last: str | None) -> CertificateFacts:
+        """The pair in one of our own Secrets that serves the domain; issued if there is none.
+
+        The one in use, `last`, if it fits; else the first that does, so that an earlier domain gets its pair
+        back; else the first number that is free. Renewed in place is only a pair that can serve nobody.
+        """
+        found = self._in_use(service, last)
+        for number in range(1, SECRETS + 1):
+            found = found or self._fitting(manifests.secret_name(service, number))
+        if found is not None:
+            return found
+        message = (
+            f"the Secrets {manifests.secret_name(service)} to {manifests.secret_name(service, SECRETS)} hold "
+            "certificates of other domains; delete those that are needed no more, then publish again"
+        )
+        raise key_pair.invalid(message)
+
+    def _in_use(self, service: ServiceFacts, last: str | None) -> CertificateFacts | None:
+        if last is None or manifests.secret_number(service, last) is None:
+            return None
+        secret = self._read(last)
+        view = self._serving(secret) if secret is not None and manifests.is_ours(secret) else None
+        fits = view is not None and key_pair.mismatch(view, self.desired.domain) is None
+        return key_pair.facts(last, view) if view is not None and fits else None
+
+    def _fitting(self, name: str) -> CertificateFacts | None:
+        """The pair in our Secret of the name, made if it is missing or broken; None if another domain's."""
+        secret = self._read(name) or self._create(name)
+        if not manifests.is_ours(secret):
+            message = f"Secret {name} in namespace {self.desired.namespace} was made by somebody else"
+            raise Permanent(Reason.SECRET_NOT_OURS, message)
+        view = self._serving(secret) or self._renew(secret)
+        if key_pair.mismatch(view, self.desired.domain) is not None:
+            return None
+        return key_pair.facts(name, view)
+
+    def _serving(self, secret: Manifest) -> CertificateView | None:
+        """The pair in the Secret; None if it can serve nobody."""
+        try:
+            view = self.certificates.inspect(key_pair.pair_in(secret))
+        except Permanent:
+            return None
+        return view if key_pair.defect(view, self.now + self.ahead) is None else None
+
+    def _read(self, name: str) -> Manifest | None:
+        return self.objects.get(ObjectRef("v1", "Secret", self.desired.namespace, name))
+
+    def _create(self, name: str) -> Manifest:
+        """Created, not applied: of two executions that race, one makes the pair and both use it."""
+        pair = self.certificates.issue(self.desired.domain, self.desired.certificate.validity_days, self.now)
+        self.objects.create(manifests.tls_secret(self.desired, name, pair))
+        secret = self._read(name)
+        if secret is None:
+            raise Transient(Reason.OBJECT_BEING_DELETED, f"Secret {name} was deleted as soon as it was made")
+        return secret
+
+    def _renew(self, secret: Manifest) -> CertificateView:
+        """A new pair in our Secret; refused by the API server if the Secret has changed since it was read."""
+        pair = self.certificates.issue(self.desired.domain, self.desired.certificate.validity_days, self.now)
+        manifest = manifests.tls_secret(self.desired, secret["metadata"]["name"], pair)
+        version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
+        versioned = {**manifest, "metadata": {**manifest["metadata"], **version}}
+        apply.act(self.objects, Target(secret, versioned, force=True))
+        return self.certificates.inspect(pair)

@@ -1,0 +1,156 @@
+"""The last stage: work through the verification checklist, from outside, as a client would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from milvus_l7.application.dns import lookups
+from milvus_l7.application.frontend import retirement
+from milvus_l7.application.verification import snapshot
+from milvus_l7.application.verification.snapshot import Scene
+from milvus_l7.domain.dns.diagnosis import Lookup
+from milvus_l7.domain.frontend import backend_health, ingress_status
+from milvus_l7.domain.kubernetes.change import Plan
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.domain.setup.document import Check, CheckState, Facts, ManagedFacts, Setup
+from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
+from milvus_l7.domain.verification import checklist, issuance
+from milvus_l7.domain.verification.checklist import Served
+from milvus_l7.ports import Connections, Endpoint, EndpointProbe, KubeObjects, Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyEndpoint:
+    """Reads, resolves, shakes hands, talks to Milvus, and then takes away what is no longer served with.
+
+    With `deep_verification` a throw-away collection is created in Milvus, and dropped.
+    """
+
+    connections: Connections
+    probe: EndpointProbe
+    resolver: Resolver
+
+    def __call__(self, setup: Setup, now: datetime) -> Outcome:
+        """`Done` when all required items have passed, else `Waiting` or `Failed` for the first that has not.
+
+        Nothing is written until then. After that a certificate that the wanted one has replaced is retired,
+        and the end point verified once more; when nothing is left to retire, a second run writes nothing.
+        Raises `Permanent` if facts of earlier stages are missing, and `Transient(ADDRESS_PENDING)`.
+        """
+        objects = self.connections.objects(setup.desired.cluster)
+        scene = snapshot.gather(objects, setup)
+        facts, outcome = self._verified(objects, scene, now)
+        verified = isinstance(outcome, Done)
+        if not verified and not _may_be_hidden(facts):
+            return outcome
+        retired = retirement.retire(objects, replace(setup, facts=facts), verified=verified)
+        return Waiting(Reason.RETIRING_CERTIFICATE, _words(retired), facts) if retired else outcome
+
+    def _verified(self, objects: KubeObjects, scene: Scene, now: datetime) -> tuple[Facts, Outcome]:
+        """Work through the checklist.
+
+        Every item is looked at that says something: an unhealthy report does not keep TLS and Milvus from
+        being tried, because the report may be old, and because the most precise cause helps most.
+        """
+        found = self._look_up(scene)
+        certificate = _certificate(scene, found, now)
+        backends = _backends(objects, scene)
+        blocking = next((check for check in (certificate, backends) if checklist.is_final(check)), None)
+        tls = checklist.after(checklist.TLS, blocking) if blocking else self._tls(scene)
+        milvus, version = self._milvus(scene, tls)
+        if milvus.state is CheckState.PASSED:
+            backends = checklist.confirmed(backends)
+        checks = (certificate, backends, _dns(scene, found), tls, milvus)
+        addressed = replace(scene.setup.facts, address=scene.endpoint.address)
+        facts = checklist.verified(addressed, checks, version)
+        return facts, checklist.outcome(facts)
+
+    def _look_up(self, scene: Scene) -> dict[str, Lookup]:
+        managed = scene.managed
+        if managed is None:
+            return dict(lookups.look_up(self.resolver, (scene.endpoint.domain,), ()))
+        waits = issuance.unissued(scene.certificate, managed)
+        return dict(lookups.look_up(self.resolver, managed.domains, waits))
+
+    def _tls(self, scene: Scene) -> Check:
+        try:
+            if scene.managed is not None:
+                return self._managed_tls(scene, scene.managed)
+            return checklist.tls(self._served(scene.endpoint), snapshot.secret_of(scene.setup))
+        except Transient as error:
+            silent = checklist.failed(checklist.TLS, error.reason, error.message)
+            return checklist.explained(silent, lambda: scene.trouble)
+
+    def _managed_tls(self, scene: Scene, wanted: ManagedFacts) -> Check:
+        """One handshake, for the setup's own domain, unless that shows a certificate without the others.
+
+        An earlier certificate for fewer domains may be shown for those; the wanted one is then seen at a
+        domain that only it covers.
+        """
+        served = self._served(scene.endpoint)
+        check = checklist.managed_tls(served, scene.endpoint.domain, wanted, scene.provisioned)
+        for domain in wanted.domains:
+            if check.state is not CheckState.PASSED or served.stands_for(domain):
+                continue
+            served = self._served(replace(scene.endpoint, domain=domain))
+            check = checklist.managed_tls(served, domain, wanted, scene.provisioned)
+        return check
+
+    def _served(self, endpoint: Endpoint) -> Served:
+        shown = self.probe.served_certificate(endpoint)
+        return Served(shown.sha256, shown.names, shown.distrust)
+
+    def _milvus(self, scene: Scene, tls: Check) -> tuple[Check, str | None]:
+        if tls.state is not CheckState.PASSED:
+            return checklist.after(checklist.MILVUS, tls), None
+        try:
+            version = self.probe.milvus_version(scene.endpoint, deep=scene.setup.desired.deep_verification)
+        except Transient as error:
+            return _milvus_failure(scene, error), None
+        shown = checklist.excerpt(version, 64)
+        return checklist.passed(checklist.MILVUS, f"Milvus {shown} answers"), shown
+
+
+def _certificate(scene: Scene, found: dict[str, Lookup], now: datetime) -> Check:
+    if scene.managed is not None:
+        return issuance.certificate(snapshot.diagnosed(scene, found))
+    return checklist.certificate(scene.certificate, snapshot.secret_of(scene.setup), now)
+
+
+def _dns(scene: Scene, found: dict[str, Lookup]) -> Check:
+    if scene.managed is not None:
+        return issuance.dns(snapshot.diagnosed(scene, found))
+    domain = scene.endpoint.domain
+    return checklist.dns(domain, scene.endpoint.address, found[domain])
+
+
+def _backends(objects: KubeObjects, scene: Scene) -> Check:
+    """The Pods are asked for only when they can explain something."""
+    check = backend_health.backends(scene.ingress, scene.service, scene.port)
+    if check.state is not CheckState.FAILED or check.reason is not Reason.BACKENDS_UNHEALTHY:
+        return checklist.explained(check, lambda: scene.trouble)
+    pods = snapshot.pods(objects, scene)
+    return backend_health.explained(check, pods, ingress_status.firewall_change(scene.events))
+
+
+def _milvus_failure(scene: Scene, error: Transient) -> Check:
+    """The commonest cause, and one that health checks do not see, is told by name."""
+    problem = backend_health.protocol_problem(scene.service, scene.port) if scene.service else None
+    if problem is not None:
+        return checklist.failed(checklist.MILVUS, Reason.BACKEND_NOT_HTTP2, problem)
+    return checklist.failed(checklist.MILVUS, error.reason, error.message)
+
+
+def _may_be_hidden(facts: Facts) -> bool:
+    """Whether the wanted Secret may be hidden behind ManagedCertificates, which are shown first.
+
+    The handshake is looked at only when the Secret is good; whether anything hides it, `retiring` sees.
+    """
+    return any(check.reason is Reason.OTHER_CERTIFICATE_SERVED for check in facts.checklist)
+
+
+def _words(retired: Plan) -> str:
+    targets = ", ".join(dict.fromkeys(change.target for change in retired))
+    return checklist.excerpt(f"taken away or detached: {targets}", 400)

@@ -1,0 +1,1 @@
+"""What the verification looks at."""

@@ -1,0 +1,1 @@
+"""Certificates: issued by milvus-l7, or by Google."""

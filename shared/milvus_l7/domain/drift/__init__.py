@@ -1,0 +1,1 @@
+"""Drift: what differs from what a verified setup needs, and what is repaired."""

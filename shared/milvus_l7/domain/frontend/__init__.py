@@ -1,0 +1,1 @@
+"""What exposes Milvus: the load balancer, its health, its complaints, its certificates."""

@@ -1,0 +1,1 @@
+"""Kubernetes objects as JSON: differences, field ownership, manifests."""

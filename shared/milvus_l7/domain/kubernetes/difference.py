@@ -1,0 +1,85 @@
+"""What applying an object would change, for users: only fields that somebody set, never a credential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from milvus_l7.domain.kubernetes.change import Change, Plan
+
+Manifest = Mapping[str, Any]
+
+HIDDEN = "<hidden>"
+# Kinds whose data may be a credential: user.yaml, in a ConfigMap, can hold those of the object storage.
+CONFIDENTIAL = frozenset({"Secret", "ConfigMap"})
+
+# Kept by the API server itself; they differ between any two reads.
+_SERVER_METADATA = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
+_IDENTITY = frozenset({"apiVersion", "kind", "status"})
+
+
+def difference(before: Manifest | None, after: Manifest) -> Plan:
+    """The changes from the live object (None: there is none) to the one that a dry run returned.
+
+    Status and what the API server keeps itself are left out. A missing object is never an empty plan.
+    """
+    target = f"{after['kind']} {after['metadata'].get('namespace', '')}/{after['metadata']['name']}"
+    hides = after["kind"] in CONFIDENTIAL
+    found = _differences(_own(before or {}), _own(after), "")
+    return tuple(
+        Change(target, field, _shown(field, old, hides=hides), _shown(field, new, hides=hides))
+        for field, old, new in found
+    )
+
+
+def deletion(live: Manifest) -> Change:
+    """The change that deletes an object."""
+    metadata = live["metadata"]
+    return Change(f"{live['kind']} {metadata['namespace']}/{metadata['name']}", "", "present", None)
+
+
+def _own(manifest: Manifest) -> dict[str, Any]:
+    metadata = manifest.get("metadata", {})
+    own = {key: value for key, value in manifest.items() if key not in _IDENTITY}
+    return own | {"metadata": {k: v for k, v in metadata.items() if k not in _SERVER_METADATA}}
+
+
+def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(after, Mapping) and isinstance(before, Mapping | None) and (before or after):
+        old: Mapping[str, Any] = before or {}
+        for key in sorted({*old, *after}):
+            yield from _differences(old.get(key), after.get(key), _below(path, key))
+    elif _are_alike(before, after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(one, other, f"{path}[{index}]")
+    elif before != after:
+        yield path, before, after
+
+
+def _are_alike(before: Any, after: Any) -> bool:
+    return isinstance(before, list) and isinstance(after, list) and len(before) == len(after)
+
+
+def _below(path: str, key: str) -> str:
+    """Dotted, except for keys that hold dots themselves: `metadata.annotations[cloud.google.com/neg]`."""
+    if "." in key or "/" in key:
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
+
+
+def _shown(field: str, value: Any, *, hides: bool) -> Any:
+    secret = hides and field.startswith(("data", "stringData"))
+    # An annotation can hold a whole earlier manifest (kubectl's last-applied-configuration).
+    annotated = hides and field.startswith("metadata.annotations")
+    return HIDDEN if value is not None and (secret or annotated) else value

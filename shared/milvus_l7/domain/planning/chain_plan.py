@@ -1,0 +1,155 @@
+"""What a set-up would do, stage by stage, and what that would cost its users; as JSON for whoever asked.
+
+    {"setup_id": ..., "is_empty": false,
+     "impacts": [{"kind": "PlaintextClientsCut", "message": ...}, ...],
+     "steps": [{"stage": ..., "when": ..., "changes": [{"target", "field", "before", "after"}, ...],
+                "reason": null | ..., "message": ...}, ...]}
+
+A step with a reason is one whose stage would not end well as things are; later stages cannot be planned then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from milvus_l7.domain.kubernetes.change import Change, Plan
+from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import SetupId
+
+AT_ONCE = "at once"
+WHEN_ADDRESSED = "once the load balancer has an address"
+WHEN_SERVED = "once the new certificate is served and verified"
+
+_TLS_MODE = "extraConfigFiles[user.yaml].common.security.tlsMode"
+_SERVER_TLS = "1"
+_LAYER_4 = "LoadBalancer"
+
+
+class ImpactKind(StrEnum):
+    """What a change would cost those who use the release now. Stable: scripts match on it."""
+
+    PLAINTEXT_CLIENTS_CUT = "PlaintextClientsCut"
+    MILVUS_DOWN = "MilvusDown"
+    MILVUS_RESTARTS = "MilvusRestarts"
+    ADDRESS_RELEASED = "AddressReleased"
+    DOMAIN_DROPPED = "DomainDropped"
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """One outage that the plan contains."""
+
+    kind: ImpactKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one stage would do."""
+
+    stage: Stage
+    changes: Plan
+    when: str = AT_ONCE
+    fault: Fault | None = None  # why the stage would not end well
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPlan:
+    """What the whole set-up would do, in order."""
+
+    setup_id: SetupId
+    steps: tuple[Step, ...]
+    impacts: tuple[Impact, ...] = ()
+
+    @property
+    def changes(self) -> Plan:
+        """Every change, in order."""
+        return tuple(change for step in self.steps for change in step.changes)
+
+    @property
+    def fault(self) -> Fault | None:
+        """What the set-up would fail on; None if nothing is known."""
+        return next((step.fault for step in self.steps if step.fault), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How clients reach the release before the set-up; for telling what they lose."""
+
+    address: str | None = None  # of the Layer-4 load balancer
+    is_standalone: bool = False
+
+
+def impacts(steps: tuple[Step, ...], ways: Ways) -> tuple[Impact, ...]:
+    """The outages that the steps' changes contain, the worst first."""
+    changes = [change for step in steps for change in step.changes]
+    found = [
+        *_tls_impacts(changes),
+        *_restart_impacts(changes, ways),
+        *_address_impacts(changes, ways),
+        *_domain_impacts(steps),
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _tls_impacts(changes: list[Change]) -> Iterator[Impact]:
+    for change in changes:
+        if change.field == _TLS_MODE and str(change.after) == _SERVER_TLS:
+            message = "Milvus will accept TLS only: clients that connect in plaintext are cut off."
+            yield Impact(ImpactKind.PLAINTEXT_CLIENTS_CUT, message)
+
+
+def _restart_impacts(changes: list[Change], ways: Ways) -> Iterator[Impact]:
+    """A change of user.yaml changes the checksum on every Pod template (milvus-helm, `checksum/config`)."""
+    if not any(change.field.startswith("extraConfigFiles[user.yaml]") for change in changes):
+        return
+    if ways.is_standalone:
+        yield Impact(ImpactKind.MILVUS_DOWN, "Milvus runs standalone: it is down while it restarts.")
+    else:
+        yield Impact(ImpactKind.MILVUS_RESTARTS, "All Milvus components are restarted, in turn.")
+
+
+def _address_impacts(changes: list[Change], ways: Ways) -> Iterator[Impact]:
+    for change in changes:
+        if change.field == "service.type" and change.before == _LAYER_4:
+            address = f" {ways.address}" if ways.address else ""
+            message = f"The Layer-4 address{address} is released; another one may be given on the way back."
+            yield Impact(ImpactKind.ADDRESS_RELEASED, message)
+
+
+def _domain_impacts(steps: tuple[Step, ...]) -> Iterator[Impact]:
+    for step in steps:
+        for change in step.changes:
+            dropped = _hosts(change.before) - _hosts(change.after)
+            if change.field == "spec.rules" and step.when == WHEN_SERVED and dropped:
+                names = ", ".join(sorted(dropped))
+                yield Impact(ImpactKind.DOMAIN_DROPPED, f"Clients of {names} get no answer any more.")
+
+
+def _hosts(rules: Any) -> set[str]:
+    if not isinstance(rules, list):
+        return set()
+    return {str(rule.get("host")) for rule in rules if isinstance(rule, Mapping) and rule.get("host")}
+
+
+def to_json(plan: ChainPlan) -> dict[str, Any]:
+    """The plan as JSON; see the module."""
+    return {
+        "setup_id": plan.setup_id,
+        "is_empty": not plan.changes and plan.fault is None,
+        "impacts": [asdict(impact) for impact in plan.impacts],
+        "steps": [
+            {
+                "stage": str(step.stage),
+                "when": step.when,
+                "changes": [asdict(change) for change in step.changes],
+                "reason": str(step.fault.reason) if step.fault else None,
+                "message": step.fault.message if step.fault else "",
+            }
+            for step in plan.steps
+        ],
+    }

@@ -1,0 +1,80 @@
+"""What the Helm release can be the reason of."""
+
+from __future__ import annotations
+
+from milvus_l7.domain.reasons.retry_policy import Paces
+from milvus_l7.domain.reasons.text import Text
+
+RELEASE_NOT_FOUND = Text(
+    "ReleaseNotFound",
+    "The namespace has no Helm release of that name.",
+    "Check release and namespace in the request; the message lists the releases that are there.",
+)
+RELEASE_BUSY = Text(
+    "ReleaseBusy",
+    "Another Helm operation on the release is in progress.",
+    "Wait until it ends; one that was killed is rolled back after ten minutes.",
+    Paces.QUICK,
+)
+RELEASE_NOT_DEPLOYED = Text(
+    "ReleaseNotDeployed",
+    "The release has no deployed revision to build on.",
+    "Bring the release to status deployed with helm, then publish the request again.",
+)
+RELEASE_UNREADABLE = Text(
+    "ReleaseUnreadable",
+    "The cluster's record of the release is not one that Helm wrote.",
+    "Check the Secret that the message names; restore or delete it.",
+)
+HELM_FAILED = Text(
+    "HelmFailed",
+    "Helm could not upgrade the release.",
+    "The message carries Helm's own words; the release is at its last good revision.",
+)
+UPGRADE_NOT_CONTAINED = Text(
+    "UpgradeNotContained",
+    "Upgrading the stored chart would change or delete more than TLS and the Service type.",
+    "Upgrade the release with its original chart and the values that the message names.",
+)
+CUSTOM_CONFIG_MAP = Text(
+    "CustomConfigMap",
+    "The release sets customConfigMap, so the chart ignores extraConfigFiles.",
+    "Put common.security.tlsMode: 1 into that ConfigMap's milvus.yaml, or unset customConfigMap.",
+)
+MUTUAL_TLS = Text(
+    "MutualTls",
+    "Milvus asks for client certificates (tlsMode 2), which a GKE load balancer cannot present.",
+    "Set common.security.tlsMode to 1 or remove it.",
+)
+USER_YAML_INVALID = Text(
+    "UserYamlInvalid",
+    "extraConfigFiles.user.yaml of the release cannot be merged into.",
+    "Correct user.yaml in the release's values: it must be a YAML mapping of mappings.",
+)
+REST_SHARES_PORT = Text(
+    "RestSharesPort",
+    "user.yaml puts Milvus' REST server on the gRPC port; Milvus refuses to start with TLS then.",
+    "Set proxy.http.port to another port, or proxy.http.enabled to false, or remove both.",
+)
+SERVICE_NOT_FOUND = Text(
+    "ServiceNotFound",
+    "The release has no Service for Milvus.",
+    "Enable the proxy (or standalone) Service in the release's values.",
+)
+SERVICE_PORT_NOT_FOUND = Text(
+    "ServicePortNotFound",
+    "The release's Service has no port for Milvus' gRPC.",
+    "Check service.port and service.portName in the release's values.",
+)
+ROLLOUT_IN_PROGRESS = Text(
+    "RolloutInProgress",
+    "Pods with the new configuration are not all ready yet.",
+    "Nothing to do; look at the Pods if it lasts.",
+    Paces.QUICK,
+)
+PODS_CRASHING = Text(
+    "PodsCrashing",
+    "Pods with the new configuration crash.",
+    "Read the Pod's log; the message names the Pod and why its container ended.",
+    Paces.QUICK,
+)

@@ -1,0 +1,30 @@
+"""What a tear-down can wait for."""
+
+from __future__ import annotations
+
+from milvus_l7.domain.reasons.retry_policy import Paces
+from milvus_l7.domain.reasons.text import Text
+
+SETUP_NOT_FOUND = Text(
+    "SetupNotFound",
+    "There is no setup of that release.",
+    "Check cluster, namespace and release; `milvus-l7 status` lists the setups that there are.",
+)
+LOAD_BALANCER_RELEASING = Text(
+    "LoadBalancerReleasing",
+    "The Ingress is being deleted, and GKE still releases its load balancer.",
+    "Nothing to do; it usually takes some minutes.",
+    Paces.QUICK,
+)
+LOAD_BALANCER_STUCK = Text(
+    "LoadBalancerStuck",
+    "GKE reports that it cannot release the load balancer.",
+    "The message carries the controller's own words; the finalizer goes when the cause is gone.",
+    Paces.HUMAN,
+)
+PLAINTEXT_UNREACHABLE = Text(
+    "PlaintextUnreachable",
+    "Milvus does not answer in plaintext at the Service's own address yet.",
+    "Nothing to do at first; if it lasts, look at the Service's address and the Pods.",
+    Paces.QUICK,
+)

@@ -1,0 +1,1 @@
+"""The Milvus release: its values, its configuration, its Service, its roll-out."""

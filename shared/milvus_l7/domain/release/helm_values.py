@@ -1,0 +1,142 @@
+"""What must change in the values of a Milvus release, and what they were before.
+
+Value paths are those of zilliztech/milvus-helm (`charts/milvus/values.yaml`). The chart renders
+`loadBalancerIP`, `loadBalancerSourceRanges` and `nodePort` only for the Service types that take them
+(`templates/service.yaml`), so those values stay as they are and count again after a tear-down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from milvus_l7.domain.kubernetes.change import Change, Plan
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.release import user_yaml
+from milvus_l7.domain.setup.document import ReleaseBefore
+
+Values = Mapping[str, Any]
+
+SERVICE_TYPE = "service.type"
+CLUSTER_IP = "ClusterIP"
+USER_YAML = "extraConfigFiles[user.yaml]"
+NAME_LENGTH = 63
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseValues:
+    """The values of one revision of a release."""
+
+    target: str  # "Release <namespace>/<name>"
+    revision: int
+    chosen: Values  # by users
+    defaults: Values  # of the chart
+
+    @property
+    def effective(self) -> Values:
+        """What the chart's templates see."""
+        return merged(self.defaults, self.chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesPlan:
+    """The values to merge over the user's (empty: nothing to do), shown as changes, and how to undo them."""
+
+    overlay: Values
+    changes: Plan
+    before: ReleaseBefore
+
+
+def merged(under: Values, over: Values) -> dict[str, Any]:
+    """Helm's merge of values: maps are merged, everything else is replaced, and null takes a default away."""
+    result = {key: value for key, value in under.items() if over.get(key, value) is not None}
+    for key, value in over.items():
+        below = under.get(key)
+        if isinstance(value, Mapping):
+            result[key] = merged(below if isinstance(below, Mapping) else {}, value)
+        elif value is not None:
+            result[key] = value
+    return result
+
+
+def overlaid(chosen: Values, overlay: Values) -> dict[str, Any]:
+    """The user's values with ours over them; nulls that the user set stay, as they take defaults away."""
+    result = dict(chosen)
+    for key, value in overlay.items():
+        below = chosen.get(key)
+        inner = isinstance(value, Mapping) and isinstance(below, Mapping)
+        result[key] = overlaid(below, value) if inner else value  # type: ignore[arg-type]
+    return result
+
+
+def plan(values: ReleaseValues) -> ValuesPlan:
+    """The way to TLS and a ClusterIP Service; empty if the release is there already.
+
+    Raises `Permanent`: CUSTOM_CONFIG_MAP, and what `user_yaml.merge` raises.
+    """
+    effective = values.effective
+    if effective.get("customConfigMap"):
+        raise Permanent(Reason.CUSTOM_CONFIG_MAP, f"{values.target} sets customConfigMap")
+    overlay: dict[str, Any] = {}
+    changes: list[Change] = []
+    service_type = _section(effective, "service").get("type") or CLUSTER_IP
+    if service_type != CLUSTER_IP:
+        overlay["service"] = {"type": CLUSTER_IP}
+        changes.append(Change(values.target, SERVICE_TYPE, service_type, CLUSTER_IP))
+    text = user_yaml.merge(effective_user_yaml(values))
+    if text.changes:
+        overlay["extraConfigFiles"] = {"user.yaml": text.text}
+    keys = [Change(values.target, f"{USER_YAML}.{k.path}", k.before, k.after) for k in text.changes]
+    return ValuesPlan(overlay, (*changes, *keys), _before(values, overlay, text))
+
+
+def _before(values: ReleaseValues, overlay: Values, text: user_yaml.Merged) -> ReleaseBefore:
+    """Values that the user had not set are None; the user's own text is not kept, only our keys in it."""
+    found: dict[str, Any] = {}
+    if "service" in overlay:
+        found[SERVICE_TYPE] = _section(values.chosen, "service").get("type")
+    if text.changes and "user.yaml" not in _section(values.chosen, "extraConfigFiles"):
+        found[USER_YAML] = None
+    return ReleaseBefore(values.revision, found, {change.path: change.before for change in text.changes})
+
+
+def effective_user_yaml(values: ReleaseValues) -> str:
+    """The `user.yaml` that the chart renders, "" for none. Raises `Permanent(USER_YAML_INVALID)`."""
+    text = _section(values.effective, "extraConfigFiles").get("user.yaml")
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise Permanent(Reason.USER_YAML_INVALID, "extraConfigFiles.user.yaml is not a text")
+    return text
+
+
+def own_user_yaml(values: ReleaseValues) -> str | None:
+    """The text that was merged into if `values` are those before our upgrade; None if it was no text."""
+    try:
+        return effective_user_yaml(values)
+    except Permanent:
+        return None
+
+
+def _section(values: Values, name: str) -> Values:
+    section = values.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def name_label(chart_name: str, effective: Values) -> str:
+    """The value of `app.kubernetes.io/name` on the release's own objects (chart template `milvus.name`)."""
+    return _cut(str(effective.get("nameOverride") or chart_name))
+
+
+def fullname(release: str, chart_name: str, effective: Values) -> str:
+    """The name of the release's Service and ConfigMap (chart template `milvus.fullname`)."""
+    if effective.get("fullnameOverride"):
+        return _cut(str(effective["fullnameOverride"]))
+    name = str(effective.get("nameOverride") or chart_name)
+    return _cut(release if name in release else f"{release}-{name}")
+
+
+def _cut(name: str) -> str:
+    return name[:NAME_LENGTH].removesuffix("-")

@@ -1,0 +1,107 @@
+"""The events between functions. They carry ids only; the state is read from the state store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from milvus_l7.domain.reasons.errors import MalformedEvent
+from milvus_l7.domain.setup.chain import Stage, Topology
+from milvus_l7.domain.setup.document import Setup, SetupId
+
+SCHEMA_VERSION = 1
+ACCEPTED = "accept_request"
+PLANNED = "plan_setup"
+CHECKED = "check_drift"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event on one topic. `stage` is the step it tells of, not the one it starts."""
+
+    event_id: str
+    topic: str
+    setup_id: SetupId
+    generation: int
+    stage: str
+
+    def payload(self) -> dict[str, Any]:
+        """The JSON body of the message."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "event_id": self.event_id,
+            "setup_id": self.setup_id,
+            "generation": self.generation,
+            "stage": self.stage,
+        }
+
+
+def from_payload(topic: str, body: object) -> Event:
+    """The event that a message body on `topic` describes; `MalformedEvent` if it describes none."""
+    if not isinstance(body, Mapping):
+        raise MalformedEvent("the event body is not a JSON object")
+    if body.get("schema_version") != SCHEMA_VERSION:
+        raise MalformedEvent(f"unknown event schema_version {body.get('schema_version')!r:.40}")
+    for name, kind in {"event_id": str, "setup_id": str, "stage": str, "generation": int}.items():
+        if not isinstance(body.get(name), kind):
+            raise MalformedEvent(f"event field {name} is missing or not of type {kind.__name__}")
+    return Event(body["event_id"], topic, SetupId(body["setup_id"]), body["generation"], body["stage"])
+
+
+def _event(setup: Setup, topic: str, stage: str, mark: str) -> Event:
+    event_id = f"{setup.setup_id}.g{setup.generation}.r{setup.run}.{stage}.{mark}"
+    return Event(event_id, topic, setup.setup_id, setup.generation, stage)
+
+
+def accepted(setup: Setup, topology: Topology) -> Event:
+    """The setup is registered; the first stage may begin."""
+    topic = topology.functions[ACCEPTED].announces or ""
+    return _event(setup, topic, ACCEPTED, setup.request_id)
+
+
+def announcement(setup: Setup, stage: Stage, topology: Topology) -> Event:
+    """`stage` is done. Announcing the same execution again gives the same event id."""
+    return _event(setup, topology.announcement(stage), stage, f"t{setup.token}")
+
+
+def failure(setup: Setup, stage: Stage, topology: Topology) -> Event:
+    """`stage` has failed; for whoever watches `l7-setup-failed`."""
+    return _event(setup, topology.failed_topic, stage, f"t{setup.token}.failed")
+
+
+def wake_up(setup: Setup, stage: Stage, topology: Topology, mark: str) -> Event:
+    """The trigger event of `stage` once more; `mark` tells one wake-up from another."""
+    before = stage.earlier[-1] if stage.earlier else ACCEPTED
+    return _event(setup, topology.trigger(stage), before, f"wake.{mark}")
+
+
+def start(setup: Setup, stage: Stage, topology: Topology, why: str) -> Event:
+    """`stage` of the present run may begin, without an earlier stage's announcement."""
+    return wake_up(setup, stage, topology, why)
+
+
+def plan_wanted(plan_id: str, setup_id: SetupId, topology: Topology) -> Event:
+    """A plan is to be made, of a setup that may not exist."""
+    return Event(plan_id, topology.functions[PLANNED].trigger, setup_id, 0, ACCEPTED)
+
+
+def plan_made(plan_id: str, setup_id: SetupId, topology: Topology) -> Event:
+    """The plan, or why there is none, is in the state store."""
+    topic = topology.functions[PLANNED].announces or ""
+    return Event(f"{plan_id}.made", topic, setup_id, 0, PLANNED)
+
+
+def check_due(setup: Setup, topology: Topology, mark: str) -> Event:
+    """The setup is to be checked for drift; `mark` tells one check from another."""
+    return _event(setup, topology.functions[CHECKED].trigger, CHECKED, f"check.{mark}")
+
+
+def drift_found(setup: Setup, topology: Topology, mark: str) -> Event:
+    """A check has found other things than the one before."""
+    return _event(setup, topology.functions[CHECKED].announces or "", CHECKED, f"found.{mark}")
+
+
+def certificate_reissued(setup: Setup, topology: Topology) -> Event:
+    """A certificate of ours was replaced before it ended; the new public one is on the setup."""
+    return _event(setup, topology.reissued_topic, Stage.PROVISION_CERTIFICATE, f"t{setup.token}.reissued")

@@ -1,0 +1,1 @@
+"""Reading and shortening text and JSON whose shape nobody guarantees."""

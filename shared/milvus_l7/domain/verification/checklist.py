@@ -1,0 +1,210 @@
+"""The verification checklist: pure judgements of what was seen, and the outcome that follows from them.
+
+    1 certificate   2 backends   3 dns   4 tls   5 milvus
+
+`backends` is judged in `frontend.backend_health`; `certificate` and `dns` of a Google-managed certificate
+in `issuance`. `dns` is optional for self-managed certificates: their clients may reach the
+address without public DNS, so a mismatch is shown with its remedy and stops nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from milvus_l7.domain.certificates.key_pair import covers
+from milvus_l7.domain.dns import diagnosis
+from milvus_l7.domain.dns.diagnosis import Lookup
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.setup.document import CertificateFacts, Check, CheckState, Facts, ManagedFacts
+from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
+from milvus_l7.domain.text import untrusted
+
+CERTIFICATE, BACKENDS, DNS, TLS, MILVUS = "certificate", "backends", "dns", "tls", "milvus"
+
+# What waiting does not heal, but a new run of the earlier stages does.
+FINAL = frozenset(
+    {
+        Reason.CERTIFICATE_FAILED_PERMANENTLY,
+        Reason.CERTIFICATE_INVALID,
+        Reason.INGRESS_NOT_FOUND,
+        Reason.MANAGED_CERTIFICATE_GONE,
+        Reason.SERVICE_NOT_FOUND,
+    }
+)
+
+_REPEAT = "publish the request again"
+_LONGEST_MESSAGE = 600
+_SHOWN_SHA256 = 16
+
+
+def excerpt(text: object, limit: int = 200) -> str:
+    """Untrusted text as one printable line of at most `limit` characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def passed(name: str, message: str, *, required: bool = True) -> Check:
+    """The item is as it should be."""
+    return Check(name, CheckState.PASSED, excerpt(message, _LONGEST_MESSAGE), required=required)
+
+
+def failed(name: str, reason: Reason, message: str, *, required: bool = True) -> Check:
+    """The item was looked at, and is not as it should be."""
+    return Check(name, CheckState.FAILED, excerpt(message, _LONGEST_MESSAGE), reason, required)
+
+
+def pending(name: str, reason: Reason, message: str, *, required: bool = True) -> Check:
+    """Nothing can be said of the item yet."""
+    return Check(name, CheckState.PENDING, excerpt(message, _LONGEST_MESSAGE), reason, required)
+
+
+def after(name: str, blocking: Check) -> Check:
+    """The item was not looked at, because `blocking` comes first."""
+    return pending(name, blocking.reason or Reason.INTERNAL_ERROR, f"waits for {blocking.name}")
+
+
+def is_final(check: Check) -> bool:
+    """Whether looking again later cannot help."""
+    return check.state is CheckState.FAILED and check.reason in FINAL
+
+
+def leaf_sha256(pem: str) -> str | None:
+    """SHA-256 of the DER of the first certificate in the text, lower-case hex; None if there is none."""
+    start = pem.find(ssl.PEM_HEADER)
+    end = pem.find(ssl.PEM_FOOTER, start)
+    if start < 0 or end < 0:
+        return None
+    try:
+        der = ssl.PEM_cert_to_DER_cert(pem[start : end + len(ssl.PEM_FOOTER)])
+    except ValueError:
+        return None
+    return hashlib.sha256(der).hexdigest()
+
+
+def certificate(secret: Mapping[str, Any] | None, provisioned: CertificateFacts, now: datetime) -> Check:
+    """Whether the TLS Secret still holds the provisioned certificate, in date. Reads `tls.crt` only."""
+    place = f"Secret {provisioned.secret}"
+    if secret is None:
+        return failed(CERTIFICATE, Reason.CERTIFICATE_INVALID, f"{place} is gone; {_REPEAT}")
+    found = leaf_sha256(_certificate_text(secret))
+    if found is None:
+        return failed(CERTIFICATE, Reason.CERTIFICATE_INVALID, f"{place} holds no certificate in tls.crt")
+    if found != provisioned.sha256:
+        message = (
+            f"{place} holds another certificate ({found[:_SHOWN_SHA256]}…) than was provisioned; {_REPEAT}"
+        )
+        return failed(CERTIFICATE, Reason.CERTIFICATE_INVALID, message)
+    if provisioned.not_after <= now:
+        message = f"the certificate in {place} expired at {provisioned.not_after:%Y-%m-%d %H:%M} UTC"
+        return failed(CERTIFICATE, Reason.CERTIFICATE_INVALID, message)
+    return passed(CERTIFICATE, f"{place}, valid until {provisioned.not_after:%Y-%m-%d}")
+
+
+def _certificate_text(secret: Mapping[str, Any]) -> str:
+    encoded = untrusted.text(untrusted.mapping(secret, "data").get("tls.crt"))
+    try:
+        return base64.b64decode(encoded, validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def dns(domain: str, address: str, lookup: Lookup) -> Check:
+    """Whether the domain resolves to the load balancer's address and to nothing else; optional."""
+    if lookup.trouble:
+        return pending(DNS, Reason.DNS_LOOKUP_FAILED, lookup.trouble, required=False)
+    fault = diagnosis.address_fault(domain, address, lookup)
+    if fault is None:
+        return passed(DNS, f"{domain} resolves to {address}", required=False)
+    return failed(DNS, Reason.DNS_MISMATCH, fault.message, required=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The leaf certificate that a handshake showed."""
+
+    sha256: str
+    names: tuple[str, ...]
+    distrust: str = ""  # why the system's roots do not vouch for it under the domain; "": they do
+
+    def stands_for(self, domain: str) -> bool:
+        """Whether it covers the domain."""
+        return any(covers(name, domain) for name in self.names)
+
+    def __str__(self) -> str:
+        """For people."""
+        names = excerpt(", ".join(self.names) or "no name", 120)
+        return f"serves certificate {self.sha256[:_SHOWN_SHA256]}… for {names}"
+
+
+def tls(served: Served, provisioned: CertificateFacts) -> Check:
+    """Whether the certificate that the handshake showed is the provisioned one of the Secret."""
+    if served.sha256 == provisioned.sha256:
+        return passed(TLS, f"serves the provisioned certificate, {served.sha256[:_SHOWN_SHA256]}…")
+    message = f"{served}; provisioned is {provisioned.sha256[:_SHOWN_SHA256]}…"
+    return failed(TLS, Reason.OTHER_CERTIFICATE_SERVED, message)
+
+
+def managed_tls(
+    served: Served, domain: str, wanted: ManagedFacts, replaced: CertificateFacts | None
+) -> Check:
+    """Whether the certificate that is shown for one domain can be a Google-managed one.
+
+    Its hash is not known, so it must not be the Secret's, cover the domain, and be vouched for by the
+    system's roots. It may be an earlier managed one that covers the domain too: their controller sorts them,
+    so which is shown is not ours to say (gke-managed-certs `pkg/controller/sync`). After the certificate is
+    Active it takes minutes more until every front end shows it (gke-managed-certs#39).
+    """
+    if replaced is not None and served.sha256 == replaced.sha256:
+        problem = f"still the one of Secret {replaced.secret}, not ManagedCertificate {wanted.name}'s"
+    elif not served.stands_for(domain):
+        problem = f"which does not cover {domain}"
+    elif served.distrust:
+        problem = f"which no client trusts by the system's roots: {excerpt(served.distrust)}"
+    else:
+        return passed(TLS, f"{served}, trusted by the system's roots")
+    return failed(TLS, Reason.OTHER_CERTIFICATE_SERVED, f"{served}, {problem}")
+
+
+def explained(check: Check, look: Callable[[], Fault | None]) -> Check:
+    """What is not there yet, because the controller cannot build it, is told by the controller's trouble.
+
+    `look` is called only if it can explain something.
+    """
+    not_there = check.state is CheckState.PENDING or check.reason is Reason.TLS_NOT_SERVED
+    trouble = look() if check.state is not CheckState.PASSED and not_there else None
+    if trouble is None:
+        return check
+    return failed(check.name, trouble.reason, trouble.message, required=check.required)
+
+
+def confirmed(backends: Check) -> Check:
+    """`backends` after Milvus has answered through the load balancer, which outranks an older report.
+
+    The controller refreshes its report only when it syncs, up to ten minutes later (kubernetes/ingress-gce,
+    flag sync-period), and a load balancer without a healthy backend answers 5xx: an answer proves health.
+    """
+    if backends.state is CheckState.PASSED:
+        return backends
+    return passed(BACKENDS, f"Milvus answers; the load balancer's last report is older: {backends.message}")
+
+
+def outcome(facts: Facts) -> Outcome:
+    """What the stage reports: done when every required item has passed, else the first that has not."""
+    blocking = next((c for c in facts.checklist if c.required and c.state is not CheckState.PASSED), None)
+    if blocking is None:
+        return Done(facts)
+    kind = Failed if is_final(blocking) else Waiting
+    return kind(blocking.reason or Reason.INTERNAL_ERROR, f"{blocking.name}: {blocking.message}", facts)
+
+
+def verified(facts: Facts, checklist: tuple[Check, ...], milvus_version: str | None) -> Facts:
+    """The facts with a new checklist; the last known Milvus version stays if it could not be read."""
+    return replace(facts, checklist=checklist, milvus_version=milvus_version or facts.milvus_version)

@@ -1,0 +1,155 @@
+"""The state store, the event bus, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.request.rejection import Rejection
+from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.event import Event
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """The present moment, with time zone UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """A setup as it was read, with the store's version of it (opaque)."""
+
+    setup: Setup
+    version: object
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One outcome, kept for ever beside the setup. `entry_id` is unique within the setup."""
+
+    entry_id: str
+    at: datetime
+    generation: int
+    stage: str
+    outcome: str  # created | changed | restarted | none, or the state that the stage reached
+    reason: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One atomic change: a setup document, the events that follow from it, and its history entry."""
+
+    setup: Setup
+    version: object | None  # version that was read; None: the setup must not exist yet
+    events: tuple[Event, ...] = ()
+    history: HistoryEntry | None = None
+
+
+class Queue(StrEnum):
+    """What setups are due for; the value is the document's field that holds the time."""
+
+    POLL = "poll_at"  # re-poll
+    CHECK = "check_at"  # drift check
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A setup as it was read, and its new time in a queue."""
+
+    found: Versioned
+    until: datetime
+
+
+class Setups(Protocol):
+    """The state store."""
+
+    def load(self, setup_id: SetupId) -> Versioned | None:
+        """The setup, or None if there is none."""
+        ...
+
+    def commit(self, commit: Commit) -> object:
+        """Write everything or nothing, and return the new version.
+
+        Raises `StateConflict` if the stored version is not `commit.version`.
+        """
+        ...
+
+    def page(self, after: SetupId | None, limit: int) -> Sequence[Setup]:
+        """At most `limit` setups in the order of their ids, from the one behind `after` on."""
+        ...
+
+    def due(self, queue: Queue, now: datetime, limit: int) -> Sequence[Versioned]:
+        """At most `limit` setups whose time in the queue has come, the longest due first.
+
+        Documents that this release cannot read are passed over.
+        """
+        ...
+
+    def postpone(self, queue: Queue, due: Sequence[Postponed]) -> Sequence[Versioned]:
+        """Set only the queue's time, of those that are still the version that was read; those it was set of.
+
+        Of several callers with the same version one succeeds. Not safe to repeat: the version has moved.
+        """
+        ...
+
+    def unpublished(self, before: datetime, limit: int) -> Sequence[Event]:
+        """At most `limit` events left in the outbox since before that moment, oldest first."""
+        ...
+
+    def mark_published(self, event_id: str) -> None:
+        """Take the event out of the outbox. Safe to repeat."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    """A dry run that somebody asked for, and what came of it."""
+
+    plan_id: str
+    setup_id: SetupId
+    request: str  # the request's JSON, as it was published
+    requested_at: datetime
+    made_at: datetime | None = None  # None: not made yet
+    plan: str | None = None  # JSON, see `domain.planning.chain_plan`
+    reason: Reason | None = None  # why there is no plan
+    message: str = ""
+
+
+class Plans(Protocol):
+    """Where plans are kept for whoever asked for them. Raises `StateUnavailable`."""
+
+    def request(self, record: PlanRecord) -> None:
+        """Keep the record unless there is one of its id already. Safe to repeat."""
+        ...
+
+    def load(self, plan_id: str) -> PlanRecord | None:
+        """The record, or None if there is none."""
+        ...
+
+    def store(self, record: PlanRecord) -> None:
+        """Replace the record. Safe to repeat."""
+        ...
+
+
+class Events(Protocol):
+    """The event bus."""
+
+    def publish(self, event: Event) -> None:
+        """Publish and wait until the bus has taken it. Repeating publishes again, with the same event id."""
+        ...
+
+    def publish_all(self, events: Sequence[Event]) -> None:
+        """Publish all, in few calls, and wait until the bus has taken them. Some may be out if it raises."""
+        ...
+
+    def reject(self, rejection: Rejection) -> None:
+        """Announce that a message is not a valid request, and wait until the bus has taken it."""
+        ...

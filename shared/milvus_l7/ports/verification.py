@@ -1,0 +1,71 @@
+"""What a client of the load balancer sees, and what public DNS says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from milvus_l7.domain.dns.diagnosis import CaaRecords
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to verify: `address` is dialled, `domain` is the server name."""
+
+    address: str
+    domain: str
+    ca_pem: str | None = None  # trusted for this endpoint; None: the system's roots
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCertificate:
+    """The leaf certificate that a TLS handshake showed."""
+
+    sha256: str
+    names: tuple[str, ...]
+    not_after: datetime
+    distrust: str = ""  # why the system's roots do not vouch for it; "": they do, or `ca_pem` was given
+
+
+class EndpointProbe(Protocol):
+    """A client's look at the load balancer from outside."""
+
+    def served_certificate(self, endpoint: Endpoint) -> ServedCertificate:
+        """The certificate shown for the domain, trusted or not. Raises `Transient(TLS_NOT_SERVED)`."""
+        ...
+
+    def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
+        """The server version, by pymilvus through the load balancer, trusting what `endpoint` says.
+
+        `deep` also creates a throw-away collection, inserts, searches and drops it.
+        Raises `Transient(MILVUS_UNREACHABLE)`.
+        """
+        ...
+
+    def plaintext_version(self, address: str, port: int) -> str:
+        """The server version, by pymilvus without TLS. Raises `Transient(PLAINTEXT_UNREACHABLE)`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a name resolves to. Both empty: it does not exist, or has no address."""
+
+    ipv4: tuple[str, ...] = field(default=())
+    ipv6: tuple[str, ...] = field(default=())
+
+
+class Resolver(Protocol):
+    """Public DNS."""
+
+    def resolve(self, domain: str) -> Resolved:
+        """The A and AAAA records that the domain ends at. Raises `Transient(DNS_LOOKUP_FAILED)`."""
+        ...
+
+    def caa(self, domain: str) -> CaaRecords:
+        """The CAA records of the domain, or of its nearest parent that has any (RFC 8659, section 3).
+
+        Raises `Transient(DNS_LOOKUP_FAILED)`.
+        """
+        ...

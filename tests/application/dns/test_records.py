@@ -1,0 +1,98 @@
+"""The address is published in the zone that the request names, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+from milvus_l7.application.dns.records import publish
+from milvus_l7.domain.dns.records import ChangeSet, RecordSet
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.setup.document import CertificateSpec, CertificateType, Setup
+
+from tests.builders import new_setup
+from tests.fakes.dns_zones import ZONE, FakeDnsZones
+
+ADDRESS = "192.0.2.1"
+
+
+def setup(*more: str, zone: str | None = ZONE) -> Setup:
+    spec = CertificateSpec(CertificateType.GOOGLE_MANAGED, domains=more)
+    return new_setup(certificate=spec, dns_zone=zone)
+
+
+def values(zones: FakeDnsZones, kind: str) -> dict[str, tuple[str, ...]]:
+    return {record.name: record.values for record in zones.stored if record.type == kind}
+
+
+def test_without_a_zone_nothing_is_looked_at() -> None:
+    assert publish(FakeDnsZones(), setup(zone=None), ADDRESS) is None
+
+
+def test_every_domain_gets_its_record_in_one_change() -> None:
+    zones = FakeDnsZones()
+    assert publish(zones, setup("two.milvus.io", "three.milvus.io"), ADDRESS) is None
+    names = ("my-release.milvus.io.", "two.milvus.io.", "three.milvus.io.")
+    assert values(zones, "A") == dict.fromkeys(names, (ADDRESS,))
+    assert len(zones.changes) == 1
+
+
+def test_second_look_writes_nothing() -> None:
+    zones = FakeDnsZones()
+    for _ in range(2):
+        assert publish(zones, setup("two.milvus.io"), ADDRESS) is None
+    assert len(zones.changes) == 1
+
+
+def test_new_address_replaces_our_record() -> None:
+    zones = FakeDnsZones()
+    publish(zones, setup(), "198.51.100.7")
+    assert publish(zones, setup(), ADDRESS) is None
+    assert values(zones, "A") == {"my-release.milvus.io.": (ADDRESS,)}
+
+
+def test_record_of_another_waits_for_a_person_and_the_others_are_published() -> None:
+    another = RecordSet("two.milvus.io.", "A", 60, ("203.0.113.9",))
+    zones = FakeDnsZones([another])
+    waiting = publish(zones, setup("two.milvus.io"), ADDRESS)
+    assert waiting is not None
+    assert waiting.reason is Reason.DNS_ZONE_REFUSED
+    assert "two.milvus.io. A 203.0.113.9" in waiting.message
+    assert values(zones, "A") == {"my-release.milvus.io.": (ADDRESS,), "two.milvus.io.": ("203.0.113.9",)}
+
+
+def test_message_stays_short_however_many_records_are_refused() -> None:
+    names = [f"d{number}.milvus.io" for number in range(20)]
+    zones = FakeDnsZones([RecordSet(f"{name}.", "A", 60, ("203.0.113.9",)) for name in names])
+    waiting = publish(zones, setup(*names), ADDRESS)
+    assert waiting is not None
+    assert waiting.message.endswith("and 17 more")
+    assert waiting.message.count("is left alone") == 3
+
+
+def test_two_setups_do_not_take_a_domain_from_each_other() -> None:
+    zones = FakeDnsZones()
+    publish(zones, setup(), ADDRESS)
+    other = new_setup(release="other", dns_zone=ZONE)
+    waiting = publish(zones, other, "198.51.100.7")
+    assert waiting is not None
+    assert "default.my-release" in waiting.message
+    assert values(zones, "A") == {"my-release.milvus.io.": (ADDRESS,)}
+
+
+def test_domain_outside_the_zone_is_its_owners_to_publish() -> None:
+    zones = FakeDnsZones()
+    assert publish(zones, setup("db.example.org"), ADDRESS) is None
+    assert list(values(zones, "A")) == ["my-release.milvus.io."]
+
+
+def test_zone_of_other_domains_is_refused() -> None:
+    zones = FakeDnsZones()
+    with pytest.raises(Permanent, match=r"zone of milvus.io., where db.example.org"):
+        publish(zones, new_setup(domain="db.example.org", dns_zone=ZONE), ADDRESS)
+
+
+def test_record_that_stands_needs_no_look_at_its_mark() -> None:
+    zones = FakeDnsZones([RecordSet("my-release.milvus.io.", "A", 60, (ADDRESS,))])
+    assert publish(zones, setup(), ADDRESS) is None
+    assert zones.changes == []
+    assert ChangeSet() not in zones.changes

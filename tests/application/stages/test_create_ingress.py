@@ -1,0 +1,324 @@
+"""create_ingress: the Ingress, and the wait for its address."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from milvus_l7.application.stages.create_ingress import CreateIngress
+from milvus_l7.domain.dns.records import RecordSet
+from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.setup.document import (
+    CertificateFacts,
+    CertificateSpec,
+    CertificateType,
+    Facts,
+    ManagedFacts,
+    ServiceFacts,
+    Setup,
+)
+from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
+from milvus_l7.ports import ObjectRef
+
+from tests.builders import new_setup
+from tests.fakes.dns_zones import ZONE, FakeDnsZones
+from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
+from tests.fakes.state import START
+
+NAME = "my-release-milvus"
+INGRESS = ObjectRef("networking.k8s.io/v1", "Ingress", "default", NAME)
+CERTIFICATE = CertificateFacts(f"{NAME}-tls", "pem", "00", START + timedelta(days=9))
+
+
+def ready_setup(**changes: Any) -> Setup:
+    facts = Facts(service=ServiceFacts(NAME, "milvus", 19530), certificate=CERTIFICATE)
+    return replace(new_setup(**changes), facts=facts)
+
+
+def run(kube: FakeKubeObjects, setup: Setup | None = None, zones: FakeDnsZones | None = None) -> Outcome:
+    return CreateIngress(OneCluster(kube), zones or FakeDnsZones())(setup or ready_setup(), START)
+
+
+def address_it(kube: FakeKubeObjects, ip: str = "203.0.113.9") -> None:
+    """What the controller does after a successful sync."""
+    kube.stored[INGRESS] |= {"status": {"loadBalancer": {"ingress": [{"ip": ip}]}}}
+    kube.stored[INGRESS]["metadata"]["annotations"] |= {"ingress.kubernetes.io/backends": "{}"}
+
+
+def happens(kube: FakeKubeObjects, kind: str, reason: str, message: str) -> None:
+    about = {"kind": "Ingress", "name": NAME, "namespace": "default"}
+    kube.happened.append({"involvedObject": about, "type": kind, "reason": reason, "message": message})
+
+
+@pytest.fixture
+def kube() -> FakeKubeObjects:
+    return FakeKubeObjects()
+
+
+def test_a_new_ingress_waits_for_its_address(kube: FakeKubeObjects) -> None:
+    found = run(kube)
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.ADDRESS_PENDING
+    made = kube.stored[INGRESS]
+    assert made["spec"]["rules"][0]["host"] == "my-release.milvus.io"
+    assert made["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
+
+
+def test_an_address_completes_the_stage_and_is_kept(kube: FakeKubeObjects) -> None:
+    run(kube)
+    address_it(kube)
+    setup = ready_setup()
+    assert run(kube, setup) == Done(replace(setup.facts, address="203.0.113.9"))
+
+
+def test_a_second_run_writes_nothing(kube: FakeKubeObjects) -> None:
+    run(kube)
+    address_it(kube)
+    before, writes = kube.stored[INGRESS], kube.writes
+    run(kube)
+    assert (kube.stored[INGRESS], kube.writes) == (before, writes)
+    assert kube.stored[INGRESS]["metadata"]["annotations"]["ingress.kubernetes.io/backends"] == "{}"
+
+
+def test_a_failing_controller_is_quoted(kube: FakeKubeObjects) -> None:
+    run(kube)
+    happens(kube, "Normal", "Sync", "Scheduled for sync")
+    happens(kube, "Warning", "Sync", "Error syncing to GCP: quota")
+    assert run(kube) == Waiting(Reason.INGRESS_SYNC_FAILING, "Sync: Error syncing to GCP: quota")
+
+
+def test_a_failure_that_has_passed_is_not_quoted(kube: FakeKubeObjects) -> None:
+    run(kube)
+    happens(kube, "Warning", "Sync", "Error syncing to GCP: quota")
+    happens(kube, "Normal", "Sync", 'UrlMap "k8s2-um" created')
+    found = run(kube)
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.ADDRESS_PENDING
+
+
+def test_a_changed_domain_changes_the_rule(kube: FakeKubeObjects) -> None:
+    run(kube)
+    address_it(kube)
+    assert isinstance(run(kube, ready_setup(domain="other.milvus.io")), Done)
+    assert kube.stored[INGRESS]["spec"]["rules"][0]["host"] == "other.milvus.io"
+
+
+def test_what_somebody_changed_in_our_ingress_is_repaired(kube: FakeKubeObjects) -> None:
+    run(kube)
+    edited = kube.stored[INGRESS] | {"spec": {"rules": [], "tls": []}}
+    kube.put(edited, "kubectl-edit")
+    run(kube)
+    assert kube.stored[INGRESS]["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
+
+
+def test_an_ingress_of_the_chart_is_left_alone(kube: FakeKubeObjects) -> None:
+    metadata = {"namespace": "default", "name": NAME, "labels": {"app.kubernetes.io/managed-by": "Helm"}}
+    kube.put({"apiVersion": INGRESS.api_version, "kind": "Ingress", "metadata": metadata}, "helm")
+    before = kube.stored[INGRESS]
+    with pytest.raises(Permanent, match=r"ingress\.enabled") as refused:
+        run(kube)
+    assert refused.value.reason is Reason.OBJECT_NOT_OURS
+    assert kube.stored[INGRESS] == before
+
+
+def test_an_ingress_that_is_being_deleted_is_waited_for(kube: FakeKubeObjects) -> None:
+    run(kube)
+    address_it(kube)
+    kube.stored[INGRESS]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    with pytest.raises(Transient) as refused:
+        run(kube)
+    assert refused.value.reason is Reason.OBJECT_BEING_DELETED
+
+
+def test_a_setup_without_a_certificate_is_refused(kube: FakeKubeObjects) -> None:
+    setup = ready_setup()
+    with pytest.raises(Permanent):
+        run(kube, replace(setup, facts=replace(setup.facts, certificate=None)))
+    assert kube.stored == {}
+
+
+# Another Secret
+
+
+def with_secret(name: str, **changes: Any) -> Setup:
+    setup = ready_setup(**changes)
+    return replace(setup, facts=replace(setup.facts, certificate=replace(CERTIFICATE, secret=name)))
+
+
+def secrets(kube: FakeKubeObjects) -> list[str]:
+    return [entry["secretName"] for entry in kube.stored[INGRESS]["spec"]["tls"]]
+
+
+def test_another_secret_is_attached_beside_the_one_that_serves(kube: FakeKubeObjects) -> None:
+    run(kube)
+    for _ in range(2):
+        run(kube, with_secret(f"{NAME}-tls-2", domain="new.io"))
+        assert secrets(kube) == [f"{NAME}-tls-2", f"{NAME}-tls"]
+    assert [r["host"] for r in kube.stored[INGRESS]["spec"]["rules"]] == ["new.io", "my-release.milvus.io"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f'error initializing translator env: secrets "{NAME}-tls" not found',
+        f'secret "{NAME}-tls" does not specify cert as string data',
+    ],
+)
+def test_a_secret_on_which_the_controller_fails_is_not_kept_beside_the_new_one(
+    kube: FakeKubeObjects, words: str
+) -> None:
+    run(kube)
+    happens(kube, "Warning", "Sync", f"Error syncing to GCP: {words}")
+    run(kube)
+    assert secrets(kube) == [f"{NAME}-tls"]  # it is the wanted one
+    run(kube, with_secret("theirs"))
+    assert secrets(kube) == ["theirs"]
+
+
+def test_events_are_read_only_where_they_can_matter(kube: FakeKubeObjects) -> None:
+    class Forbidding(FakeKubeObjects):
+        def events(self, ref: ObjectRef) -> Any:
+            raise Permanent(Reason.CLUSTER_ACCESS_DENIED, ref.kind)
+
+    run(kube)
+    address_it(kube)
+    forbidding = Forbidding(stored=kube.stored, owners=kube.owners, versions=kube.versions)
+    assert isinstance(run(forbidding), Done)
+
+
+def test_a_secret_with_which_the_controller_has_come_to_terms_is_kept(kube: FakeKubeObjects) -> None:
+    run(kube)
+    happens(kube, "Warning", "Sync", f'secrets "{NAME}-tls" not found')
+    happens(kube, "Normal", "IPChanged", "IP is now 192.0.2.1")
+    run(kube, with_secret("theirs"))
+    assert secrets(kube) == ["theirs", f"{NAME}-tls"]
+
+
+# Google-managed
+
+ANNOTATION = "networking.gke.io/managed-certificates"
+MANAGED = f"{NAME}-tls"
+
+
+def managed_setup(name: str = MANAGED, *more: str, **changes: Any) -> Setup:
+    spec = CertificateSpec(CertificateType.GOOGLE_MANAGED, domains=more)
+    setup = ready_setup(certificate=spec, **changes)
+    return replace(setup, facts=replace(setup.facts, managed=ManagedFacts(name, setup.desired.domains)))
+
+
+def make_managed(kube: FakeKubeObjects, name: str = MANAGED) -> None:
+    kube.create(manifests.managed_certificate(managed_setup().desired, name))
+
+
+def annotate(kube: FakeKubeObjects, value: str) -> None:
+    """As a user with kubectl would."""
+    live = kube.stored[INGRESS]
+    annotations = {**live["metadata"]["annotations"], ANNOTATION: value}
+    kube.put({**live, "metadata": {**live["metadata"], "annotations": annotations}}, "kubectl")
+
+
+def annotation(kube: FakeKubeObjects) -> str | None:
+    return kube.stored[INGRESS]["metadata"]["annotations"].get(ANNOTATION)
+
+
+def test_a_fresh_ingress_for_a_managed_certificate_has_no_tls_block(kube: FakeKubeObjects) -> None:
+    make_managed(kube)
+    assert isinstance(run(kube, managed_setup(MANAGED, "b.io")), Waiting)
+    made = kube.stored[INGRESS]
+    assert "tls" not in made["spec"]
+    assert annotation(kube) == MANAGED
+    assert [rule["host"] for rule in made["spec"]["rules"]] == ["my-release.milvus.io", "b.io"]
+    assert "kubernetes.io/ingress.allow-http" not in made["metadata"]["annotations"]
+
+
+def test_an_address_is_enough_whatever_the_managed_certificate_says(kube: FakeKubeObjects) -> None:
+    make_managed(kube)
+    run(kube, managed_setup())
+    address_it(kube)
+    writes = kube.writes
+    assert isinstance(run(kube, managed_setup()), Done)
+    assert kube.writes == writes
+
+
+def test_the_secret_stays_attached_beside_the_managed_certificate(kube: FakeKubeObjects) -> None:
+    run(kube)
+    make_managed(kube)
+    for _ in range(2):
+        run(kube, managed_setup())
+        assert kube.stored[INGRESS]["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
+        assert annotation(kube) == MANAGED
+
+
+def test_the_managed_certificate_stays_attached_beside_the_secret(kube: FakeKubeObjects) -> None:
+    make_managed(kube)
+    run(kube, managed_setup())
+    for _ in range(2):
+        run(kube)
+        assert kube.stored[INGRESS]["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
+        assert annotation(kube) == MANAGED
+
+
+def test_a_changed_domain_attaches_a_second_one_and_keeps_the_first_with_its_host(
+    kube: FakeKubeObjects,
+) -> None:
+    make_managed(kube)
+    run(kube, managed_setup())
+    make_managed(kube, f"{MANAGED}-2")
+    run(kube, managed_setup(f"{MANAGED}-2", domain="new.io"))
+    assert annotation(kube) == f"{MANAGED}-2,{MANAGED}"
+    hosts = [rule["host"] for rule in kube.stored[INGRESS]["spec"]["rules"]]
+    assert hosts == ["new.io", "my-release.milvus.io"]
+
+
+def test_a_managed_certificate_of_somebody_else_stays_attached(kube: FakeKubeObjects) -> None:
+    make_managed(kube)
+    run(kube, managed_setup())
+    annotate(kube, "theirs")
+    run(kube, managed_setup())
+    assert annotation(kube) == f"{MANAGED},theirs"
+    run(kube)
+    assert annotation(kube) == f"{MANAGED},theirs"
+
+
+@pytest.mark.parametrize("is_going", [True, False])
+def test_a_managed_certificate_that_is_gone_is_not_attached(kube: FakeKubeObjects, is_going: bool) -> None:
+    if is_going:
+        make_managed(kube)
+        ref = ObjectRef("networking.gke.io/v1", "ManagedCertificate", "default", MANAGED)
+        kube.stored[ref]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    with pytest.raises(Permanent) as refused:
+        run(kube, managed_setup())
+    assert refused.value.reason is Reason.MANAGED_CERTIFICATE_GONE
+    assert INGRESS not in kube.stored
+
+
+def test_a_self_managed_setup_needs_no_right_to_managed_certificates(kube: FakeKubeObjects) -> None:
+    class Forbidding(FakeKubeObjects):
+        def list(self, ref: ObjectRef, labels: Any) -> Any:
+            raise Permanent(Reason.CLUSTER_ACCESS_DENIED, ref.kind)
+
+    assert isinstance(run(Forbidding()), Waiting)
+
+
+def test_address_is_published_in_the_zone_of_the_request(kube: FakeKubeObjects) -> None:
+    zones, setup = FakeDnsZones(), ready_setup(dns_zone=ZONE)
+    run(kube, setup, zones)
+    assert zones.stored == []
+    address_it(kube)
+    assert isinstance(run(kube, setup, zones), Done)
+    assert [record.values for record in zones.stored if record.type == "A"] == [("203.0.113.9",)]
+
+
+def test_record_of_another_in_the_zone_waits_and_keeps_the_address(kube: FakeKubeObjects) -> None:
+    zones = FakeDnsZones([RecordSet("my-release.milvus.io.", "A", 60, ("198.51.100.7",))])
+    run(kube)
+    address_it(kube)
+    outcome = run(kube, ready_setup(dns_zone=ZONE), zones)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.DNS_ZONE_REFUSED
+    assert outcome.facts is not None
+    assert outcome.facts.address == "203.0.113.9"

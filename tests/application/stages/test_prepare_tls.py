@@ -1,0 +1,270 @@
+"""The stage prepare_tls over a fake cluster: what it changes, what it refuses, and that it can be killed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import yaml
+from milvus_l7.application.stages.prepare_tls import PrepareTls
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.setup.document import ReleaseBefore, ServiceFacts, Setup
+from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
+from milvus_l7.ports import ObjectRef, Release
+
+from tests.builders import new_setup
+from tests.fakes.releases import FakeReleases, Killed, ReleaseCluster
+from tests.fakes.state import START
+
+DEFAULTS = {
+    "service": {"type": "ClusterIP", "portName": "milvus"},
+    "extraConfigFiles": {"user.yaml": "# none\n"},
+}
+CHOSEN = {"service": {"type": "LoadBalancer"}, "extraConfigFiles": {"user.yaml": "log: {level: info}\n"}}
+LABELS = {"app.kubernetes.io/instance": "my-release", "app.kubernetes.io/name": "milvus"}
+NOW = START + timedelta(minutes=1)
+BEFORE = ReleaseBefore(
+    1,
+    {"service.type": "LoadBalancer"},
+    {"common.security.tlsMode": None, "proxy.http.port": None},
+)
+
+
+def release(**changes: Any) -> Release:
+    plain = Release("my-release", "default", 1, "deployed", "milvus", CHOSEN, DEFAULTS, updated_at=START)
+    return replace(plain, **changes)
+
+
+def named(kind: str, name: str, **content: Any) -> dict[str, Any]:
+    api_version = "apps/v1" if kind == "Deployment" else "v1"
+    metadata = {"name": name, "namespace": "default", "labels": {**LABELS, "component": "standalone"}}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
+
+
+def deployment(available: int) -> dict[str, Any]:
+    counts = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": available}
+    return named("Deployment", "my-release-milvus-standalone", spec={"replicas": 1}, status=counts)
+
+
+PORTS = [{"name": "grpc", "port": 19530, "targetPort": "milvus"}, {"name": "metrics", "port": 9091}]
+
+
+def cluster(*revisions: Release, ports: Any = PORTS, available: int = 1) -> ReleaseCluster:
+    found = ReleaseCluster(helm=FakeReleases(list(revisions)))
+    found.kube.put(named("Service", "my-release-milvus", spec={"ports": ports}))
+    found.kube.put(deployment(available))
+    return found
+
+
+def run(there: ReleaseCluster, setup: Setup | None = None) -> Outcome:
+    return PrepareTls(there)(setup or new_setup(), NOW)
+
+
+def test_plaintext_release_is_upgraded_and_its_service_found() -> None:
+    there = cluster(release())
+    outcome = run(there)
+    assert isinstance(outcome, Done)
+    assert outcome.facts is not None
+    assert outcome.facts.service == ServiceFacts("my-release-milvus", "grpc", 19530)
+    assert outcome.facts.before == BEFORE
+    values = there.helm.revisions[-1].values
+    assert values["service"]["type"] == "ClusterIP"
+    assert yaml.safe_load(values["extraConfigFiles"]["user.yaml"]) == {
+        "log": {"level": "info"},
+        "common": {"security": {"tlsMode": 1}},
+        "proxy": {"http": {"port": 8080}},
+    }
+
+
+def test_second_run_writes_nothing_and_keeps_what_was_before() -> None:
+    there = cluster(release())
+    setup = new_setup()
+    first = run(there, setup)
+    assert isinstance(first, Done)
+    assert first.facts is not None
+    second = run(there, replace(setup, facts=first.facts))
+    assert there.helm.writes == 1
+    assert second == first
+
+
+def test_later_upgrade_does_not_change_what_was_before_the_first() -> None:
+    there = cluster(release(revision=5, values={"service": {"type": "NodePort"}}))
+    setup = new_setup()
+    outcome = run(there, replace(setup, facts=replace(setup.facts, before=BEFORE)))
+    assert isinstance(outcome, Done)
+    assert outcome.facts is not None
+    assert outcome.facts.before == BEFORE
+    assert there.helm.writes == 1
+
+
+def test_release_that_needs_nothing_is_not_touched_and_has_no_before() -> None:
+    prepared = {
+        "extraConfigFiles": {"user.yaml": "common: {security: {tlsMode: 1}}\nproxy: {http: {enabled: false}}"}
+    }
+    there = cluster(release(values=prepared))
+    outcome = run(there)
+    assert isinstance(outcome, Done)
+    assert outcome.facts is not None
+    assert outcome.facts.before is None
+    assert there.helm.writes == 0
+
+
+def test_unfinished_roll_out_is_waited_for_with_the_facts_kept() -> None:
+    outcome = run(cluster(release(), available=0))
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.ROLLOUT_IN_PROGRESS
+    assert outcome.facts is not None
+    assert outcome.facts.before == BEFORE
+
+
+def test_crashing_pod_is_named() -> None:
+    there = cluster(release(), available=0)
+    state = {"waiting": {"reason": "CrashLoopBackOff"}}
+    there.kube.put(
+        named("Pod", "my-release-0", status={"containerStatuses": [{"name": "m", "state": state}]})
+    )
+    outcome = run(there)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.PODS_CRASHING
+    assert "my-release-0" in outcome.message
+
+
+@pytest.mark.parametrize("moment", ["pending", "deployed"])
+def test_run_after_a_kill_ends_as_if_nothing_had_happened(moment: str) -> None:
+    there = cluster(release())
+    there.helm.kill_in = moment
+    with pytest.raises(Killed):
+        run(there)
+    outcome = run(there)
+    assert isinstance(outcome, Done)
+    assert outcome.facts is not None
+    assert outcome.facts.before is not None
+    assert (outcome.facts.before.values, outcome.facts.before.user_yaml) == (BEFORE.values, BEFORE.user_yaml)
+    assert there.helm.revisions[-1].values["service"]["type"] == "ClusterIP"
+    assert there.helm.revisions[-1].status == "deployed"
+    writes = there.helm.writes
+    assert isinstance(run(there), Done)
+    assert there.helm.writes == writes
+
+
+def test_foreign_operation_in_progress_is_waited_for() -> None:
+    there = cluster(release(), release(revision=2, status="pending-upgrade"))
+    outcome = run(there)
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.RELEASE_BUSY
+    assert "revision 2 is pending-upgrade" in outcome.message
+    assert there.helm.writes == 0
+
+
+@pytest.mark.parametrize("status", ["pending-upgrade", "pending-rollback"])
+def test_foreign_operation_that_was_abandoned_is_recovered(status: str) -> None:
+    there = cluster(release(), release(revision=2, status=status, updated_at=NOW - timedelta(minutes=10)))
+    assert isinstance(run(there), Done)
+    assert [r.status for r in there.helm.revisions] == ["superseded", status, "superseded", "deployed"]
+
+
+def test_abandoned_installation_has_nothing_to_go_back_to() -> None:
+    old = release(status="pending-install", updated_at=NOW - timedelta(hours=1))
+    with pytest.raises(Permanent) as caught:
+        run(cluster(old))
+    assert caught.value.reason is Reason.RELEASE_NOT_DEPLOYED
+
+
+def test_failed_upgrade_of_somebody_is_built_over_from_the_deployed_revision() -> None:
+    failed = release(revision=2, status="failed", values={"service": {"type": "NodePort"}})
+    there = cluster(release(), failed)
+    assert isinstance(run(there), Done)
+    assert "log" in there.helm.revisions[-1].values["extraConfigFiles"]["user.yaml"]
+
+
+@pytest.mark.parametrize("status", ["uninstalling", "uninstalled", "superseded", "unknown"])
+def test_release_in_another_state_is_refused(status: str) -> None:
+    outcome = run(cluster(release(status=status)))
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is Reason.RELEASE_NOT_DEPLOYED
+    assert status in outcome.message
+
+
+def test_missing_release_is_refused_with_those_that_are_there() -> None:
+    outcome = run(cluster(release(name="other"), release(name="another")))
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is Reason.RELEASE_NOT_FOUND
+    assert "there: another, other" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("chosen", "reason"),
+    [
+        ({"customConfigMap": "mine"}, Reason.CUSTOM_CONFIG_MAP),
+        ({"extraConfigFiles": {"user.yaml": "common: 1"}}, Reason.USER_YAML_INVALID),
+        ({"extraConfigFiles": {"user.yaml": "common: {security: {tlsMode: 2}}"}}, Reason.MUTUAL_TLS),
+        ({"extraConfigFiles": {"user.yaml": "proxy: {http: {port: 19530}}"}}, Reason.REST_SHARES_PORT),
+    ],
+)
+def test_values_that_cannot_be_merged_into_are_refused_before_any_write(
+    chosen: dict[str, Any], reason: Reason
+) -> None:
+    there = cluster(release(values=chosen))
+    with pytest.raises(Permanent) as caught:
+        run(there)
+    assert caught.value.reason is reason
+    assert there.helm.writes == 0
+
+
+@pytest.mark.parametrize("ports", [[{"name": "metrics", "port": 9091}], None, ["x"], [{"name": "milvus"}]])
+def test_service_without_the_port_is_refused_before_any_write(ports: Any) -> None:
+    there = cluster(release(), ports=ports)
+    with pytest.raises(Permanent) as caught:
+        run(there)
+    assert caught.value.reason is Reason.SERVICE_PORT_NOT_FOUND
+    assert there.helm.writes == 0
+
+
+def test_port_is_found_by_the_name_in_the_values_first() -> None:
+    ports = [
+        {"name": "rest", "port": 1, "targetPort": "milvus"},
+        {"name": "milvus", "port": 2, "targetPort": 3},
+    ]
+    outcome = run(cluster(release(), ports=ports))
+    assert isinstance(outcome, Done)
+    assert outcome.facts is not None
+    assert outcome.facts.service == ServiceFacts("my-release-milvus", "milvus", 2)
+
+
+def test_unnamed_port_is_found_by_its_target() -> None:
+    outcome = run(cluster(release(), ports=[{"port": 443, "targetPort": 19530}]))
+    assert isinstance(outcome, Done)
+    assert outcome.facts is not None
+    assert outcome.facts.service == ServiceFacts("my-release-milvus", "", 443)
+
+
+def test_missing_service_is_refused_with_those_that_are_there() -> None:
+    there = cluster(release())
+    del there.kube.stored[ObjectRef("v1", "Service", "default", "my-release-milvus")]
+    headless = named("Service", "other", spec={"ports": PORTS})
+    headless["metadata"]["labels"]["component"] = "querynode"
+    there.kube.put(headless)
+    with pytest.raises(Permanent) as caught:
+        run(there)
+    assert caught.value.reason is Reason.SERVICE_NOT_FOUND
+    assert "other" in caught.value.message
+
+
+def test_service_under_another_name_is_found_by_its_component() -> None:
+    there = cluster(release())
+    del there.kube.stored[ObjectRef("v1", "Service", "default", "my-release-milvus")]
+    there.kube.put(named("Service", "vectors", spec={"ports": PORTS}))
+    outcome = run(there)
+    assert isinstance(outcome, Done)
+    assert outcome.facts is not None
+    assert outcome.facts.service == ServiceFacts("vectors", "grpc", 19530)
+
+
+def test_error_of_helm_goes_to_the_engine() -> None:
+    there = cluster(release())
+    there.helm.refusal = Transient(Reason.HELM_FAILED, "no")
+    with pytest.raises(Transient):
+        run(there)

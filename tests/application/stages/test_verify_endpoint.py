@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.setup.document import Check, CheckState
+from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
+from milvus_l7.ports import Endpoint
+
+from tests.fakes.finished_setup import ADDRESS, DOMAIN, FACTS, PEM, World
+
+NAMES = ["certificate", "backends", "dns", "tls", "milvus"]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def checks(outcome: Outcome) -> dict[str, Check]:
+    assert outcome.facts is not None
+    assert [check.name for check in outcome.facts.checklist] == NAMES
+    return {check.name: check for check in outcome.facts.checklist}
+
+
+def states(outcome: Outcome) -> list[str]:
+    return [str(check.state) for check in checks(outcome).values()]
+
+
+def test_finished_setup_is_done_with_everything_passed(world: World) -> None:
+    outcome = world.verify()
+    assert isinstance(outcome, Done)
+    assert states(outcome) == ["passed"] * 5
+    assert outcome.facts is not None
+    assert outcome.facts.milvus_version == "v2.6.15"
+
+
+def test_verifying_writes_nothing(world: World) -> None:
+    before = world.versions()
+    world.verify()
+    assert world.versions() == before
+
+
+def test_milvus_is_asked_at_the_address_in_the_name_of_the_domain(world: World) -> None:
+    world.verify()
+    assert world.probe.looks == [(Endpoint(ADDRESS, DOMAIN, PEM), False)]
+
+
+def test_deep_verification_is_passed_on(world: World) -> None:
+    world.verify(deep_verification=True)
+    assert [deep for _, deep in world.probe.looks] == [True]
+
+
+def test_dns_that_does_not_lead_here_is_shown_and_stops_nothing(world: World) -> None:
+    world.resolver.known = {}
+    outcome = world.verify()
+    assert isinstance(outcome, Done)
+    dns = checks(outcome)["dns"]
+    assert (dns.state, dns.required) == (CheckState.FAILED, False)
+    assert f"{DOMAIN}. A {ADDRESS}" in dns.message
+
+
+def test_unhealthy_backends_of_ready_pods_are_told_apart(world: World) -> None:
+    world.put_ingress("UNHEALTHY")
+    world.probe.version = None
+    world.put_pod("True")
+    assert world.verify().reason is Reason.BACKENDS_UNHEALTHY_PODS_READY  # type: ignore[union-attr]
+    world.put_pod("False")
+    assert world.verify().reason is Reason.BACKENDS_UNHEALTHY  # type: ignore[union-attr]
+
+
+def test_pods_of_other_services_say_nothing_of_the_backends(world: World) -> None:
+    world.put_ingress("UNHEALTHY")
+    world.probe.version = None
+    world.put_pod("True", component="datanode")
+    assert world.verify().reason is Reason.BACKENDS_UNHEALTHY  # type: ignore[union-attr]
+
+
+def test_controllers_trouble_explains_backends_that_are_not_there(world: World) -> None:
+    world.put_ingress("Unknown")
+    world.probe.version = None
+    world.warn("Translate", 'Translation failed: could not find port "19530" in service "default/x"')
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.SERVICE_PORT_MISSING
+
+
+def test_controllers_trouble_explains_a_handshake_that_fails(world: World) -> None:
+    world.probe.sha256 = None
+    world.warn("Sync", "Error syncing to GCP: googleapi: Error 403: Quota 'SSL_CERTIFICATES' exceeded")
+    assert checks(world.verify())["tls"].reason is Reason.QUOTA_EXCEEDED
+
+
+def test_controllers_trouble_does_not_matter_when_everything_works(world: World) -> None:
+    world.warn("Sync", "Error syncing to GCP: googleapi: Error 500")
+    assert isinstance(world.verify(), Done)
+
+
+def test_name_server_that_is_down_says_nothing_of_the_domain(world: World) -> None:
+    world.resolver.is_down = True
+    outcome = world.verify()
+    assert isinstance(outcome, Done)
+    assert checks(outcome)["dns"].state is CheckState.PENDING
+
+
+def test_load_balancer_without_tls_yet_is_waited_for(world: World) -> None:
+    world.probe.sha256 = None
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.TLS_NOT_SERVED
+    assert states(outcome) == ["passed", "passed", "passed", "failed", "pending"]
+    assert world.probe.looks == []
+
+
+def test_other_certificate_served_is_waited_for_and_not_trusted(world: World) -> None:
+    world.probe.sha256 = "f" * 64
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.OTHER_CERTIFICATE_SERVED
+    assert world.probe.looks == []
+
+
+def test_unhealthy_backends_come_before_the_milvus_that_does_not_answer(world: World) -> None:
+    world.put_ingress("UNHEALTHY")
+    world.probe.version = None
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.BACKENDS_UNHEALTHY
+    assert states(outcome) == ["passed", "failed", "passed", "passed", "failed"]
+
+
+@pytest.mark.parametrize("state", ["UNHEALTHY", "Unknown"])
+def test_milvus_that_answers_outranks_an_old_report(world: World, state: str) -> None:
+    world.put_ingress(state)
+    assert isinstance(world.verify(), Done)
+
+
+def test_wrong_port_name_is_told_by_name_although_health_checks_pass(world: World) -> None:
+    world.put_service({"grpc": "HTTP2"})
+    world.probe.version = None
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.BACKEND_NOT_HTTP2
+    milvus = checks(outcome)["milvus"]
+    assert milvus.state is CheckState.FAILED
+    assert '{"grpc": "HTTP2"}' in milvus.message
+    assert '"milvus"' in milvus.message
+
+
+def test_milvus_that_does_not_answer_is_waited_for_with_what_pymilvus_said(world: World) -> None:
+    world.probe.version = None
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.MILVUS_UNREACHABLE
+    assert "upstream reset" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("Secret", Reason.CERTIFICATE_INVALID),
+        ("Service", Reason.SERVICE_NOT_FOUND),
+        ("Ingress", Reason.INGRESS_NOT_FOUND),
+    ],
+)
+def test_object_that_vanished_fails_and_the_client_is_not_bothered(
+    world: World, kind: str, reason: Reason
+) -> None:
+    world.remove(kind)
+    outcome = world.verify()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is reason
+    assert states(outcome)[3:] == ["pending", "pending"]
+    assert world.probe.looks == []
+
+
+def test_secret_with_another_certificate_fails(world: World) -> None:
+    world.put_secret(PEM.replace("YSBj", "YiBj"))
+    outcome = world.verify()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is Reason.CERTIFICATE_INVALID
+
+
+def test_everything_that_has_not_passed_has_a_reason(world: World) -> None:
+    world.remove("Secret")
+    world.resolver.known = {}
+    assert all(
+        check.reason for check in checks(world.verify()).values() if check.state is not CheckState.PASSED
+    )
+
+
+def test_address_that_the_controller_changed_is_verified_and_kept(world: World) -> None:
+    world.put_ingress("HEALTHY", "192.0.2.77")
+    outcome = world.verify()
+    assert outcome.facts is not None
+    assert outcome.facts.address == "192.0.2.77"
+    assert [endpoint.address for endpoint, _ in world.probe.looks] == ["192.0.2.77"]
+
+
+def test_address_that_is_not_reported_is_no_evidence_of_absence(world: World) -> None:
+    (ref,) = [ref for ref in world.kube.stored if ref.kind == "Ingress"]
+    del world.kube.stored[ref]["status"]
+    assert isinstance(world.verify(), Done)
+
+
+def test_no_address_at_all_is_waited_for(world: World) -> None:
+    world.remove("Ingress")
+    with pytest.raises(Transient) as caught:
+        world.verify(replace(FACTS, address=None))
+    assert caught.value.reason is Reason.ADDRESS_PENDING
+
+
+@pytest.mark.parametrize("missing", ["service", "certificate"])
+def test_missing_facts_of_earlier_stages_are_refused_clearly(world: World, missing: str) -> None:
+    with pytest.raises(Permanent):
+        world.verify(replace(FACTS, **{missing: None}))
