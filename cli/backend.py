@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from milvus_l7.domain.setup.chain import Stage, Topology, topology
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.event import ACCEPTED, CHECKED
+from milvus_l7.domain.setup.topology import Topology, topology
 from milvus_l7.ports import Plans, Setups
 
 from cli.complaint import wrong_input

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 import typer
-from milvus_l7.domain.setup.document import Setup, SetupId, Status
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.drift_report import DriftReport
 from milvus_l7.domain.setup.transitions import is_paused
 

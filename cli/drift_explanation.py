@@ -8,7 +8,7 @@ from datetime import datetime
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Verdict
 from milvus_l7.domain.setup.supervision import DriftPolicy
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.text.excerpt import excerpt
 
 from cli import freshness
 from cli.drift_view import differs, named, unseen_words

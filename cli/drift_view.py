@@ -6,7 +6,7 @@ from datetime import datetime
 
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unseen, Verdict
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.text.excerpt import excerpt
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Cause, CheckState, Setup, StageRecord, StageState, Status
+from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, Status
+from milvus_l7.domain.setup.facts import CheckState
 from milvus_l7.domain.setup.transitions import is_paused
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.text.excerpt import excerpt
 
 from cli import drift_explanation
 from cli.durations import ago, clock, until

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import typer
-from milvus_l7.domain.setup.document import Setup, SetupId
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.text.excerpt import excerpt
 
 from cli.backend import Backend, connect
 from cli.complaint import wrong_input

@@ -8,7 +8,7 @@ from typing import Any
 
 from milvus_l7.domain.planning.chain_plan import AT_ONCE
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.text.excerpt import excerpt
 from rich.text import Text
 
 from cli import value_diff

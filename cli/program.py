@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 from milvus_l7.domain.reasons.errors import StateUnavailable
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.text.excerpt import excerpt
 from typer.core import TyperGroup
 
 from cli.backend import PROJECT

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.transitions import is_paused
 from rich.console import RenderableType
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.text.excerpt import excerpt
 
 from cli.complaint import Complaint
 

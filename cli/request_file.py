@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from milvus_l7.domain.request.rejection import Problem
 from milvus_l7.domain.request.request import MAX_BODY_BYTES, Refused, Wish, parse
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.text.excerpt import excerpt
 
 from cli.complaint import Complaint, wrong_input
 

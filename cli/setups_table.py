@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.text.excerpt import excerpt
 from rich.table import Table
 from rich.text import Text
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from milvus_l7.domain.setup.document import CertificateSpec, Desired, Setup
+from milvus_l7.domain.setup.desired import CertificateSpec, Desired
+from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.supervision import Supervision
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.text.excerpt import excerpt
 
 from cli import options, stored_request, terminal
 from cli.backend import Backend, connect, teardown_topic

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Check, CheckState, Setup, StageRecord, StageState
-from milvus_l7.domain.verification.checklist import excerpt
+from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
+from milvus_l7.domain.setup.facts import Check, CheckState
+from milvus_l7.domain.text.excerpt import excerpt
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table

@@ -17,7 +17,8 @@ from typing import Any
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import CertificateType, Setup, SetupId
+from milvus_l7.domain.setup.desired import CertificateType, SetupId
+from milvus_l7.domain.setup.document import Setup
 from rich.console import Console
 
 from localcloud.cloud import CLUSTER, PROJECT, Cloud, Pacing

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 
-from milvus_l7.domain.setup.document import CertificateFacts, Setup, Status
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.facts import CertificateFacts
 from rich.console import Console
 
 from localcloud.addresses import HTTPS_PORT

@@ -44,7 +44,8 @@ from milvus_l7.bootstrap import SystemClock
 from milvus_l7.domain.frontend import backend_health
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup.chain import ORDER
-from milvus_l7.domain.setup.document import Setup, SetupId, StageRecord, StageState
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
 from milvus_l7.domain.setup.drift_report import Verdict
 from milvus_l7.ports import ClusterAccess, Connections, ObjectRef, Resolved
 

@@ -9,10 +9,12 @@ from typing import Any
 import yaml
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.request import Wish
-from milvus_l7.domain.setup.chain import Stage, Topology, topology
-from milvus_l7.domain.setup.document import Desired, Setup
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.desired import Desired
+from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.supervision import Supervision
+from milvus_l7.domain.setup.topology import Topology, topology
 
 from tests.fakes.state import START
 

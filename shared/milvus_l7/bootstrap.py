@@ -22,7 +22,8 @@ from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.adapters.setup.pubsub import PubSubEvents
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.runner import Engine, Runner, StageWork
-from milvus_l7.domain.setup.chain import Stage, Topology, topology
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.topology import Topology, topology
 
 if TYPE_CHECKING:
     from milvus_l7.application.drift.check_drift import CheckDrift

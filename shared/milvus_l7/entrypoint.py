@@ -25,7 +25,7 @@ from milvus_l7.domain.reasons.errors import MalformedEvent, StateUnavailable
 from milvus_l7.domain.request.delivery import chain_event, is_chain_event, json_object, pushed_message
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import SetupId
+from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.event import from_payload
 
 

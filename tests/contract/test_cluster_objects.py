@@ -14,12 +14,13 @@ from uuid import uuid4
 
 import pytest
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
-from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.certificates import certificate_objects
+from milvus_l7.domain.frontend import ingress_objects
+from milvus_l7.domain.frontend.ingress_objects import Attachments
 from milvus_l7.domain.kubernetes.difference import difference
-from milvus_l7.domain.kubernetes.manifests import Attachments
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
-from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.ports import ClusterAccess, KubeObjects, ObjectRef
 
 from tests.builders import desired
@@ -327,9 +328,11 @@ def test_a_refused_secret_shows_nothing_of_its_values(cluster: World, name: str)
 def test_an_object_of_ours_is_taken_and_then_differs_in_nothing(cluster: World, name: str, kind: str) -> None:
     facts = ServiceFacts(name, "milvus", 19530)
     made = {
-        "backend_config": manifests.backend_config(desired(), facts, labelled=True),
-        "ingress": manifests.ingress(desired(), facts, Attachments(("a.io",), ("m",), (f"{name}-tls",))),
-        "managed_certificate": manifests.managed_certificate(desired(), f"{name}-tls"),
+        "backend_config": ingress_objects.backend_config(desired(), facts, labelled=True),
+        "ingress": ingress_objects.ingress(
+            desired(), facts, Attachments(("a.io",), ("m",), (f"{name}-tls",))
+        ),
+        "managed_certificate": certificate_objects.managed_certificate(desired(), f"{name}-tls"),
     }[kind]
     applied = cluster.objects.apply(made)
     assert difference(applied, cluster.objects.apply(made, dry_run=True)) == ()

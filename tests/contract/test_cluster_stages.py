@@ -18,7 +18,9 @@ from milvus_l7.application.frontend import retirement
 from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
 from milvus_l7.application.stages.create_ingress import CreateIngress
 from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
-from milvus_l7.domain.setup.document import CertificateSpec, CertificateType, Facts, ServiceFacts, Setup
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.ports import ClusterAccess
 

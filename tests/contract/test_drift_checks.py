@@ -13,8 +13,9 @@ from milvus_l7.application.planning.planner import Planner, StageWork
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.setup.chain import ORDER, Stage
-from milvus_l7.domain.setup.document import Check, CheckState, Setup, StageRecord, StageState, Status
+from milvus_l7.domain.setup.document import Setup, StageRecord, StageState, Status
 from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
+from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.domain.setup.supervision import DriftPolicy, Supervision
 from milvus_l7.ports import Commit, Connections, Queue

@@ -17,15 +17,17 @@ from hypothesis import strategies as st
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.application.kubernetes import apply
 from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.certificates.key_pair import KeyPair
-from milvus_l7.domain.frontend import service_annotations
-from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.frontend import ingress_objects, service_annotations
+from milvus_l7.domain.frontend.ingress_objects import Attachments
+from milvus_l7.domain.kubernetes import manifests, services
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.kubernetes.difference import difference
 from milvus_l7.domain.kubernetes.field_managers import is_applied, writer
-from milvus_l7.domain.kubernetes.manifests import OURS, Attachments
+from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons.errors import Permanent, Transient
-from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.ports import ClusterAccess, ObjectRef
 
 from tests.builders import desired
@@ -103,25 +105,29 @@ def annotated(cluster: Cluster) -> Json:
         cluster.space.create("services", service(name), fieldManager=HELM)
     live = cluster.live(service(name))
     existing = live["metadata"].get("annotations", {})
-    return dict(manifests.annotated_service(live, service_annotations.merged(existing, facts(), "config")))
+    return dict(services.annotated_service(live, service_annotations.merged(existing, facts(), "config")))
 
 
 def ingress(cluster: Cluster, attachments: Attachments) -> Json:
-    return dict(manifests.ingress(desired(namespace=cluster.space.name), facts(), attachments))
+    return dict(ingress_objects.ingress(desired(namespace=cluster.space.name), facts(), attachments))
 
 
 def backend_config(cluster: Cluster, *, labelled: bool = True) -> Json:
-    return dict(manifests.backend_config(desired(namespace=cluster.space.name), facts(), labelled=labelled))
+    return dict(
+        ingress_objects.backend_config(desired(namespace=cluster.space.name), facts(), labelled=labelled)
+    )
 
 
 def secret(cluster: Cluster) -> Json:
     return dict(
-        manifests.tls_secret(desired(namespace=cluster.space.name), "milvus-tls", KeyPair("key", "cert"))
+        certificate_objects.tls_secret(
+            desired(namespace=cluster.space.name), "milvus-tls", KeyPair("key", "cert")
+        )
     )
 
 
 def managed_certificate(cluster: Cluster) -> Json:
-    return dict(manifests.managed_certificate(desired(namespace=cluster.space.name), "milvus-tls"))
+    return dict(certificate_objects.managed_certificate(desired(namespace=cluster.space.name), "milvus-tls"))
 
 
 HOSTS = ("a.io", "b.io")
@@ -154,7 +160,11 @@ EDITS: list[tuple[str, Json, str]] = [
     ("ingress", rules("a.io", path="/x"), "spec.rules"),
     ("ingress", rules("b.io", "a.io"), "spec.rules"),
     ("ingress", {"spec": {"tls": [{"secretName": "other"}]}}, "spec.tls"),
-    ("ingress of google", {"metadata": {"annotations": {manifests.MANAGED_CERTIFICATES: "x"}}}, "metadata"),
+    (
+        "ingress of google",
+        {"metadata": {"annotations": {ingress_objects.MANAGED_CERTIFICATES: "x"}}},
+        "metadata",
+    ),
     ("managed certificate", {"spec": {"domains": ["other.io"]}}, "spec.domains"),
     ("secret", {"data": {"tls.crt": "b3RoZXI="}}, "data[tls.crt]"),
 ]

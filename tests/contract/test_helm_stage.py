@@ -11,7 +11,7 @@ from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.adapters.release.helm import HelmReleases, sdk
 from milvus_l7.application.stages.prepare_tls import PrepareTls
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Waiting
 from milvus_l7.ports import ClusterAccess
 

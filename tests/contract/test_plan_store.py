@@ -10,7 +10,7 @@ import pytest
 from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
-from milvus_l7.domain.setup.document import SetupId
+from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.ports import PlanRecord, Plans
 
 from localcloud.firestore import FirestoreEmulator

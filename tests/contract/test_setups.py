@@ -15,7 +15,8 @@ from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.domain.reasons.errors import StateConflict, StateUnavailable
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import SCHEMA_VERSION, Setup, SetupId
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import SCHEMA_VERSION, Setup
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Setups
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from milvus_l7.domain.setup.chain import ORDER, Stage
-from milvus_l7.domain.setup.document import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 
 from tests.builders import new_setup
 from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Setup, SetupId, StageRecord, StageState, Status
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup, StageRecord, StageState, Status
 
 from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud, Pacing
 from localcloud.controllers import Delays

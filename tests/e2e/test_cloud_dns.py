@@ -9,7 +9,8 @@ from milvus_l7.adapters.dns.cloud_dns import CloudDnsZones
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import CheckState, Setup, Status
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.facts import CheckState
 
 from localcloud.cloud import MANAGED_ZONE, Cloud
 from tests.e2e.stage_play import Play

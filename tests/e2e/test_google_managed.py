@@ -12,7 +12,8 @@ from itertools import pairwise
 import pytest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import CheckState, Setup, StageRecord, Status
+from milvus_l7.domain.setup.document import Setup, StageRecord, Status
+from milvus_l7.domain.setup.facts import CheckState
 
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import Cloud, Pacing

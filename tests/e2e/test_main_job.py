@@ -7,7 +7,8 @@ import json
 import pytest
 from milvus_l7.adapters.release.helm import sdk
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import CheckState, Setup, Status
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.facts import CheckState
 
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import PROJECT, Cloud

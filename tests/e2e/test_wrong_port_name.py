@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import CheckState, Setup, Status
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.facts import CheckState
 
 from localcloud.cloud import Cloud
 from localcloud.gates import Call

@@ -11,7 +11,8 @@ from typing import Any
 
 from milvus_l7.application.stages.verify_endpoint import VerifyEndpoint
 from milvus_l7.domain.frontend import backend_health
-from milvus_l7.domain.setup.document import CertificateFacts, Facts, ServiceFacts, Setup
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Outcome
 from milvus_l7.ports import ObjectRef, Resolved
 

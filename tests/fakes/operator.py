@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
 from milvus_l7.ports import Commit
 from typer.testing import CliRunner
 

@@ -12,7 +12,9 @@ import pytest
 from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
 from milvus_l7.domain.certificates.key_pair import CertificateView, KeyPair, invalid
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.document import CertificateFacts, CertificateSpec, Facts, ServiceFacts, Setup
+from milvus_l7.domain.setup.desired import CertificateSpec
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done
 from milvus_l7.ports import ObjectRef
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from milvus_l7.domain.reasons.errors import StateConflict
 from milvus_l7.domain.request.rejection import Rejection
-from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Versioned
 

@@ -8,7 +8,8 @@ import pytest
 from google.api_core.exceptions import ServiceUnavailable
 from google.auth.exceptions import DefaultCredentialsError
 from milvus_l7.domain.reasons.errors import StateUnavailable
-from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
 from typer.testing import CliRunner
 
 from cli import publishing

@@ -10,17 +10,9 @@ from typing import Any
 import pytest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import ORDER, WAY_BACK, Stage
-from milvus_l7.domain.setup.document import (
-    Cause,
-    Check,
-    CheckState,
-    Facts,
-    Setup,
-    StageRecord,
-    StageState,
-    TearDown,
-)
+from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, TearDown
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unseen, Verdict
+from milvus_l7.domain.setup.facts import Check, CheckState, Facts
 from milvus_l7.domain.setup.supervision import Supervision
 
 from tests.builders import new_setup

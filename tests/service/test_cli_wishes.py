@@ -9,15 +9,8 @@ from typing import Any
 import pytest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import ORDER, WAY_BACK, Stage
-from milvus_l7.domain.setup.document import (
-    Cause,
-    CertificateSpec,
-    CertificateType,
-    Setup,
-    StageRecord,
-    StageState,
-    TearDown,
-)
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, TearDown
 from milvus_l7.domain.setup.drift_report import DriftReport, Unseen, Verdict
 from milvus_l7.domain.setup.supervision import Supervision
 

@@ -14,8 +14,9 @@ from milvus_l7.application.engine.runner import Engine, Runner
 from milvus_l7.application.request.accept_request import AcceptRequest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import ORDER, Stage
-from milvus_l7.domain.setup.document import Facts, Setup, Status
+from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.ports import Commit
 

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request.rejection import Rejection
-from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.event import Event
 
 

@@ -6,8 +6,9 @@ import pytest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, StateUnavailable, Transient
 from milvus_l7.domain.setup.chain import ORDER
-from milvus_l7.domain.setup.document import CertificateFacts, Facts, StageState
+from milvus_l7.domain.setup.document import StageState
 from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.facts import CertificateFacts, Facts
 from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
 from milvus_l7.domain.setup.transitions import Admission
 

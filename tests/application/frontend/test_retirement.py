@@ -10,19 +10,13 @@ from typing import Any
 import pytest
 from milvus_l7.application.frontend import retirement
 from milvus_l7.application.stages.create_ingress import CreateIngress
+from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.certificates.key_pair import KeyPair
-from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.reasons.errors import Transient
-from milvus_l7.domain.setup.document import (
-    CertificateFacts,
-    CertificateSpec,
-    CertificateType,
-    Facts,
-    ManagedFacts,
-    ServiceFacts,
-    Setup,
-)
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ManagedFacts, ServiceFacts
 from milvus_l7.ports import ObjectRef
 
 from tests.builders import new_setup
@@ -80,10 +74,10 @@ class World:
     def attach(self, setup: Setup) -> None:
         managed = setup.facts.managed
         if managed is not None:
-            self.kube.create(manifests.managed_certificate(setup.desired, managed.name))
+            self.kube.create(certificate_objects.managed_certificate(setup.desired, managed.name))
         elif setup.facts.certificate is not None:
             name = setup.facts.certificate.secret
-            self.kube.create(manifests.tls_secret(setup.desired, name, KeyPair("k", "c")))
+            self.kube.create(certificate_objects.tls_secret(setup.desired, name, KeyPair("k", "c")))
         CreateIngress(OneCluster(self.kube), FakeDnsZones())(setup, START)
         self.kube.done.clear()
 
@@ -250,14 +244,16 @@ def test_a_setup_with_nothing_to_retire_writes_nothing(world: World, setup: Setu
 def test_one_that_was_never_attached_goes_too(world: World) -> None:
     world.attach(self_managed())
     world.controllers_say("k8s2-cr-1", "")
-    world.kube.create(manifests.managed_certificate(google_managed().desired, TLS))
+    world.kube.create(certificate_objects.managed_certificate(google_managed().desired, TLS))
     setup = replace(self_managed(), facts=google_managed().facts)
     assert world.retire(setup)
     assert (world.kube.done, world.tls) == ([f"delete ManagedCertificate {TLS}"], [{"secretName": TLS}])
 
 
 def test_an_adopted_secret_is_detached_and_stays(world: World) -> None:
-    world.kube.put(manifests.tls_secret(self_managed().desired, "theirs", KeyPair("k", "c")), "kubectl")
+    world.kube.put(
+        certificate_objects.tls_secret(self_managed().desired, "theirs", KeyPair("k", "c")), "kubectl"
+    )
     CreateIngress(OneCluster(world.kube), FakeDnsZones())(self_managed("theirs"), START)
     world.attach(google_managed())
     assert world.retire(google_managed())
@@ -266,9 +262,9 @@ def test_an_adopted_secret_is_detached_and_stays(world: World) -> None:
 
 def test_managed_certificates_of_others_stay_and_stay_attached(world: World) -> None:
     setup = changed_domain(world)
-    other = manifests.managed_certificate(setup.desired, "theirs")
+    other = certificate_objects.managed_certificate(setup.desired, "theirs")
     world.kube.put({**other, "metadata": {"namespace": "default", "name": "theirs"}}, "kubectl")
-    world.kube.create(manifests.managed_certificate(setup.desired, "another-milvus-tls"))
+    world.kube.create(certificate_objects.managed_certificate(setup.desired, "another-milvus-tls"))
     world.kube.stored[INGRESS]["metadata"]["annotations"][ANNOTATION] += ",theirs"
     world.retire(setup)
     assert world.names("ManagedCertificate") == ["another-milvus-tls", f"{TLS}-2", "theirs"]

@@ -10,7 +10,8 @@ import pytest
 from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
-from milvus_l7.domain.setup.document import Facts, ServiceFacts, Setup
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done
 from milvus_l7.ports import ObjectRef
 

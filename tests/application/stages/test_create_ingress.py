@@ -8,19 +8,13 @@ from typing import Any
 
 import pytest
 from milvus_l7.application.stages.create_ingress import CreateIngress
+from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.dns.records import RecordSet
-from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
-from milvus_l7.domain.setup.document import (
-    CertificateFacts,
-    CertificateSpec,
-    CertificateType,
-    Facts,
-    ManagedFacts,
-    ServiceFacts,
-    Setup,
-)
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ManagedFacts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.ports import ObjectRef
 
@@ -211,7 +205,7 @@ def managed_setup(name: str = MANAGED, *more: str, **changes: Any) -> Setup:
 
 
 def make_managed(kube: FakeKubeObjects, name: str = MANAGED) -> None:
-    kube.create(manifests.managed_certificate(managed_setup().desired, name))
+    kube.create(certificate_objects.managed_certificate(managed_setup().desired, name))
 
 
 def annotate(kube: FakeKubeObjects, value: str) -> None:

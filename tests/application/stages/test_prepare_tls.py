@@ -11,7 +11,8 @@ import yaml
 from milvus_l7.application.stages.prepare_tls import PrepareTls
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
-from milvus_l7.domain.setup.document import ReleaseBefore, ServiceFacts, Setup
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import ObjectRef, Release
 

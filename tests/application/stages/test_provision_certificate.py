@@ -11,13 +11,9 @@ from milvus_l7.application.stages.provision_certificate import ProvisionCertific
 from milvus_l7.domain.certificates.key_pair import KeyPair
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
-from milvus_l7.domain.setup.document import (
-    CertificateFacts,
-    CertificateSpec,
-    CertificateType,
-    ManagedFacts,
-    Setup,
-)
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import CertificateFacts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done
 from milvus_l7.ports import ObjectRef
 

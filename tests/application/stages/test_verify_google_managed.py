@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.dns.diagnosis import CaaRecord, CaaRecords
-from milvus_l7.domain.frontend import backend_health
+from milvus_l7.domain.frontend import backend_health, ingress_objects
+from milvus_l7.domain.frontend.ingress_objects import Attachments
 from milvus_l7.domain.kubernetes import manifests
-from milvus_l7.domain.kubernetes.manifests import Attachments
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.document import CertificateSpec, CertificateType, CheckState, ManagedFacts
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.facts import CheckState, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import Endpoint, ObjectRef, Resolved, ServedCertificate
 
@@ -38,7 +40,7 @@ class ManagedWorld(World):
         self.probe.sha256, self.probe.names = "a" * 64, (DOMAIN, OTHER_DOMAIN)
         self.resolver.known = dict.fromkeys((DOMAIN, OTHER_DOMAIN), Resolved((ADDRESS,)))
         self.label_secret()
-        self.kube.apply(manifests.managed_certificate(desired(certificate=SPEC), NAME))
+        self.kube.apply(certificate_objects.managed_certificate(desired(certificate=SPEC), NAME))
         self.report("Active", "Active", "Active")
         self.attach(Attachments((DOMAIN, OTHER_DOMAIN), (NAME,), (SECRET,)))
 
@@ -62,7 +64,7 @@ class ManagedWorld(World):
 
     def attach(self, attachments: Attachments, served: str = f"{CERTIFICATE},k8s2-cr-secret") -> None:
         """The Ingress as we apply it, and what its controllers write into it."""
-        self.kube.apply(manifests.ingress(desired(), SERVICE, attachments), force=True)
+        self.kube.apply(ingress_objects.ingress(desired(), SERVICE, attachments), force=True)
         live = self.kube.stored[INGRESS]
         live["metadata"]["annotations"] |= {
             "ingress.gcp.kubernetes.io/pre-shared-cert": CERTIFICATE,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from milvus_l7.domain.certificates import managed_certificate
 from milvus_l7.domain.certificates.managed_certificate import ManagedView
-from milvus_l7.domain.setup.document import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 
 from tests.builders import desired
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet, Refused, Wanted, change, combined, is_within
-from milvus_l7.domain.setup.document import SetupId
+from milvus_l7.domain.setup.desired import SetupId
 
 NAME, MARK = "db.milvus.io.", "milvus-l7.db.milvus.io."
 WANTED = Wanted("db.milvus.io", "192.0.2.1", SetupId("p.l.c.default.db"))

@@ -12,8 +12,8 @@ from milvus_l7.domain.kubernetes.change import Change
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Fault
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Check, CheckState
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Verdict
+from milvus_l7.domain.setup.facts import Check, CheckState
 
 from tests.fakes.state import START
 

@@ -18,7 +18,7 @@ from milvus_l7.domain.frontend.service_annotations import (
     merged,
     restored,
 )
-from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.domain.setup.facts import ServiceFacts
 
 SERVICE = ServiceFacts("my-release-milvus", "milvus", 19530)
 UNNAMED = ServiceFacts("my-release-milvus", "", 19530)

@@ -9,19 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from milvus_l7.domain.certificates.managed_certificate import ManagedView
-from milvus_l7.domain.frontend import attachment
+from milvus_l7.domain.frontend import attachment, ingress_objects
 from milvus_l7.domain.frontend.attachment import Retirement, Seen, Wanted
-from milvus_l7.domain.kubernetes import manifests
-from milvus_l7.domain.kubernetes.manifests import Attachments
+from milvus_l7.domain.frontend.ingress_objects import Attachments
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.document import (
-    CertificateSpec,
-    CertificateType,
-    Facts,
-    ManagedFacts,
-    ServiceFacts,
-)
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.facts import Facts, ManagedFacts, ServiceFacts
 
 from tests.builders import desired, new_setup
 
@@ -33,7 +27,7 @@ FOREIGN = "their-certificate"
 
 def ingress(live: Attachments, **annotations: str) -> dict[str, Any]:
     """The live object that has just that."""
-    made = dict(manifests.ingress(desired(), SERVICE, live))
+    made = dict(ingress_objects.ingress(desired(), SERVICE, live))
     return made | {"metadata": {"annotations": {**made["metadata"]["annotations"], **annotations}}}
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from milvus_l7.domain.frontend import attachment
+from milvus_l7.domain.frontend import attachment, ingress_objects
 from milvus_l7.domain.frontend.attachment import Seen, Wanted
-from milvus_l7.domain.kubernetes import manifests
-from milvus_l7.domain.kubernetes.manifests import Attachments
-from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.domain.frontend.ingress_objects import Attachments
+from milvus_l7.domain.setup.facts import ServiceFacts
 
 from tests.builders import desired
 
@@ -28,7 +27,7 @@ class Cloud:
     promised: set[str] = field(default_factory=set)  # hosts that clients may rely on
 
     def seen(self) -> Seen:
-        made = dict(manifests.ingress(desired(), ServiceFacts(NAME, "milvus", 19530), self.live))
+        made = dict(ingress_objects.ingress(desired(), ServiceFacts(NAME, "milvus", 19530), self.live))
         shown = {attachment.SERVED: ",".join(f"cr-{name}" for name in self.balancer.secrets)}
         return Seen(made | {"metadata": {"annotations": shown}})
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from milvus_l7.domain.frontend import backend_health
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import CheckState, ServiceFacts
+from milvus_l7.domain.setup.facts import CheckState, ServiceFacts
 
 PORT = ServiceFacts("my-release-milvus", "milvus", 19530)
 NEG = "k8s1-0123abcd-default-my-release-milvus-19530-89abcdef"

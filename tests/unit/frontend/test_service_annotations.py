@@ -18,7 +18,7 @@ from milvus_l7.domain.frontend.service_annotations import (
 )
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.domain.setup.facts import ServiceFacts
 
 SERVICE = ServiceFacts("my-release-milvus", "milvus", 19530)
 UNNAMED = ServiceFacts("my-release-milvus", "", 19530)

@@ -6,11 +6,15 @@ import json
 from base64 import b64decode
 
 import pytest
+from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.certificates.key_pair import KeyPair
-from milvus_l7.domain.kubernetes import manifests
-from milvus_l7.domain.kubernetes.manifests import Attachments
+from milvus_l7.domain.frontend import ingress_objects
+from milvus_l7.domain.frontend.ingress_objects import Attachments
+from milvus_l7.domain.kubernetes import manifests, services
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.document import CertificateSpec, CertificateType, ServiceFacts
+from milvus_l7.domain.setup import document
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.facts import ServiceFacts
 
 from tests.builders import desired, new_setup
 
@@ -20,7 +24,7 @@ LABELS = {"app.kubernetes.io/managed-by": "milvus-l7"}
 
 
 def test_the_health_check_is_plain_http_on_the_metrics_port() -> None:
-    made = manifests.backend_config(desired(backend_timeout_s=600), SERVICE, labelled=True)
+    made = ingress_objects.backend_config(desired(backend_timeout_s=600), SERVICE, labelled=True)
     assert made == {
         "apiVersion": "cloud.google.com/v1",
         "kind": "BackendConfig",
@@ -33,12 +37,12 @@ def test_the_health_check_is_plain_http_on_the_metrics_port() -> None:
 
 
 def test_an_object_of_somebody_else_is_not_labelled() -> None:
-    made = manifests.backend_config(desired(), SERVICE, labelled=False)
+    made = ingress_objects.backend_config(desired(), SERVICE, labelled=False)
     assert "labels" not in made["metadata"]
 
 
 def test_the_ingress_has_the_class_annotation_and_no_class_name() -> None:
-    made = manifests.ingress(desired(), SERVICE, WITH_SECRET)
+    made = ingress_objects.ingress(desired(), SERVICE, WITH_SECRET)
     assert made["metadata"] == {
         "namespace": "default",
         "name": "my-release-milvus",
@@ -51,26 +55,26 @@ def test_the_ingress_has_the_class_annotation_and_no_class_name() -> None:
 def test_the_ingress_routes_the_domain_to_the_grpc_port() -> None:
     backend = {"service": {"name": "my-release-milvus", "port": {"number": 19530}}}
     path = {"path": "/", "pathType": "Prefix", "backend": backend}
-    made = manifests.ingress(desired(), SERVICE, WITH_SECRET)
+    made = ingress_objects.ingress(desired(), SERVICE, WITH_SECRET)
     assert made["spec"]["rules"] == [{"host": "my-release.milvus.io", "http": {"paths": [path]}}]
     assert made["spec"]["tls"] == [{"secretName": "the-secret"}]
 
 
 def test_without_a_secret_there_is_no_tls_block() -> None:
-    made = manifests.ingress(desired(), SERVICE, Attachments(("a.io",), managed=("m-1", "m-2")))
+    made = ingress_objects.ingress(desired(), SERVICE, Attachments(("a.io",), managed=("m-1", "m-2")))
     assert set(made["spec"]) == {"rules"}
     assert made["metadata"]["annotations"]["networking.gke.io/managed-certificates"] == "m-1,m-2"
 
 
 def test_every_host_leads_to_the_same_backend() -> None:
-    rules = manifests.ingress(desired(), SERVICE, Attachments(("a.io", "b.io")))["spec"]["rules"]
+    rules = ingress_objects.ingress(desired(), SERVICE, Attachments(("a.io", "b.io")))["spec"]["rules"]
     assert [rule["host"] for rule in rules] == ["a.io", "b.io"]
     assert rules[0]["http"] == rules[1]["http"]
 
 
 def test_the_managed_certificate_has_all_domains() -> None:
     spec = CertificateSpec(CertificateType.GOOGLE_MANAGED, domains=("b.io",))
-    assert manifests.managed_certificate(desired(certificate=spec), "m") == {
+    assert certificate_objects.managed_certificate(desired(certificate=spec), "m") == {
         "apiVersion": "networking.gke.io/v1",
         "kind": "ManagedCertificate",
         "metadata": {"namespace": "default", "name": "m", "labels": LABELS},
@@ -79,7 +83,7 @@ def test_the_managed_certificate_has_all_domains() -> None:
 
 
 def test_the_secret_holds_the_pair_as_tls() -> None:
-    made = manifests.tls_secret(desired(), "s", KeyPair("the key", "the certificate"))
+    made = certificate_objects.tls_secret(desired(), "s", KeyPair("the key", "the certificate"))
     assert made["type"] == "kubernetes.io/tls"
     assert {k: b64decode(v) for k, v in made["data"].items()} == {
         "tls.key": b"the key",
@@ -89,26 +93,34 @@ def test_the_secret_holds_the_pair_as_tls() -> None:
 
 def test_a_partial_service_names_the_version_it_was_merged_into() -> None:
     live = {"metadata": {"namespace": "n", "name": "s", "resourceVersion": "7", "labels": {}}, "spec": {}}
-    made = manifests.annotated_service(live, {"a": "b"})
+    made = services.annotated_service(live, {"a": "b"})
     wanted = {"namespace": "n", "name": "s", "resourceVersion": "7", "annotations": {"a": "b"}}
     assert (made["metadata"], "spec" in made) == (wanted, False)
 
 
 def test_the_longest_service_name_leaves_room_for_every_suffix() -> None:
     longest = ServiceFacts("s" * 63, "milvus", 19530)
-    assert max(len(manifests.backend_config_name(longest)), len(manifests.secret_name(longest, 99))) <= 253
+    assert (
+        max(
+            len(ingress_objects.backend_config_name(longest)),
+            len(certificate_objects.secret_name(longest, 99)),
+        )
+        <= 253
+    )
 
 
 @pytest.mark.parametrize("number", [1, 2, 9, 10, 12])
 def test_the_number_of_a_secret_of_ours_is_read_from_its_name(number: int) -> None:
-    assert manifests.secret_number(SERVICE, manifests.secret_name(SERVICE, number)) == number
+    assert (
+        certificate_objects.secret_number(SERVICE, certificate_objects.secret_name(SERVICE, number)) == number
+    )
 
 
 @pytest.mark.parametrize(
     "ending", ["", "-tls-1", "-tls-0", "-tls-02", "-tls-", "-tls-x", "-tls-2-tls", "x-tls"]
 )
 def test_a_name_that_we_never_give_has_no_number(ending: str) -> None:
-    assert manifests.secret_number(SERVICE, SERVICE.name + ending) is None
+    assert certificate_objects.secret_number(SERVICE, SERVICE.name + ending) is None
 
 
 @pytest.mark.parametrize(
@@ -127,9 +139,9 @@ def test_only_our_label_makes_an_object_ours(live: dict | None, expected: bool) 
 
 def test_a_setup_without_a_service_is_refused() -> None:
     with pytest.raises(Permanent):
-        manifests.service_of(new_setup())
+        document.service_of(new_setup())
 
 
 def test_manifests_are_plain_json() -> None:
-    made = manifests.ingress(desired(), SERVICE, WITH_SECRET)
+    made = ingress_objects.ingress(desired(), SERVICE, WITH_SECRET)
     assert json.loads(json.dumps(made)) == made

@@ -21,7 +21,7 @@ from milvus_l7.domain.release.helm_values import (
     plan,
 )
 from milvus_l7.domain.release.restoration import Restoration, restoration, without
-from milvus_l7.domain.setup.document import ReleaseBefore
+from milvus_l7.domain.setup.facts import ReleaseBefore
 
 TARGET = "Release default/my-release"
 DEFAULT = "# default\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request.request import MAX_BODY_BYTES, Refused, Wish, json_schema, parse
 from milvus_l7.domain.request.schema import Request, TearDownRequest
-from milvus_l7.domain.setup.document import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.supervision import Supervision
 
 from tests.builders import CLUSTER, desired, request

@@ -13,27 +13,26 @@ from milvus_l7.domain.frontend.service_annotations import KEYS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType, Desired, SetupId
 from milvus_l7.domain.setup.document import (
     SCHEMA_VERSION,
     Cause,
-    CertificateFacts,
-    CertificateSpec,
-    CertificateType,
-    Check,
-    CheckState,
-    Desired,
-    Facts,
     Lease,
-    ManagedFacts,
-    ReleaseBefore,
-    ServiceFacts,
     Setup,
-    SetupId,
     StageRecord,
     StageState,
     TearDown,
 )
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Unseen, Verdict
+from milvus_l7.domain.setup.facts import (
+    CertificateFacts,
+    Check,
+    CheckState,
+    Facts,
+    ManagedFacts,
+    ReleaseBefore,
+    ServiceFacts,
+)
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
 from milvus_l7.domain.setup.transitions import Timing, begin, settle

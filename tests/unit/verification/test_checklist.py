@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Fault
-from milvus_l7.domain.setup.document import CertificateFacts, Check, CheckState, Facts, ManagedFacts
+from milvus_l7.domain.setup import checks
+from milvus_l7.domain.setup.facts import CertificateFacts, Check, CheckState, Facts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
+from milvus_l7.domain.text import excerpt
 from milvus_l7.domain.verification import checklist
 from milvus_l7.domain.verification.checklist import Served
 
@@ -21,7 +23,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DER = b"a certificate, as far as these checks go"
 PEM = "-----BEGIN CERTIFICATE-----\n" + base64.b64encode(DER).decode() + "\n-----END CERTIFICATE-----\n"
 PROVISIONED = CertificateFacts("tls", PEM, hashlib.sha256(DER).hexdigest(), NOW + timedelta(days=1))
-OK = tuple(checklist.passed(name, "ok") for name in ("certificate", "backends", "tls", "milvus"))
+OK = tuple(checks.passed(name, "ok") for name in ("certificate", "backends", "tls", "milvus"))
 
 
 def secret(text: str) -> dict[str, Any]:
@@ -131,12 +133,12 @@ TROUBLE = Fault(Reason.QUOTA_EXCEEDED, "Sync: quota")
 @pytest.mark.parametrize(
     "check",
     [
-        checklist.pending("backends", Reason.BACKENDS_UNHEALTHY, "not reported"),
-        checklist.failed("tls", Reason.TLS_NOT_SERVED, "reset"),
+        checks.pending("backends", Reason.BACKENDS_UNHEALTHY, "not reported"),
+        checks.failed("tls", Reason.TLS_NOT_SERVED, "reset"),
     ],
 )
 def test_what_is_not_there_is_explained_by_the_controllers_trouble(check: Check) -> None:
-    assert checklist.explained(check, lambda: TROUBLE) == checklist.failed(
+    assert checklist.explained(check, lambda: TROUBLE) == checks.failed(
         check.name, TROUBLE.reason, "Sync: quota"
     )
     assert checklist.explained(check, lambda: None) is check
@@ -145,9 +147,9 @@ def test_what_is_not_there_is_explained_by_the_controllers_trouble(check: Check)
 @pytest.mark.parametrize(
     "check",
     [
-        checklist.passed("tls", "ok"),
-        checklist.failed("backends", Reason.SERVICE_NOT_FOUND, "gone"),
-        checklist.failed("tls", Reason.OTHER_CERTIFICATE_SERVED, "other"),
+        checks.passed("tls", "ok"),
+        checks.failed("backends", Reason.SERVICE_NOT_FOUND, "gone"),
+        checks.failed("tls", Reason.OTHER_CERTIFICATE_SERVED, "other"),
     ],
 )
 def test_what_is_there_is_not_explained_by_the_controllers_trouble(check: Check) -> None:
@@ -161,22 +163,22 @@ def test_all_required_passed_is_done_whatever_the_optional_ones_say() -> None:
 
 @given(st.permutations(["certificate", "backends", "tls", "milvus"]), st.integers(1, 4))
 def test_first_required_item_that_has_not_passed_is_the_reason(names: list[str], bad: int) -> None:
-    checks = [checklist.passed(name, "ok") for name in names]
-    checks[bad - 1] = checklist.failed(names[bad - 1], Reason.TLS_NOT_SERVED, "first")
-    checks[bad:] = [checklist.pending(name, Reason.ADDRESS_PENDING, "later") for name in names[bad:]]
-    outcome = checklist.outcome(Facts(checklist=tuple(checks)))
+    items = [checks.passed(name, "ok") for name in names]
+    items[bad - 1] = checks.failed(names[bad - 1], Reason.TLS_NOT_SERVED, "first")
+    items[bad:] = [checks.pending(name, Reason.ADDRESS_PENDING, "later") for name in names[bad:]]
+    outcome = checklist.outcome(Facts(checklist=tuple(items)))
     assert isinstance(outcome, Waiting)
     assert (outcome.reason, outcome.message) == (Reason.TLS_NOT_SERVED, f"{names[bad - 1]}: first")
 
 
 @pytest.mark.parametrize("reason", sorted(checklist.FINAL))
 def test_what_only_a_new_run_heals_ends_the_wait(reason: Reason) -> None:
-    facts = Facts(checklist=(checklist.failed("backends", reason, "gone"),))
+    facts = Facts(checklist=(checks.failed("backends", reason, "gone"),))
     assert isinstance(checklist.outcome(facts), Failed)
 
 
 def test_milvus_answering_outranks_an_older_report_of_its_backends() -> None:
-    old = checklist.failed("backends", Reason.BACKENDS_UNHEALTHY, "reported UNHEALTHY")
+    old = checks.failed("backends", Reason.BACKENDS_UNHEALTHY, "reported UNHEALTHY")
     confirmed = checklist.confirmed(old)
     assert (confirmed.state, confirmed.reason) == (CheckState.PASSED, None)
     assert "reported UNHEALTHY" in confirmed.message
@@ -194,11 +196,11 @@ def test_last_known_version_stays_when_milvus_does_not_answer() -> None:
 
 @given(st.text(), st.integers(1, 50))
 def test_excerpt_is_one_printable_line_within_its_limit(text: str, limit: int) -> None:
-    shown = checklist.excerpt(text, limit)
+    shown = excerpt.excerpt(text, limit)
     assert len(shown) <= limit
     assert all(character.isprintable() for character in shown)
 
 
 def test_messages_of_checks_are_bounded() -> None:
-    check: Check = checklist.failed("milvus", Reason.MILVUS_UNREACHABLE, "x" * 10_000 + "\n")
+    check: Check = checks.failed("milvus", Reason.MILVUS_UNREACHABLE, "x" * 10_000 + "\n")
     assert len(check.message) == 600

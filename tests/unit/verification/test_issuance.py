@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from milvus_l7.domain.dns.diagnosis import CaaRecord, CaaRecords, Lookup
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Fault
-from milvus_l7.domain.setup.document import Check, CheckState, ManagedFacts
+from milvus_l7.domain.setup.facts import Check, CheckState, ManagedFacts
 from milvus_l7.domain.verification import issuance
 from milvus_l7.domain.verification.issuance import Scene
 

@@ -27,7 +27,8 @@ from urllib.parse import quote
 
 from milvus_l7.adapters.setup import documents
 from milvus_l7.domain.reasons.errors import MalformedEvent, StateConflict, StateUnavailable
-from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.event import Event, from_payload
 from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Versioned
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
-from milvus_l7.domain.verification import checklist
+from milvus_l7.domain.text import excerpt
 from milvus_l7.ports import Endpoint, ServedCertificate
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class EdgeProbe:
             return self._judged(endpoint)
         except (OSError, ValueError) as error:
             place = f"{endpoint.address}:{self._https_port}"
-            message = f"no TLS handshake with {place} for {endpoint.domain}: {checklist.excerpt(error)}"
+            message = f"no TLS handshake with {place} for {endpoint.domain}: {excerpt.excerpt(error)}"
             raise Transient(Reason.TLS_NOT_SERVED, message) from error
 
     def _judged(self, endpoint: Endpoint) -> ServedCertificate:
@@ -61,7 +61,7 @@ class EdgeProbe:
             return _described(self._handshake(endpoint, ssl.create_default_context()))
         except ssl.SSLCertVerificationError as error:
             served = _described(self._handshake(endpoint, _unjudging()))
-            return replace(served, distrust=checklist.excerpt(error.verify_message or error))
+            return replace(served, distrust=excerpt.excerpt(error.verify_message or error))
 
     def _handshake(self, endpoint: Endpoint, context: ssl.SSLContext) -> bytes:
         context.set_alpn_protocols(["h2"])
@@ -84,7 +84,7 @@ class EdgeProbe:
                     _round_trip(client, budget)
                 return version
         except Exception as error:
-            message = f"pymilvus: {checklist.excerpt(_cause(error), 300)}"
+            message = f"pymilvus: {excerpt.excerpt(_cause(error), 300)}"
             raise Transient(Reason.MILVUS_UNREACHABLE, message) from error
 
     def plaintext_version(self, address: str, port: int) -> str:
@@ -94,7 +94,7 @@ class EdgeProbe:
             with _connected(f"http://{_host(address)}:{port}", {}, budget) as client:
                 return str(client.get_server_version(timeout=budget.left_s()))
         except Exception as error:
-            message = f"pymilvus at {address}:{port}: {checklist.excerpt(_cause(error), 300)}"
+            message = f"pymilvus at {address}:{port}: {excerpt.excerpt(_cause(error), 300)}"
             raise Transient(Reason.PLAINTEXT_UNREACHABLE, message) from error
 
     def _client(

@@ -24,12 +24,15 @@ from milvus_l7.domain.reasons.errors import StateConflict
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup import transitions
-from milvus_l7.domain.setup.chain import Stage, Topology
-from milvus_l7.domain.setup.document import Check, Setup, SetupId, Status
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding
 from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.facts import Check
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy
+from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.ports import Clock, Commit, Connections, HistoryEntry, Queue, Versioned
 
 

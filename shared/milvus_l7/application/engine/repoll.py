@@ -9,8 +9,8 @@ from milvus_l7.application.engine.due_queue import LIMIT, DueSetups, Service
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.setup import event as events
-from milvus_l7.domain.setup.chain import Topology
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.domain.setup.transitions import WAKE_UP_PATIENCE
 from milvus_l7.ports import Clock, Queue
 

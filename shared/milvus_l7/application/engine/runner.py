@@ -18,10 +18,11 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost, Permanent, StateConflict, StateUnavailable, Transient
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup import transitions
-from milvus_l7.domain.setup.chain import Stage, Topology
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
+from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.domain.setup.transitions import Admission, Settled
 from milvus_l7.ports import Clock, Commit, HistoryEntry, Setups, Versioned
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from milvus_l7.application.frontend import attached_certificates
 from milvus_l7.application.kubernetes import apply
 from milvus_l7.application.kubernetes.apply import Target
-from milvus_l7.domain.frontend import attachment
+from milvus_l7.domain.frontend import attachment, ingress_objects
 from milvus_l7.domain.frontend.attachment import Retirement
 from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.kubernetes.difference import deletion
+from milvus_l7.domain.setup import document
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.ports import KubeObjects, Manifest
 
@@ -49,5 +50,5 @@ def retire(objects: KubeObjects, setup: Setup, *, verified: bool = True) -> Plan
 
 
 def _target(setup: Setup, live: Manifest, going: Retirement) -> Target:
-    manifest = manifests.ingress(setup.desired, manifests.service_of(setup), going.reduced)
+    manifest = ingress_objects.ingress(setup.desired, document.service_of(setup), going.reduced)
     return Target(live, manifest, force=True)

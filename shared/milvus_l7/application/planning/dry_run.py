@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from milvus_l7.domain.dns import records
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
-from milvus_l7.domain.kubernetes import field_managers, manifests
+from milvus_l7.domain.kubernetes import field_managers, manifests, services
 from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.kubernetes.difference import deletion, difference
 from milvus_l7.domain.release import helm_values, restoration
@@ -133,7 +133,7 @@ class RehearsedObjects:
         live = self._read(ref)
         if live is None:
             return ()
-        after = self.real.apply(manifests.typed_service(live, of), dry_run=True, force=True)
+        after = self.real.apply(services.typed_service(live, of), dry_run=True, force=True)
         self._assumed[ref] = {**live, "spec": after["spec"]}
         return tuple(each for each in difference(live, after) if each.field.startswith("spec"))
 

@@ -13,8 +13,8 @@ from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.request import parse
 from milvus_l7.domain.setup import event as events
-from milvus_l7.domain.setup.chain import Topology
 from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.ports import Clock, PlanRecord, Plans
 
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.release import helm_values, milvus_service, rollout
 from milvus_l7.domain.release.helm_values import ReleaseValues, ValuesPlan
-from milvus_l7.domain.setup.document import Desired, ReleaseBefore, ServiceFacts
+from milvus_l7.domain.setup.desired import Desired
+from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import KubeObjects, Manifest, ObjectRef, Release, Releases

@@ -13,8 +13,8 @@ from milvus_l7.domain.request.registration import Effect
 from milvus_l7.domain.request.rejection import Rejection
 from milvus_l7.domain.request.request import Refused, Wish, parse
 from milvus_l7.domain.setup import event as events
-from milvus_l7.domain.setup.chain import Topology
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.ports import Clock, PlanRecord, Plans
 
 

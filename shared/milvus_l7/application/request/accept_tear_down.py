@@ -14,8 +14,9 @@ from milvus_l7.domain.request.registration import Effect
 from milvus_l7.domain.request.rejection import Problem, Rejection
 from milvus_l7.domain.request.request import Refused, TearDownWish, parse_tear_down
 from milvus_l7.domain.setup import event as events
-from milvus_l7.domain.setup.chain import WAY_BACK, Topology
+from milvus_l7.domain.setup.chain import WAY_BACK
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.ports import Clock
 
 

@@ -10,7 +10,8 @@ from milvus_l7.application.engine import log
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.domain.reasons.errors import StateConflict, StateUnavailable
 from milvus_l7.domain.request.registration import Effect
-from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.ports import Clock, Commit, HistoryEntry
 

@@ -8,11 +8,15 @@ from datetime import datetime
 
 from milvus_l7.application.kubernetes import apply
 from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.domain.frontend import ingress_objects
 from milvus_l7.domain.frontend.service_annotations import merged
-from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.kubernetes import manifests, services
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.document import Desired, ServiceFacts, Setup
+from milvus_l7.domain.setup import document
+from milvus_l7.domain.setup.desired import Desired
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.ports import Connections, KubeObjects, Manifest, ObjectRef
 
@@ -30,7 +34,7 @@ class ConfigureHealthCheck:
         raises. A BackendConfig of that name which is not ours is completed, but none of its values replaced.
         """
         objects = self.connections.objects(setup.desired.cluster)
-        for target in _targets(objects, setup.desired, manifests.service_of(setup)):
+        for target in _targets(objects, setup.desired, document.service_of(setup)):
             apply.act(objects, target)
         return Done()
 
@@ -42,20 +46,20 @@ def _targets(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> I
 
 
 def _backend_config(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Target:
-    name = manifests.backend_config_name(service)
+    name = ingress_objects.backend_config_name(service)
     live = objects.get(ObjectRef("cloud.google.com/v1", "BackendConfig", desired.namespace, name))
     ours = manifests.is_ours(live)
     # Without force, a foreign object's other value surfaces as a conflict that names its manager.
-    return Target(live, manifests.backend_config(desired, service, labelled=ours), force=ours)
+    return Target(live, ingress_objects.backend_config(desired, service, labelled=ours), force=ours)
 
 
 def _annotations(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Target:
     live = _service(objects, desired, service)
     existing = live["metadata"].get("annotations") or {}
-    annotations = merged(existing, service, manifests.backend_config_name(service))
+    annotations = merged(existing, service, ingress_objects.backend_config_name(service))
     # Force, because Helm or kubectl may own the annotations; what they put there has been merged, and the
     # manifest names the version that it was merged into.
-    return Target(live, manifests.annotated_service(live, annotations), force=True)
+    return Target(live, services.annotated_service(live, annotations), force=True)
 
 
 def _service(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Manifest:

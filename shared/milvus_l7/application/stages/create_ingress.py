@@ -9,12 +9,13 @@ from milvus_l7.application.dns import records
 from milvus_l7.application.frontend import attached_certificates
 from milvus_l7.application.kubernetes import apply
 from milvus_l7.application.kubernetes.apply import Target
-from milvus_l7.domain.frontend import attachment, ingress_status
+from milvus_l7.domain.frontend import attachment, ingress_objects, ingress_status
 from milvus_l7.domain.frontend.attachment import Seen, Wanted
+from milvus_l7.domain.frontend.ingress_objects import Attachments
 from milvus_l7.domain.kubernetes import manifests
-from milvus_l7.domain.kubernetes.manifests import Attachments
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.setup import document
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.ports import Connections, DnsZones, KubeObjects, Manifest, ObjectRef
@@ -58,7 +59,7 @@ class CreateIngress:
 def _refuse_if_foreign(setup: Setup, live: Manifest | None) -> None:
     if not manifests.is_ours(live):
         message = (
-            f"Ingress {manifests.service_of(setup).name} in namespace {setup.desired.namespace} lacks the "
+            f"Ingress {document.service_of(setup).name} in namespace {setup.desired.namespace} lacks the "
             f"label {manifests.MANAGED_BY}: {manifests.OURS}; does the chart's ingress.enabled make it?"
         )
         raise Permanent(Reason.OBJECT_NOT_OURS, message)
@@ -75,5 +76,5 @@ def _refuse_if_gone(wanted: Wanted, seen: Seen) -> None:
 def _target(setup: Setup, live: Manifest | None, attachments: Attachments) -> Target:
     # The object is ours, so a value that somebody else has put into our fields is drift to be repaired.
     return Target(
-        live, manifests.ingress(setup.desired, manifests.service_of(setup), attachments), force=True
+        live, ingress_objects.ingress(setup.desired, document.service_of(setup), attachments), force=True
     )

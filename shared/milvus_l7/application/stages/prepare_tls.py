@@ -15,7 +15,7 @@ from milvus_l7.application.kubernetes import apply
 from milvus_l7.application.kubernetes.apply import Target
 from milvus_l7.application.release import release_view
 from milvus_l7.domain.frontend import service_annotations
-from milvus_l7.domain.kubernetes import manifests, owned_fields
+from milvus_l7.domain.kubernetes import owned_fields, services
 from milvus_l7.domain.release import helm_values, user_yaml
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.outcome import Done, Outcome
@@ -70,8 +70,8 @@ def _mend(kube: KubeObjects, release: Release, service: Manifest) -> None:
     Helm's values are right then, so that an upgrade would change nothing. The fields become Helm's again, so
     that the user's next upgrade meets no foreign owner. Everything else stays, other edits of user.yaml too.
     """
-    if not manifests.is_cluster_ip(service):
-        _give_helm(kube, service, ("spec", "type"), manifests.CLUSTER_IP)
+    if not services.is_cluster_ip(service):
+        _give_helm(kube, service, ("spec", "type"), services.CLUSTER_IP)
     live = kube.get(ObjectRef("v1", "ConfigMap", release.namespace, release_view.fullname(release)))
     if live is None:
         return

@@ -11,12 +11,15 @@ from datetime import datetime, timedelta
 
 from milvus_l7.application.kubernetes import apply
 from milvus_l7.application.kubernetes.apply import Target
-from milvus_l7.domain.certificates import key_pair, managed_certificate
+from milvus_l7.domain.certificates import certificate_objects, key_pair, managed_certificate
 from milvus_l7.domain.certificates.key_pair import CertificateView
 from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
-from milvus_l7.domain.setup.document import CertificateFacts, Desired, ManagedFacts, ServiceFacts, Setup
+from milvus_l7.domain.setup import document
+from milvus_l7.domain.setup.desired import Desired
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import CertificateFacts, ManagedFacts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.domain.setup.supervision import DriftPolicy
 from milvus_l7.ports import Certificates, Connections, KubeObjects, Manifest, ObjectRef
@@ -55,7 +58,7 @@ class ProvisionCertificate:
         if desired.certificate.secret is not None:
             return work.adopt(desired.certificate.secret)
         last = setup.facts.certificate.secret if setup.facts.certificate else None
-        return work.provide(manifests.service_of(setup), last)
+        return work.provide(document.service_of(setup), last)
 
 
 def _managed(objects: KubeObjects, setup: Setup) -> ManagedFacts:
@@ -63,7 +66,7 @@ def _managed(objects: KubeObjects, setup: Setup) -> ManagedFacts:
 
     Created, not applied, and looked for again: of two executions that race, one makes it and both use it.
     """
-    desired, service = setup.desired, manifests.service_of(setup).name
+    desired, service = setup.desired, document.service_of(setup).name
     kind = ObjectRef(managed_certificate.API_VERSION, managed_certificate.KIND, desired.namespace)
     last = setup.facts.managed.name if setup.facts.managed else None
     taken = {last} if last else set()
@@ -73,7 +76,7 @@ def _managed(objects: KubeObjects, setup: Setup) -> ManagedFacts:
         if found is not None:
             return ManagedFacts(found.name, desired.domains)
         name = managed_certificate.next_name(service, {*taken, *(each.name for each in views)})
-        objects.create(manifests.managed_certificate(desired, name))
+        objects.create(certificate_objects.managed_certificate(desired, name))
         taken.add(name)
     raise Transient(
         Reason.OBJECT_BEING_DELETED, f"ManagedCertificate {name} was deleted as soon as it was made"
@@ -112,17 +115,18 @@ class _Work:
         """
         found = self._in_use(service, last)
         for number in range(1, SECRETS + 1):
-            found = found or self._fitting(manifests.secret_name(service, number))
+            found = found or self._fitting(certificate_objects.secret_name(service, number))
         if found is not None:
             return found
+        first, last_one = (certificate_objects.secret_name(service, number) for number in (1, SECRETS))
         message = (
-            f"the Secrets {manifests.secret_name(service)} to {manifests.secret_name(service, SECRETS)} hold "
+            f"the Secrets {first} to {last_one} hold "
             "certificates of other domains; delete those that are needed no more, then publish again"
         )
         raise key_pair.invalid(message)
 
     def _in_use(self, service: ServiceFacts, last: str | None) -> CertificateFacts | None:
-        if last is None or manifests.secret_number(service, last) is None:
+        if last is None or certificate_objects.secret_number(service, last) is None:
             return None
         secret = self._read(last)
         view = self._serving(secret) if secret is not None and manifests.is_ours(secret) else None
@@ -154,7 +158,7 @@ class _Work:
     def _create(self, name: str) -> Manifest:
         """Created, not applied: of two executions that race, one makes the pair and both use it."""
         pair = self.certificates.issue(self.desired.domain, self.desired.certificate.validity_days, self.now)
-        self.objects.create(manifests.tls_secret(self.desired, name, pair))
+        self.objects.create(certificate_objects.tls_secret(self.desired, name, pair))
         secret = self._read(name)
         if secret is None:
             raise Transient(Reason.OBJECT_BEING_DELETED, f"Secret {name} was deleted as soon as it was made")
@@ -163,7 +167,7 @@ class _Work:
     def _renew(self, secret: Manifest) -> CertificateView:
         """A new pair in our Secret; refused by the API server if the Secret has changed since it was read."""
         pair = self.certificates.issue(self.desired.domain, self.desired.certificate.validity_days, self.now)
-        manifest = manifests.tls_secret(self.desired, secret["metadata"]["name"], pair)
+        manifest = certificate_objects.tls_secret(self.desired, secret["metadata"]["name"], pair)
         version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
         versioned = {**manifest, "metadata": {**manifest["metadata"], **version}}
         apply.act(self.objects, Target(secret, versioned, force=True))

@@ -16,12 +16,13 @@ from milvus_l7.application.dns import records
 from milvus_l7.application.kubernetes import apply
 from milvus_l7.application.kubernetes.apply import Target
 from milvus_l7.application.release import release_view
-from milvus_l7.domain.certificates import managed_certificate
-from milvus_l7.domain.frontend import ingress_status, service_annotations
-from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.certificates import certificate_objects, managed_certificate
+from milvus_l7.domain.frontend import ingress_objects, ingress_status, service_annotations
+from milvus_l7.domain.kubernetes import manifests, services
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.release import helm_values, milvus_service, restoration, user_yaml
-from milvus_l7.domain.setup.document import Facts, ReleaseBefore, ServiceFacts, Setup
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import Facts, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import (
@@ -115,7 +116,7 @@ class _Way:
 
     def without_health_check(self, service: ServiceFacts) -> None:
         """Give the Service its annotations back, then take the BackendConfig, or our fields of it, away."""
-        name = manifests.backend_config_name(service)
+        name = ingress_objects.backend_config_name(service)
         live = self.objects.get(self._ref("v1", "Service", service.name))
         if live is not None:
             apply.act(self.objects, Target(live, self._annotated(live, service, name), force=True))
@@ -133,7 +134,7 @@ class _Way:
         back = service_annotations.restored(existing, before, service, backend_config)
         # Those that stay are named, because what an apply leaves out it removes, if nobody else has set it.
         after = {key: back.get(key, existing.get(key)) for key in before}
-        return manifests.annotated_service(
+        return services.annotated_service(
             live, {key: value for key, value in after.items() if value is not None}
         )
 
@@ -141,7 +142,7 @@ class _Way:
         for live in self.objects.list(kind, {manifests.MANAGED_BY: manifests.OURS}):
             name = text(mapping(live, "metadata").get("name"))
             is_going = bool(mapping(live, "metadata").get("deletionTimestamp"))
-            if manifests.tls_number(service.name, name) is not None and not is_going:
+            if certificate_objects.tls_number(service.name, name) is not None and not is_going:
                 self.objects.delete(live)
 
     def restored(self) -> Outcome | None:

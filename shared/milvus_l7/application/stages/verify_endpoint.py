@@ -14,8 +14,11 @@ from milvus_l7.domain.frontend import backend_health, ingress_status
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
-from milvus_l7.domain.setup.document import Check, CheckState, Facts, ManagedFacts, Setup
+from milvus_l7.domain.setup import checks
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import Check, CheckState, Facts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
+from milvus_l7.domain.text import excerpt
 from milvus_l7.domain.verification import checklist, issuance
 from milvus_l7.domain.verification.checklist import Served
 from milvus_l7.ports import Connections, Endpoint, EndpointProbe, KubeObjects, Resolver
@@ -58,13 +61,13 @@ class VerifyEndpoint:
         certificate = _certificate(scene, found, now)
         backends = _backends(objects, scene)
         blocking = next((check for check in (certificate, backends) if checklist.is_final(check)), None)
-        tls = checklist.after(checklist.TLS, blocking) if blocking else self._tls(scene)
+        tls = checks.after(checks.TLS, blocking) if blocking else self._tls(scene)
         milvus, version = self._milvus(scene, tls)
         if milvus.state is CheckState.PASSED:
             backends = checklist.confirmed(backends)
-        checks = (certificate, backends, _dns(scene, found), tls, milvus)
+        items = (certificate, backends, _dns(scene, found), tls, milvus)
         addressed = replace(scene.setup.facts, address=scene.endpoint.address)
-        facts = checklist.verified(addressed, checks, version)
+        facts = checklist.verified(addressed, items, version)
         return facts, checklist.outcome(facts)
 
     def _look_up(self, scene: Scene) -> dict[str, Lookup]:
@@ -80,7 +83,7 @@ class VerifyEndpoint:
                 return self._managed_tls(scene, scene.managed)
             return checklist.tls(self._served(scene.endpoint), snapshot.secret_of(scene.setup))
         except Transient as error:
-            silent = checklist.failed(checklist.TLS, error.reason, error.message)
+            silent = checks.failed(checks.TLS, error.reason, error.message)
             return checklist.explained(silent, lambda: scene.trouble)
 
     def _managed_tls(self, scene: Scene, wanted: ManagedFacts) -> Check:
@@ -104,13 +107,13 @@ class VerifyEndpoint:
 
     def _milvus(self, scene: Scene, tls: Check) -> tuple[Check, str | None]:
         if tls.state is not CheckState.PASSED:
-            return checklist.after(checklist.MILVUS, tls), None
+            return checks.after(checks.MILVUS, tls), None
         try:
             version = self.probe.milvus_version(scene.endpoint, deep=scene.setup.desired.deep_verification)
         except Transient as error:
             return _milvus_failure(scene, error), None
-        shown = checklist.excerpt(version, 64)
-        return checklist.passed(checklist.MILVUS, f"Milvus {shown} answers"), shown
+        shown = excerpt.excerpt(version, 64)
+        return checks.passed(checks.MILVUS, f"Milvus {shown} answers"), shown
 
 
 def _certificate(scene: Scene, found: dict[str, Lookup], now: datetime) -> Check:
@@ -139,8 +142,8 @@ def _milvus_failure(scene: Scene, error: Transient) -> Check:
     """The commonest cause, and one that health checks do not see, is told by name."""
     problem = backend_health.protocol_problem(scene.service, scene.port) if scene.service else None
     if problem is not None:
-        return checklist.failed(checklist.MILVUS, Reason.BACKEND_NOT_HTTP2, problem)
-    return checklist.failed(checklist.MILVUS, error.reason, error.message)
+        return checks.failed(checks.MILVUS, Reason.BACKEND_NOT_HTTP2, problem)
+    return checks.failed(checks.MILVUS, error.reason, error.message)
 
 
 def _may_be_hidden(facts: Facts) -> bool:
@@ -153,4 +156,4 @@ def _may_be_hidden(facts: Facts) -> bool:
 
 def _words(retired: Plan) -> str:
     targets = ", ".join(dict.fromkeys(change.target for change in retired))
-    return checklist.excerpt(f"taken away or detached: {targets}", 400)
+    return excerpt.excerpt(f"taken away or detached: {targets}", 400)

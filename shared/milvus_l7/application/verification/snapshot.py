@@ -8,11 +8,12 @@ from functools import cached_property
 
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.frontend import backend_health, ingress_status
-from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Fault
 from milvus_l7.domain.reasons.errors import Permanent, Transient
-from milvus_l7.domain.setup.document import CertificateFacts, ManagedFacts, ServiceFacts, Setup
+from milvus_l7.domain.setup import document
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import CertificateFacts, ManagedFacts, ServiceFacts
 from milvus_l7.domain.verification import issuance
 from milvus_l7.ports import Endpoint, KubeObjects, Manifest, ObjectRef
 
@@ -49,7 +50,7 @@ class Scene:
 
 def gather(objects: KubeObjects, setup: Setup) -> Scene:
     """Read everything that the checklist needs. Raises `Permanent` if facts of earlier stages are missing."""
-    namespace, port = setup.desired.namespace, manifests.service_of(setup)
+    namespace, port = setup.desired.namespace, document.service_of(setup)
     managed = managed_of(setup) if setup.desired.is_google_managed else None
     ref = ObjectRef("networking.k8s.io/v1", "Ingress", namespace, port.name)
     wanted = (
@@ -107,7 +108,7 @@ def _endpoint(setup: Setup, ingress: Manifest | None) -> Endpoint:
     # The controller may have moved to another address since (kubernetes/ingress-gce, LIMITATIONS.md).
     address = ingress_status.address(ingress) or setup.facts.address
     if address is None:
-        name = manifests.service_of(setup).name
+        name = document.service_of(setup).name
         raise Transient(Reason.ADDRESS_PENDING, f"Ingress {name} reports no address")
     pem = None if setup.desired.is_google_managed else secret_of(setup).pem
     return Endpoint(address, setup.desired.domain, pem)

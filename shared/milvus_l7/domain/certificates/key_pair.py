@@ -11,7 +11,7 @@ from typing import Any
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.document import CertificateFacts
+from milvus_l7.domain.setup.facts import CertificateFacts
 
 TLS_TYPE = "kubernetes.io/tls"
 EXPIRY_NOTICE = timedelta(days=30)

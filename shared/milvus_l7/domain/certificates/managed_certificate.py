@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.kubernetes import manifests
-from milvus_l7.domain.setup.document import Desired
+from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.text import untrusted
 
 Manifest = Mapping[str, Any]
@@ -60,7 +61,7 @@ def views(live: Iterable[Manifest]) -> tuple[ManagedView, ...]:
 
 def number(service: str, name: str) -> int | None:
     """Which one of the Service's ManagedCertificates the name says: 1, 2, ...; None for any other name."""
-    return manifests.tls_number(service, name)
+    return certificate_objects.tls_number(service, name)
 
 
 def chosen(
@@ -99,4 +100,4 @@ def next_name(service: str, taken: Iterable[str]) -> str:
     (GoogleCloudPlatform/gke-managed-certs#45).
     """
     highest = max((number(service, name) or 0 for name in taken), default=0)
-    return manifests.tls_name(service, highest + 1)
+    return certificate_objects.tls_name(service, highest + 1)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from milvus_l7.domain.kubernetes.change import Change, Plan
-from milvus_l7.domain.setup.document import SetupId
+from milvus_l7.domain.setup.desired import SetupId
 
 TTL_S = 300
 _SHOWN = 200  # characters of another's records

@@ -19,9 +19,9 @@ from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Fault
 from milvus_l7.domain.setup.chain import ORDER, Stage
-from milvus_l7.domain.setup.document import Check, CheckState
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Unseen, Verdict
-from milvus_l7.domain.verification import checklist
+from milvus_l7.domain.setup.facts import Check, CheckState
+from milvus_l7.domain.text import excerpt
 
 CHECKLIST = "checklist"
 
@@ -150,7 +150,7 @@ def _drifted(looks: Sequence[Look], now: datetime) -> Iterator[Finding]:
                 )
         is_told_by_checklist = look.stage is ORDER[-1] or look.is_waiting
         if look.fault is not None and not is_blind(look) and not is_told_by_checklist:
-            found = checklist.excerpt(look.fault.message, _SHOWN)
+            found = excerpt.excerpt(look.fault.message, _SHOWN)
             yield Finding(look.stage, look.stage, "", "can be brought about", found, look.fault.reason, now)
 
 
@@ -158,7 +158,7 @@ def _failed(checks: Sequence[Check], now: datetime) -> Iterator[Finding]:
     for check in checks:
         if check.required and check.state is CheckState.FAILED:
             reason = check.reason or Reason.INTERNAL_ERROR
-            found = checklist.excerpt(check.message, _SHOWN)
+            found = excerpt.excerpt(check.message, _SHOWN)
             yield Finding(ORDER[-1], CHECKLIST, check.name, "passed", found, reason, now)
 
 
@@ -166,12 +166,12 @@ def _unseen(looks: Sequence[Look], checks: Sequence[Check]) -> Iterator[Unseen]:
     for look in looks:
         is_idle = look.is_waiting and not look.changes
         if look.fault is not None and (is_blind(look) or is_idle):
-            yield Unseen(look.stage, look.fault.reason, checklist.excerpt(look.fault.message, _SHOWN))
+            yield Unseen(look.stage, look.fault.reason, excerpt.excerpt(look.fault.message, _SHOWN))
     if any(check.state is CheckState.FAILED and check.required for check in checks):
         return
     pending = next((c for c in checks if c.required and c.state is CheckState.PENDING), None)
     if pending is not None:
-        message = checklist.excerpt(f"{pending.name}: {pending.message}", _SHOWN)
+        message = excerpt.excerpt(f"{pending.name}: {pending.message}", _SHOWN)
         yield Unseen(ORDER[-1], pending.reason or Reason.INTERNAL_ERROR, message)
 
 
@@ -180,4 +180,4 @@ def _shown(value: Any) -> str:
     if value is None:
         return "(not set)"
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return checklist.excerpt(text, _SHOWN)
+    return excerpt.excerpt(text, _SHOWN)

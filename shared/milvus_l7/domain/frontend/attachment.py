@@ -25,10 +25,10 @@ from typing import Any
 from milvus_l7.domain.certificates import managed_certificate
 from milvus_l7.domain.certificates.managed_certificate import ManagedView
 from milvus_l7.domain.frontend import ingress_status
-from milvus_l7.domain.kubernetes.manifests import MANAGED_CERTIFICATES, Attachments, service_of
+from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES, Attachments
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document import Setup, service_of
 from milvus_l7.domain.text import untrusted
 
 Manifest = Mapping[str, Any]

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import Check, CheckState, ServiceFacts
-from milvus_l7.domain.text import untrusted
-from milvus_l7.domain.verification import checklist
+from milvus_l7.domain.setup import checks
+from milvus_l7.domain.setup.facts import Check, CheckState, ServiceFacts
+from milvus_l7.domain.text import excerpt, untrusted
 
 REPORT = "ingress.kubernetes.io/backends"
 NEG_STATUS = "cloud.google.com/neg-status"
@@ -30,20 +30,20 @@ def backends(ingress: Manifest | None, service: Manifest | None, port: ServiceFa
     """Whether the load balancer reports the network endpoint group of the Service's port healthy."""
     if service is None:
         message = f"Service {port.name} is gone"
-        return checklist.failed(checklist.BACKENDS, Reason.SERVICE_NOT_FOUND, message)
+        return checks.failed(checks.BACKENDS, Reason.SERVICE_NOT_FOUND, message)
     if ingress is None:
         message = f"Ingress {port.name} is gone; publish the request again"
-        return checklist.failed(checklist.BACKENDS, Reason.INGRESS_NOT_FOUND, message)
+        return checks.failed(checks.BACKENDS, Reason.INGRESS_NOT_FOUND, message)
     group = neg_name(service, port.port)
     if group is None:
         return _unknown(f"Service {port.name} has no network endpoint group for port {port.port} yet")
     state = _json_object(ingress, REPORT).get(group)
     if state == HEALTHY:
-        return checklist.passed(checklist.BACKENDS, f"{group} is {HEALTHY}")
+        return checks.passed(checks.BACKENDS, f"{group} is {HEALTHY}")
     if not isinstance(state, str) or state == NOT_KNOWN:
         return _unknown(f"the load balancer has not reported on {group} yet")
-    message = f"the load balancer reports {group} {checklist.excerpt(state, 40)}"
-    return checklist.failed(checklist.BACKENDS, Reason.BACKENDS_UNHEALTHY, message)
+    message = f"the load balancer reports {group} {excerpt.excerpt(state, 40)}"
+    return checks.failed(checks.BACKENDS, Reason.BACKENDS_UNHEALTHY, message)
 
 
 def explained(check: Check, pods: Sequence[Manifest], firewall_change: str | None) -> Check:
@@ -57,10 +57,10 @@ def explained(check: Check, pods: Sequence[Manifest], firewall_change: str | Non
     ready = sum(_is_ready(pod) for pod in pods)
     if not ready:
         message = f"{check.message}; none of {len(pods)} Pods is ready"
-        return checklist.failed(checklist.BACKENDS, Reason.BACKENDS_UNHEALTHY, message)
-    asked = f"; {checklist.excerpt(firewall_change, 300)}" if firewall_change else ""
+        return checks.failed(checks.BACKENDS, Reason.BACKENDS_UNHEALTHY, message)
+    asked = f"; {excerpt.excerpt(firewall_change, 300)}" if firewall_change else ""
     message = f"{check.message}, although {ready} of {len(pods)} Pods are ready{asked}"
-    return checklist.failed(checklist.BACKENDS, Reason.BACKENDS_UNHEALTHY_PODS_READY, message)
+    return checks.failed(checks.BACKENDS, Reason.BACKENDS_UNHEALTHY_PODS_READY, message)
 
 
 def selector(service: Manifest | None) -> Mapping[str, str]:
@@ -76,7 +76,7 @@ def _is_ready(pod: Manifest) -> bool:
 
 
 def _unknown(message: str) -> Check:
-    return checklist.pending(checklist.BACKENDS, Reason.BACKENDS_UNHEALTHY, message)
+    return checks.pending(checks.BACKENDS, Reason.BACKENDS_UNHEALTHY, message)
 
 
 def neg_name(service: Manifest, port: int) -> str | None:
@@ -99,7 +99,7 @@ def protocol_problem(service: Manifest, port: ServiceFacts) -> str | None:
         )
     if _json_object(service, key).get(port.port_name) == "HTTP2":
         return None
-    content = checklist.excerpt(texts[key], 120)
+    content = excerpt.excerpt(texts[key], 120)
     return f'Service {port.name} has {key}: {content}; port "{port.port_name}" needs HTTP2'
 
 

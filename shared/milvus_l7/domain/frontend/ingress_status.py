@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from milvus_l7.domain.frontend import ingress_warnings
-from milvus_l7.domain.kubernetes.manifests import MANAGED_CERTIFICATES
+from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Fault
 from milvus_l7.domain.setup.outcome import Waiting

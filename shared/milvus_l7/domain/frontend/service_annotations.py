@@ -12,7 +12,7 @@ from typing import Any
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.document import ServiceFacts
+from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.domain.text.untrusted import mapping
 
 NEG = "cloud.google.com/neg"

@@ -18,7 +18,7 @@ from typing import Any
 from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.reasons.condition import Fault
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import SetupId
+from milvus_l7.domain.setup.desired import SetupId
 
 AT_ONCE = "at once"
 WHEN_ADDRESSED = "once the load balancer has an address"

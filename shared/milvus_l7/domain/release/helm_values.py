@@ -15,7 +15,7 @@ from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.release import user_yaml
-from milvus_l7.domain.setup.document import ReleaseBefore
+from milvus_l7.domain.setup.facts import ReleaseBefore
 
 Values = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.release import helm_values, user_yaml_restoration
 from milvus_l7.domain.release.helm_values import CLUSTER_IP, SERVICE_TYPE, USER_YAML, ReleaseValues, Values
-from milvus_l7.domain.setup.document import ReleaseBefore
+from milvus_l7.domain.setup.facts import ReleaseBefore
 from milvus_l7.domain.text.untrusted import mapping
 
 Path = tuple[str, ...]

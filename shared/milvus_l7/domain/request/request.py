@@ -30,7 +30,7 @@ from milvus_l7.domain.request.schema import (
     Request,
     TearDownRequest,
 )
-from milvus_l7.domain.setup.document import CertificateSpec, CertificateType, Desired, SetupId, setup_id
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType, Desired, SetupId, setup_id
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
 
 T = TypeVar("T", Request, TearDownRequest)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from milvus_l7.domain.setup.document import CertificateSpec
+from milvus_l7.domain.setup.desired import CertificateSpec
 from milvus_l7.domain.setup.supervision import Supervision
 
 CLUSTER = (

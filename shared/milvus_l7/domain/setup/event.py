@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from milvus_l7.domain.reasons.errors import MalformedEvent
-from milvus_l7.domain.setup.chain import Stage, Topology
-from milvus_l7.domain.setup.document import Setup, SetupId
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.topology import Topology
 
 SCHEMA_VERSION = 1
 ACCEPTED = "accept_request"

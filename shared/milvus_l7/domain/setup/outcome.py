@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import Facts
+from milvus_l7.domain.setup.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)

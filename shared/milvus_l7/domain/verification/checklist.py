@@ -23,11 +23,11 @@ from milvus_l7.domain.dns import diagnosis
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Fault
-from milvus_l7.domain.setup.document import CertificateFacts, Check, CheckState, Facts, ManagedFacts
+from milvus_l7.domain.setup.checks import BACKENDS, CERTIFICATE, DNS, TLS, failed, passed, pending
+from milvus_l7.domain.setup.facts import CertificateFacts, Check, CheckState, Facts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.text import untrusted
-
-CERTIFICATE, BACKENDS, DNS, TLS, MILVUS = "certificate", "backends", "dns", "tls", "milvus"
+from milvus_l7.domain.text.excerpt import excerpt
 
 # What waiting does not heal, but a new run of the earlier stages does.
 FINAL = frozenset(
@@ -41,34 +41,7 @@ FINAL = frozenset(
 )
 
 _REPEAT = "publish the request again"
-_LONGEST_MESSAGE = 600
 _SHOWN_SHA256 = 16
-
-
-def excerpt(text: object, limit: int = 200) -> str:
-    """Untrusted text as one printable line of at most `limit` characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def passed(name: str, message: str, *, required: bool = True) -> Check:
-    """The item is as it should be."""
-    return Check(name, CheckState.PASSED, excerpt(message, _LONGEST_MESSAGE), required=required)
-
-
-def failed(name: str, reason: Reason, message: str, *, required: bool = True) -> Check:
-    """The item was looked at, and is not as it should be."""
-    return Check(name, CheckState.FAILED, excerpt(message, _LONGEST_MESSAGE), reason, required)
-
-
-def pending(name: str, reason: Reason, message: str, *, required: bool = True) -> Check:
-    """Nothing can be said of the item yet."""
-    return Check(name, CheckState.PENDING, excerpt(message, _LONGEST_MESSAGE), reason, required)
-
-
-def after(name: str, blocking: Check) -> Check:
-    """The item was not looked at, because `blocking` comes first."""
-    return pending(name, blocking.reason or Reason.INTERNAL_ERROR, f"waits for {blocking.name}")
 
 
 def is_final(check: Check) -> bool:

@@ -19,12 +19,12 @@ from milvus_l7.domain.dns import diagnosis
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.frontend import ingress_status
 from milvus_l7.domain.frontend.attachment import PRE_SHARED
-from milvus_l7.domain.kubernetes.manifests import MANAGED_CERTIFICATES
+from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Fault
-from milvus_l7.domain.setup.document import Check, ManagedFacts
-from milvus_l7.domain.text import untrusted
-from milvus_l7.domain.verification import checklist
+from milvus_l7.domain.setup import checks
+from milvus_l7.domain.setup.facts import Check, ManagedFacts
+from milvus_l7.domain.text import excerpt, untrusted
 
 Manifest = Mapping[str, Any]
 
@@ -59,10 +59,10 @@ def certificate(scene: Scene) -> Check:
     found = _fault(scene)
     if found is None:
         expiry = untrusted.text(untrusted.mapping(scene.live, "status").get("expireTime"))
-        until = f", valid until {checklist.excerpt(expiry, 40)}" if expiry else ""
-        return checklist.passed(checklist.CERTIFICATE, f"ManagedCertificate {scene.wanted.name}{until}")
-    state = checklist.pending if found.reason in _IN_PROGRESS else checklist.failed
-    return state(checklist.CERTIFICATE, found.reason, found.message)
+        until = f", valid until {excerpt.excerpt(expiry, 40)}" if expiry else ""
+        return checks.passed(checks.CERTIFICATE, f"ManagedCertificate {scene.wanted.name}{until}")
+    state = checks.pending if found.reason in _IN_PROGRESS else checks.failed
+    return state(checks.CERTIFICATE, found.reason, found.message)
 
 
 def dns(scene: Scene) -> Check:
@@ -70,9 +70,9 @@ def dns(scene: Scene) -> Check:
     found = _first(scene, scene.wanted.domains, _address_fault)
     if found is None:
         domains = _listed(scene.wanted.domains)
-        return checklist.passed(checklist.DNS, f"{domains} -> {scene.address}")
-    state = checklist.pending if found.reason is Reason.DNS_LOOKUP_FAILED else checklist.failed
-    return state(checklist.DNS, found.reason, found.message)
+        return checks.passed(checks.DNS, f"{domains} -> {scene.address}")
+    state = checks.pending if found.reason is Reason.DNS_LOOKUP_FAILED else checks.failed
+    return state(checks.DNS, found.reason, found.message)
 
 
 def unissued(live: Manifest | None, wanted: ManagedFacts) -> tuple[str, ...]:
@@ -174,13 +174,13 @@ def _first(scene: Scene, domains: Sequence[str], judge: Callable[[Scene, str], F
 
 
 def _status(live: Manifest | None) -> str:
-    return checklist.excerpt(untrusted.text(untrusted.mapping(live, "status").get("certificateStatus")), 40)
+    return excerpt.excerpt(untrusted.text(untrusted.mapping(live, "status").get("certificateStatus")), 40)
 
 
 def _domain_states(live: Manifest | None) -> Mapping[str, str]:
     entries = untrusted.objects(untrusted.mapping(live, "status").get("domainStatus"))
     return {
-        untrusted.text(entry.get("domain")): checklist.excerpt(untrusted.text(entry.get("status")), 40)
+        untrusted.text(entry.get("domain")): excerpt.excerpt(untrusted.text(entry.get("status")), 40)
         for entry in entries
     }
 
@@ -194,4 +194,4 @@ def _reported(scene: Scene) -> str:
 
 def _listed(texts: Sequence[str]) -> str:
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return checklist.excerpt(", ".join(texts[:_SHOWN]) + more) or "nothing"
+    return excerpt.excerpt(", ".join(texts[:_SHOWN]) + more) or "nothing"

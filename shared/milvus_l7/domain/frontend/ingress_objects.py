@@ -1,0 +1,76 @@
+"""The Kubernetes objects that expose a Service through a GKE Ingress, as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from milvus_l7.domain.kubernetes.manifests import Manifest, _metadata
+from milvus_l7.domain.setup.desired import Desired
+from milvus_l7.domain.setup.facts import ServiceFacts
+
+# Milvus answers plain HTTP here, whatever its gRPC port does; with NEGs this is the Pod's container port.
+HEALTH_PORT = 9091
+
+
+HEALTH_PATH = "/healthz"
+
+
+INGRESS_CLASS = "kubernetes.io/ingress.class"
+
+
+MANAGED_CERTIFICATES = "networking.gke.io/managed-certificates"  # comma list of names
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """What an Ingress serves, and with which certificates; what comes first is preferred."""
+
+    hosts: tuple[str, ...] = ()
+    managed: tuple[str, ...] = ()  # names of ManagedCertificates
+    secrets: tuple[str, ...] = ()  # names of TLS Secrets
+
+
+def backend_config_name(service: ServiceFacts) -> str:
+    """The name of the Service's BackendConfig."""
+    return f"{service.name}-backendconfig"
+
+
+def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -> Manifest:
+    """The BackendConfig with Milvus' health check and the time-out of whole responses, in seconds.
+
+    `type` is always given: without it an HTTP/2 backend keeps a TLS check, which fails on the plain health
+    port (kubernetes/ingress-gce `pkg/translator/healthchecks.go`).
+    """
+    metadata = _metadata(desired, backend_config_name(service), labelled=labelled)
+    check = {"type": "HTTP", "port": HEALTH_PORT, "requestPath": HEALTH_PATH}
+    return {
+        "apiVersion": "cloud.google.com/v1",
+        "kind": "BackendConfig",
+        "metadata": metadata,
+        "spec": {"healthCheck": check, "timeoutSec": desired.backend_timeout_s},
+    }
+
+
+def ingress(desired: Desired, service: ServiceFacts, attachments: Attachments) -> Manifest:
+    """The Ingress from the hosts to the Service's gRPC port, with our label.
+
+    The class is an annotation: `ingressClassName` makes GKE's controller ignore the Ingress
+    (kubernetes/ingress-gce `pkg/utils/utils.go`). The TLS entries name no hosts: they have no effect there.
+    Without a Secret there is no TLS entry at all: one that names none makes the whole sync fail
+    (kubernetes/ingress-gce#1334).
+    """
+    backend = {"service": {"name": service.name, "port": {"number": service.port}}}
+    paths = {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}
+    annotations = {INGRESS_CLASS: "gce"}
+    if attachments.managed:
+        annotations[MANAGED_CERTIFICATES] = ",".join(attachments.managed)
+    tls = [{"secretName": secret} for secret in attachments.secrets]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {**_metadata(desired, service.name, labelled=True), "annotations": annotations},
+        "spec": {
+            **({"tls": tls} if tls else {}),
+            "rules": [{"host": host, "http": paths} for host in attachments.hosts],
+        },
+    }

@@ -1,0 +1,34 @@
+"""Services as JSON: their type and their annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from milvus_l7.domain.kubernetes.manifests import Manifest
+from milvus_l7.domain.text import untrusted
+
+CLUSTER_IP = "ClusterIP"  # the default type of a Service
+
+
+def annotated_service(live: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    """The Service with nothing but annotations.
+
+    It carries the version that the annotations were merged into, so that the API server refuses it if
+    somebody has changed the Service since then.
+    """
+    metadata = {key: live["metadata"][key] for key in ("namespace", "name", "resourceVersion")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {**metadata, "annotations": dict(annotations)},
+    }
+
+
+def typed_service(live: Manifest, of: str = CLUSTER_IP) -> Manifest:
+    """The Service with nothing but its type."""
+    return {**annotated_service(live, {}), "spec": {"type": of}}
+
+
+def is_cluster_ip(service: Manifest) -> bool:
+    """Whether the Service has no load balancer or node ports of its own."""
+    return bool(untrusted.mapping(service, "spec").get("type", CLUSTER_IP) == CLUSTER_IP)

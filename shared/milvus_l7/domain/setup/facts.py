@@ -1,0 +1,87 @@
+"""What the stages found out of a setup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from milvus_l7.domain.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """The release's Service and its gRPC port, as the cluster has them."""
+
+    name: str
+    port_name: str  # "" for an unnamed port
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBefore:
+    """What the first upgrade of ours replaced; only the keys that we set, so that no user secret is kept."""
+
+    revision: int
+    values: Mapping[str, Any]  # dotted Helm value path -> value before, None if it was not set
+    user_yaml: Mapping[str, Any]  # dotted user.yaml path -> value before, None if it was not set
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """The public half of the certificate in use."""
+
+    secret: str
+    pem: str  # the public certificate chain; never a key
+    sha256: str  # of the leaf's DER, lower-case hex
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedFacts:
+    """The ManagedCertificate in use."""
+
+    name: str
+    domains: tuple[str, ...]
+
+
+class CheckState(StrEnum):
+    """Where an item of the verification checklist stands."""
+
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One item of the verification checklist. `reason` explains everything that has not passed."""
+
+    name: str  # certificate | backends | dns | tls | milvus
+    state: CheckState = CheckState.PENDING
+    message: str = ""
+    reason: Reason | None = None
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the stages found out; kept over generations, overwritten by the stage that owns it."""
+
+    service: ServiceFacts | None = None
+    before: ReleaseBefore | None = None
+    annotations_before: Mapping[str, str | None] | None = None  # of the Service; None value: not set
+    certificate: CertificateFacts | None = None  # the self-managed one
+    managed: ManagedFacts | None = None  # the Google-managed one
+    address: str | None = None
+    checklist: tuple[Check, ...] = ()
+    milvus_version: str | None = None
+
+    def has_renewed_certificate(self, before: Facts) -> bool:
+        """Whether the same Secret now holds another certificate, which pinned clients must be given."""
+        now, then = self.certificate, before.certificate
+        if now is None or then is None:
+            return False
+        return now.secret == then.secret and now.sha256 != then.sha256
