@@ -10,12 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.complaint import wrong_input
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.event import ACCEPTED, CHECKED
 from milvus_l7.domain.setup.topology import Topology, topology
 from milvus_l7.ports import Plans, Setups
-
-from cli.complaint import wrong_input
 
 if TYPE_CHECKING:
     import typer
@@ -51,10 +50,9 @@ def connect(context: typer.Context, project: str | None) -> Backend:
         return context.obj
     if not project:
         raise wrong_input("Which project? Set GOOGLE_CLOUD_PROJECT, or give --project.")
+    from cli.publishing import Publisher
     from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
     from milvus_l7.adapters.setup.firestore import FirestoreSetups
-
-    from cli.publishing import Publisher
 
     context.meta[PROJECT] = project
     publish = Publisher(project).publish

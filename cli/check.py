@@ -5,10 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 import typer
-from milvus_l7.domain.setup.desired import SetupId
-from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.drift_report import DriftReport
-from milvus_l7.domain.setup.transitions import is_paused
 
 from cli import exit_codes, options, terminal
 from cli.backend import ANSWER_TIMEOUT_S, Backend, check_topic, connect
@@ -17,6 +13,10 @@ from cli.drift_view import report_view
 from cli.exit_codes import ExitCode
 from cli.lookup import find
 from cli.watching import Time, answer
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.drift_report import DriftReport
+from milvus_l7.domain.setup.transitions import is_paused
 
 
 def check(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cli import freshness
+from cli.drift_view import differs, named, unseen_words
+from cli.durations import ago, clock, until
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Verdict
 from milvus_l7.domain.setup.supervision import DriftPolicy
 from milvus_l7.domain.text.excerpt import excerpt
-
-from cli import freshness
-from cli.drift_view import differs, named, unseen_words
-from cli.durations import ago, clock, until
 
 VERDICTS = {
     Verdict.HEALTHY: "everything is as it should be",

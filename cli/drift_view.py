@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unseen, Verdict
-from milvus_l7.domain.text.excerpt import excerpt
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from cli import freshness
 from cli.durations import ago, clock
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unobserved, Verdict
+from milvus_l7.domain.text.excerpt import excerpt
 
 VERDICTS = {Verdict.HEALTHY: "green", Verdict.DRIFTED: "red", Verdict.UNKNOWN: "yellow"}
 LONGEST_VALUE = 300
@@ -73,6 +73,6 @@ def differs(finding: Finding) -> str:
     return f"is {found or 'not set'}, expected {expected or 'not set'}"
 
 
-def unseen_words(unseen: Unseen) -> str:
+def unseen_words(unseen: Unobserved) -> str:
     """Which stage could not be looked at, and why."""
     return f"{unseen.stage} could not be looked at: {unseen.reason}: {excerpt(unseen.message, LONGEST_VALUE)}"

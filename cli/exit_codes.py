@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from enum import IntEnum
 
+from cli import freshness
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.drift_report import Verdict
-
-from cli import freshness
 
 
 class ExitCode(IntEnum):

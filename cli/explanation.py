@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from cli import drift_explanation
+from cli.durations import ago, clock, until
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, Status
 from milvus_l7.domain.setup.facts import CheckState
 from milvus_l7.domain.setup.transitions import is_paused
 from milvus_l7.domain.text.excerpt import excerpt
-
-from cli import drift_explanation
-from cli.durations import ago, clock, until
 
 LONGEST_MESSAGE = 600
 

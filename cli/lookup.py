@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import typer
-from milvus_l7.domain.setup.desired import SetupId
-from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.text.excerpt import excerpt
 
 from cli.backend import Backend, connect
 from cli.complaint import wrong_input
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.text.excerpt import excerpt
 
 PAGE = 200
 PARTS = 5  # of an id: project, location, cluster, namespace, release

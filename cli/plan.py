@@ -7,7 +7,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from milvus_l7.ports import PlanRecord
 
 from cli import options, plan_view, request_file, stored_request, terminal
 from cli.backend import ANSWER_TIMEOUT_S, Backend, connect, request_topic
@@ -17,6 +16,7 @@ from cli.lookup import find
 from cli.options import Format
 from cli.request_file import Asked
 from cli.watching import Time, answer
+from milvus_l7.ports import PlanRecord
 
 
 def plan(

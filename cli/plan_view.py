@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from milvus_l7.domain.planning.chain_plan import AT_ONCE
-from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.text.excerpt import excerpt
 from rich.text import Text
 
 from cli import value_diff
+from milvus_l7.domain.planning.chain_plan import AT_ONCE
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.text.excerpt import excerpt
 
 SIGNS = {"-": "red", "+": "green", "@": "dim", " ": "dim"}
 

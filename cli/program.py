@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from milvus_l7.domain.reasons.errors import StateUnavailable
-from milvus_l7.domain.text.excerpt import excerpt
 from typer.core import TyperGroup
 
 from cli.backend import PROJECT
 from cli.complaint import Complaint
 from cli.exit_codes import ExitCode
+from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7.domain.text.excerpt import excerpt
 
 CLICK_USAGE_ERROR = 2
 FIRESTORE = "Firestore"  # begins what `adapters.setup.firestore` says when that does not answer

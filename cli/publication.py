@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from milvus_l7.domain.setup.desired import SetupId
-from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.setup.transitions import is_paused
 from rich.console import RenderableType
 
 from cli import exit_codes, terminal
@@ -18,6 +15,9 @@ from cli.complaint import Complaint
 from cli.exit_codes import ExitCode
 from cli.setup_view import setup_view
 from cli.watching import Time, answer, follow
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.transitions import is_paused
 
 
 @dataclass(frozen=True, slots=True)

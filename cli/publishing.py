@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from milvus_l7.domain.text.excerpt import excerpt
-
 from cli.complaint import Complaint
+from milvus_l7.domain.text.excerpt import excerpt
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient

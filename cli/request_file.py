@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from milvus_l7.domain.request.rejection import Problem
-from milvus_l7.domain.request.request import MAX_BODY_BYTES, Refused, Wish, parse
-from milvus_l7.domain.text.excerpt import excerpt
 
 from cli.complaint import Complaint, wrong_input
+from milvus_l7.domain.request.rejection import Problem
+from milvus_l7.domain.request.request import MAX_BODY_BYTES, Refused, SetupSpec, parse
+from milvus_l7.domain.text.excerpt import excerpt
 
 STDIN = "-"
 
@@ -23,7 +23,7 @@ class Asked:
     """A valid request: its JSON body, and what it wishes."""
 
     body: dict[str, Any]
-    wish: Wish
+    wish: SetupSpec
 
 
 def read(source: str) -> Asked:
@@ -70,7 +70,7 @@ def _yaml_as_json(source: str, content: bytes) -> bytes:
         raise wrong_input(f"{source} holds what JSON cannot: {excerpt(error)}.") from error
 
 
-def _wish(source: str, body: bytes) -> Wish:
+def _wish(source: str, body: bytes) -> SetupSpec:
     try:
         return parse(body)
     except Refused as refused:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import typer
-from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.transitions import is_paused
 
 from cli import options, stored_request
 from cli.backend import connect, request_topic
 from cli.complaint import Complaint
 from cli.lookup import find
 from cli.publication import code_of, publish, tell_or_follow
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.transitions import is_paused
 
 
 def retry(

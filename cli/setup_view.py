@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.transitions import is_paused
-from milvus_l7.domain.text.excerpt import excerpt
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli import drift_view
 from cli.durations import duration
 from cli.view import checklist_table, stage_table
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.transitions import is_paused
+from milvus_l7.domain.text.excerpt import excerpt
 
 STATUSES = {
     Status.ACCEPTED: "cyan",

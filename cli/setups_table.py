@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.text.excerpt import excerpt
 from rich.table import Table
 from rich.text import Text
 
 from cli import drift_view
 from cli.setup_view import next_look, status_words
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.text.excerpt import excerpt
 
 COLUMNS = ("setup", "status", "stage", "reason", "next look", "drift", "domain", "address")
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import typer
-from milvus_l7.domain.setup.document import Setup
 from rich.live import Live
 from rich.text import Text
 
@@ -20,6 +19,7 @@ from cli.publication import watched
 from cli.setup_view import setup_view
 from cli.setups_table import setups_table
 from cli.watching import has_ended
+from milvus_l7.domain.setup.document import Setup
 
 INTERVAL_S = 2.0
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.text.excerpt import excerpt
 
 from cli import options, stored_request, terminal
 from cli.backend import Backend, connect, teardown_topic
@@ -16,6 +14,8 @@ from cli.complaint import Complaint, wrong_input
 from cli.exit_codes import ExitCode
 from cli.lookup import find
 from cli.publication import code_of, publish, tell_or_follow
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.text.excerpt import excerpt
 
 
 def teardown(

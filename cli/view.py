@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
-from milvus_l7.domain.setup.facts import Check, CheckState
-from milvus_l7.domain.text.excerpt import excerpt
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from cli.durations import duration
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
+from milvus_l7.domain.setup.facts import Check, CheckState
+from milvus_l7.domain.text.excerpt import excerpt
 
 BAR_WIDTH = 12
 LONGEST_MESSAGE = 600

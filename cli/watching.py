@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.transitions import is_paused
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from cli.view import Lines
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.transitions import is_paused
 
 T = TypeVar("T")
 

@@ -14,11 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milvus_l7.adapters.setup.firestore import FirestoreSetups
-from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.desired import CertificateType, SetupId
-from milvus_l7.domain.setup.document import Setup
 from rich.console import Console
 
 from localcloud.cloud import CLUSTER, PROJECT, Cloud, Pacing
@@ -26,6 +21,11 @@ from localcloud.controllers import Delays
 from localcloud.release import install, wait_plaintext
 from localcloud.report import report
 from localcloud.view import follow
+from milvus_l7.adapters.setup.firestore import FirestoreSetups
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.desired import CertificateType, SetupId
+from milvus_l7.domain.setup.document import Setup
 
 RELEASE = "my-release"
 DOMAIN = "my-release.milvus.io"

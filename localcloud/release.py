@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from milvus_l7.adapters.release.helm import sdk
-
 from localcloud.cloud import OPERATOR, Cloud
 from localcloud.controllers.client import KubeClient
+from milvus_l7.adapters.release.helm import sdk
 
 CHART = Path(__file__).parent / "chart" / "milvus"
 START_TIMEOUT_S = 120.0

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 
-from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.facts import CertificateFacts
 from rich.console import Console
 
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import Cloud
 from localcloud.view import checklist_table
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.facts import CertificateFacts
 
 # Prints what default verification made of the certificate that is served.
 PLAIN_CLIENT = """

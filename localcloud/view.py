@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from milvus_l7.domain.setup.document import Setup
 from rich.console import Console
 
 from cli import view, watching
+from milvus_l7.domain.setup.document import Setup
 
 INTERVAL_S = 0.2
 

@@ -16,11 +16,10 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from milvus_l7.domain.setup.chain import ORDER
-from milvus_l7.domain.setup.document import Status
-
 from infra.bundle import bundle, function_names
 from localcloud.cloud import PROJECT, Cloud
+from milvus_l7.domain.setup.chain import SETUP_STAGES
+from milvus_l7.domain.setup.document import Status
 from tests import bench_drift, bench_repoll
 from tests.e2e.stage_play import Play
 
@@ -104,12 +103,12 @@ def show_warm_stages() -> None:
         play.install()
         play.publish()
         play.wait(Status.VERIFIED)
-        sizes = {name: cloud.functions.log_path(name).stat().st_size for name in ORDER}
+        sizes = {name: cloud.functions.log_path(name).stat().st_size for name in SETUP_STAGES}
         for run in range(2, WARM_RUNS + 2):
             play.publish()
             play.wait(Status.VERIFIED, run=run)
         print(f"\n{'warm stage':24} {'work ms':>8} {'engine ms':>9} {'p95':>6}   of {WARM_RUNS} runs")
-        for name in ORDER:
+        for name in SETUP_STAGES:
             show_warm(name, cloud.functions.log_path(name), sizes[name])
 
 

@@ -30,6 +30,11 @@ from pathlib import Path
 from typing import Any
 
 from google.pubsub_v1 import PublisherClient
+
+from localcloud.firestore import FirestoreEmulator
+from localcloud.kube import KubeApi
+from localcloud.kube.resources import RESOURCES, Resource
+from localcloud.pubsub import PubSubEmulator
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.adapters.release.helm import HelmReleases
@@ -43,16 +48,11 @@ from milvus_l7.application.stages.verify_endpoint import VerifyEndpoint
 from milvus_l7.bootstrap import SystemClock
 from milvus_l7.domain.frontend import backend_health
 from milvus_l7.domain.setup import event as events
-from milvus_l7.domain.setup.chain import ORDER
+from milvus_l7.domain.setup.chain import SETUP_STAGES
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
 from milvus_l7.domain.setup.drift_report import Verdict
 from milvus_l7.ports import ClusterAccess, Connections, ObjectRef, Resolved
-
-from localcloud.firestore import FirestoreEmulator
-from localcloud.kube import KubeApi
-from localcloud.kube.resources import RESOURCES, Resource
-from localcloud.pubsub import PubSubEmulator
 from tests.builders import TOPOLOGY, new_setup
 from tests.contract.kube_server import USERS, Json, Server, Space
 from tests.contract.whole_chain import ADDRESS, SERVICE, Chain
@@ -149,7 +149,7 @@ def first_setup(world: World) -> Setup:
     annotate(
         chain, "ingresses", "networking.k8s.io/v1", {backend_health.REPORT: {NEG: backend_health.HEALTHY}}
     )
-    done = {stage: StageRecord(StageState.DONE) for stage in ORDER}
+    done = {stage: StageRecord(StageState.DONE) for stage in SETUP_STAGES}
     return replace(chain.setup, stages=done, verified_at=datetime.now(UTC))
 
 
@@ -203,7 +203,7 @@ def use_case(way: tuple[str, str, str], sha256: str, domain: str) -> CheckDrift:
 
     outbox = Outbox(FirestoreSetups("bench"), PubSubEvents("bench", TOPOLOGY.rejected_topic))
     planner = Planner(Cluster.at(*way), FakeDnsZones(), X509Certificates())
-    return CheckDrift(outbox, SystemClock(), TOPOLOGY, planner.rehearsal, verification)
+    return CheckDrift(outbox, SystemClock(), TOPOLOGY, planner.dry_run, verification)
 
 
 _CHECK: list[Callable[[SetupId], Checked]] = []  # of this process

@@ -16,6 +16,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from google.pubsub_v1 import PublisherClient
+
+from localcloud.firestore import FirestoreEmulator
+from localcloud.pubsub import PubSubEmulator
 from milvus_l7.adapters.setup import documents
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.adapters.setup.pubsub import PubSubEvents
@@ -24,9 +27,6 @@ from milvus_l7.application.engine.repoll import Repoll
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.ports import Queue
-
-from localcloud.firestore import FirestoreEmulator
-from localcloud.pubsub import PubSubEmulator
 from tests.builders import TOPOLOGY, new_setup
 from tests.fakes.state import FakeClock
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from milvus_l7.domain.request import registration
-from milvus_l7.domain.request.request import Wish
+from milvus_l7.domain.request.request import SetupSpec
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.supervision import Supervision
 from milvus_l7.domain.setup.topology import Topology, topology
-
 from tests.fakes.state import START
 
 CLUSTER = "projects/milvus-testing-nonprod/locations/us-central1-a/clusters/milvus"
@@ -30,8 +30,8 @@ def desired(**changes: Any) -> Desired:
     )
 
 
-def wish(supervision: Supervision | None = None, **changes: Any) -> Wish:
-    return Wish(desired(**changes), supervision or Supervision())
+def wish(supervision: Supervision | None = None, **changes: Any) -> SetupSpec:
+    return SetupSpec(desired(**changes), supervision or Supervision())
 
 
 def request(**changes: Any) -> bytes:

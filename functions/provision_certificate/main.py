@@ -2,6 +2,7 @@
 
 import functions_framework
 from cloudevents.http import CloudEvent
+
 from milvus_l7 import entrypoint
 from milvus_l7.domain.setup.chain import Stage
 

@@ -2,6 +2,7 @@
 
 import flask
 import functions_framework
+
 from milvus_l7 import entrypoint
 
 

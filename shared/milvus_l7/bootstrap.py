@@ -182,7 +182,7 @@ def check_drift() -> CheckDrift:
     from milvus_l7.application.drift.check_drift import CheckDrift
 
     planner, scale = _planner(), _settings().pace_scale
-    return CheckDrift(_outbox(), SystemClock(), _topology(), planner.rehearsal, _verification, scale)
+    return CheckDrift(_outbox(), SystemClock(), _topology(), planner.dry_run, _verification, scale)
 
 
 @cache

@@ -59,7 +59,7 @@ def check_drift(data: object) -> None:
             return
         served = use_case.tick()
         if served.is_full:
-            log.note("WARNING", "drift checks are behind: more are due than one tick handles")
+            log.write("WARNING", "drift checks are behind: more are due than one tick handles")
 
 
 def tear_down(request: flask.Request) -> str:
@@ -81,9 +81,9 @@ def poll() -> None:
     with _answering():
         tick = bootstrap.repoll().handle()
         if tick.is_full:
-            log.note("WARNING", "re-poll is behind: more is due than one tick handles", woken=tick.woken)
+            log.write("WARNING", "re-poll is behind: more is due than one tick handles", woken=tick.woken)
         elif tick.woken or tick.published:
-            log.note("INFO", "re-poll", woken=tick.woken, published=tick.published)
+            log.write("INFO", "re-poll", woken=tick.woken, published=tick.published)
 
 
 @contextmanager
@@ -91,8 +91,8 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except MalformedEvent as error:
-        log.note("ERROR", f"delivery refused: {error}")
+        log.write("ERROR", f"delivery refused: {error}")
         flask.abort(400, str(error))
     except StateUnavailable as error:
-        log.note("ERROR", f"delivery to be retried: {error}")
+        log.write("ERROR", f"delivery to be retried: {error}")
         flask.abort(503, "state store or event bus unavailable")

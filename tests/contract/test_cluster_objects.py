@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.frontend import ingress_objects
@@ -22,7 +23,6 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.ports import ClusterAccess, KubeObjects, ObjectRef
-
 from tests.builders import desired
 from tests.contract import kube_server
 from tests.contract.kube_server import Server

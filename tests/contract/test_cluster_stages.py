@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.application.frontend import retirement
@@ -23,7 +24,6 @@ from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.ports import ClusterAccess
-
 from tests.builders import new_setup
 from tests.contract import kube_server
 from tests.contract.kube_server import Server, Space

@@ -13,15 +13,15 @@ from pathlib import Path
 import grpc
 import pytest
 from google.cloud.container_v1 import types
+
+from localcloud.gke_api import ClusterFacts, GkeApiEmulator
+from localcloud.grpc_server import GrpcServer, Refused, Rpc
+from localcloud.metadata import MetadataServer
 from milvus_l7.adapters.kubernetes import gke
 from milvus_l7.adapters.kubernetes.gke import GkeClusters
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.ports import ClusterAccess
-
-from localcloud.gke_api import ClusterFacts, GkeApiEmulator
-from localcloud.grpc_server import GrpcServer, Refused, Rpc
-from localcloud.metadata import MetadataServer
 from tests.builders import CLUSTER
 
 CA = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"

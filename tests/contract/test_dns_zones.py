@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+
+from localcloud.cloud_dns import CloudDnsEmulator
+from localcloud.zone import Zone
 from milvus_l7.adapters.dns.cloud_dns import EMULATOR_HOST, CloudDnsZones
 from milvus_l7.adapters.dns.resolver import DnsResolver
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.ports import DnsZones
-
-from localcloud.cloud_dns import CloudDnsEmulator
-from localcloud.zone import Zone
 from tests.fakes.dns_zones import ZONE, FakeDnsZones
 
 NAME = "db.milvus.io."

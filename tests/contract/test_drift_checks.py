@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.application.drift.check_drift import CheckDrift
 from milvus_l7.application.planning.planner import Planner, StageWork
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
-from milvus_l7.domain.setup.chain import ORDER, Stage
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, StageRecord, StageState, Status
 from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.domain.setup.supervision import DriftPolicy, Supervision
 from milvus_l7.ports import Commit, Connections, Queue
-
 from tests.builders import TOPOLOGY
 from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 from tests.contract.whole_chain import SERVICE, Chain
@@ -55,7 +55,7 @@ class World:
         self.chain.install()
         self.chain.run()
         now = self.engine.clock.now()
-        done = {stage: StageRecord(StageState.DONE) for stage in ORDER}
+        done = {stage: StageRecord(StageState.DONE) for stage in SETUP_STAGES}
         setup = replace(self.chain.setup, stages=done, supervision=supervision, verified_at=now, check_at=now)
         self.engine.setups.commit(Commit(setup, None))
         return self
@@ -64,7 +64,7 @@ class World:
     def use_case(self) -> CheckDrift:
         planner = Planner(self.connections or self.chain, self.chain.zones, X509Certificates())
         return CheckDrift(
-            self.engine.outbox, self.engine.clock, TOPOLOGY, planner.rehearsal, self._verification
+            self.engine.outbox, self.engine.clock, TOPOLOGY, planner.dry_run, self._verification
         )
 
     def _verification(self, connections: Connections) -> StageWork:
@@ -87,7 +87,7 @@ class World:
         setup = self.engine.only()
         assert setup.status is not Status.VERIFIED
         self.chain.run()
-        done = {stage: StageRecord(StageState.DONE) for stage in ORDER}
+        done = {stage: StageRecord(StageState.DONE) for stage in SETUP_STAGES}
         found = self.engine.setups.load(setup.setup_id)
         assert found is not None
         again = replace(setup, stages=done, check_at=self.engine.clock.now())

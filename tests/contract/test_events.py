@@ -12,14 +12,14 @@ from uuid import uuid4
 
 import pytest
 from google.pubsub_v1 import PublisherClient, SubscriberClient
+
+from localcloud.pubsub import PubSubEmulator
 from milvus_l7.adapters.setup.pubsub import PubSubEvents
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.request.rejection import Problem, Rejection
 from milvus_l7.domain.setup import event as events
 from milvus_l7.ports import Events
-
-from localcloud.pubsub import PubSubEmulator
 from tests.builders import TOPOLOGY, new_setup
 from tests.fakes.state import FakeEvents
 

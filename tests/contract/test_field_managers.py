@@ -14,9 +14,10 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.certificates.key_pair import KeyPair
 from milvus_l7.domain.frontend import ingress_objects, service_annotations
@@ -29,7 +30,6 @@ from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.ports import ClusterAccess, ObjectRef
-
 from tests.builders import desired
 from tests.contract.kube_server import Json, Server, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 
@@ -208,7 +208,7 @@ def test_a_field_that_we_no_longer_want_is_asked(cluster: Cluster, make: Callabl
 def test_taking_everything_back_is_asked(cluster: Cluster, make: Callable[[Cluster], Json]) -> None:
     cluster.objects.apply(make(cluster))
     live = cluster.live(make(cluster))
-    assert not is_applied(live, manifests.nothing_of(live), OURS)
+    assert not is_applied(live, manifests.empty_apply(live), OURS)
 
 
 @pytest.mark.parametrize(("kind", "edit", "field"), EDITS)
@@ -355,4 +355,4 @@ def test_what_needs_no_request_would_not_change(cluster: Cluster, kind: str, dat
     for _, manifest in history:
         if is_applied(live, manifest, OURS):
             assert cluster.dry_run(manifest) == ()
-            assert apply.plan(cluster.objects, Target(live, manifest)) == ()
+            assert apply.plan(cluster.objects, ApplyRequest(live, manifest)) == ()

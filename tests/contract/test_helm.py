@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from milvus_l7.adapters.release.helm import HelmReleases, sdk
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.ports import ClusterAccess, Release, ValuesChange
-
 from tests.contract.kube_server import USERS, Json, Space, fresh_space, managers, server_under_test, until  # noqa: F401 (fixtures)
 
 CHART = Path(__file__).parents[2] / "localcloud" / "chart" / "milvus"
@@ -154,11 +154,11 @@ def test_user_can_upgrade_with_the_original_chart_afterwards(world: World) -> No
     assert "tlsMode" in world.data(MILVUS)["user.yaml"]
 
 
-def test_rehearsal_writes_nothing_and_shows_before_and_after(world: World) -> None:
+def test_rendering_an_upgrade_writes_nothing_and_shows_before_and_after(world: World) -> None:
     found = world.install()
     live = world.data(MILVUS)
     versions = [s["metadata"]["resourceVersion"] for s in world.secrets()]
-    rendering = world.releases.rehearse(found, OURS)
+    rendering = world.releases.render_upgrade(found, OURS)
     assert own(rendering.before) == ("LoadBalancer", live["user.yaml"])
     kind, text = own(rendering.after)
     assert (kind, text.strip()) == ("ClusterIP", "common: {security: {tlsMode: 1}}")
@@ -173,7 +173,7 @@ def test_removals_give_back_the_first_values_and_what_was_rendered_from_them(wor
     tls = world.releases.upgrade(first, OURS)
     assert world.data(MILVUS) != data
     back = ValuesChange({}, "back", (("service", "type"), ("extraConfigFiles", "user.yaml")))
-    assert own(world.releases.rehearse(tls, back).after) == ("ClusterIP", data["user.yaml"])
+    assert own(world.releases.render_upgrade(tls, back).after) == ("ClusterIP", data["user.yaml"])
     assert world.releases.upgrade(tls, back).values == first.values
     assert world.data(MILVUS) == data
     assert world.stored()[2]["manifest"] == world.stored()[0]["manifest"]
@@ -340,7 +340,7 @@ def test_upgrade_that_would_change_more_is_refused_before_any_write(
     world: World, tmp_path: Path, template: str, words: str
 ) -> None:
     found = world.install(written(tmp_path / "milvus", {**OLD_STYLE, "templates/plain.yaml": template}), {})
-    for attempt in (world.releases.rehearse, world.releases.upgrade):
+    for attempt in (world.releases.render_upgrade, world.releases.upgrade):
         with pytest.raises(Permanent) as caught:
             attempt(found, OURS)
         assert caught.value.reason is Reason.UPGRADE_NOT_CONTAINED

@@ -14,7 +14,6 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Waiting
 from milvus_l7.ports import ClusterAccess
-
 from tests.builders import new_setup
 from tests.contract.kube_server import USERS, Server, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+
+from localcloud.firestore import FirestoreEmulator
 from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.ports import PlanRecord, Plans
-
-from localcloud.firestore import FirestoreEmulator
 from tests.fakes.plans import FakePlans
 from tests.fakes.state import START
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from milvus_l7.domain.kubernetes.change import Change
 from milvus_l7.domain.kubernetes.difference import HIDDEN, deletion, difference
 from milvus_l7.domain.planning.chain_plan import ImpactKind
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
-
 from tests.builders import new_setup
 from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 from tests.contract.whole_chain import CHOSEN, SERVICE, Chain

@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
 from milvus_l7.adapters.verification.probe import EdgeProbe
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
+
+from localcloud.firestore import FirestoreEmulator
 from milvus_l7.adapters.setup import documents
 from milvus_l7.adapters.setup.firestore import PAGE, FirestoreSetups
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.repoll import Repoll
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.ports import Commit, Postponed, Queue, Versioned
-
-from localcloud.firestore import FirestoreEmulator
 from tests.builders import TOPOLOGY, new_setup
 from tests.fakes.state import START, FakeClock, FakeEvents
 

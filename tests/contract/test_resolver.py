@@ -14,12 +14,12 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
+
 from milvus_l7.adapters.dns.resolver import DnsResolver
 from milvus_l7.domain.dns.diagnosis import CaaRecord, CaaRecords
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.ports import Resolved, Resolver
-
 from tests.fakes.resolver import FakeResolver
 
 # name -> record type -> values; an alias is followed, as a recursive name server does

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+
+from localcloud.firestore import FirestoreEmulator
 from milvus_l7.adapters.setup import documents
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.domain.reasons.errors import StateConflict, StateUnavailable
@@ -19,8 +21,6 @@ from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import SCHEMA_VERSION, Setup
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Setups
-
-from localcloud.firestore import FirestoreEmulator
 from tests.builders import TOPOLOGY, new_setup
 from tests.fakes.state import START, FakeSetups
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from milvus_l7.domain.setup.chain import ORDER, Stage
-from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from tests.builders import new_setup
 from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 from tests.contract.whole_chain import SERVICE, Chain
@@ -24,7 +24,7 @@ def chain(space: Space) -> Chain:
 
 
 @pytest.mark.parametrize("certificate", [CertificateSpec(), MANAGED], ids=["self-managed", "google-managed"])
-@pytest.mark.parametrize("upto", ORDER)
+@pytest.mark.parametrize("upto", SETUP_STAGES)
 def test_after_each_prefix_of_the_chain_all_is_as_it_was(
     chain: Chain, upto: Stage, certificate: CertificateSpec
 ) -> None:

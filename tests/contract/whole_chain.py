@@ -23,11 +23,10 @@ from milvus_l7.application.stages.create_ingress import CreateIngress
 from milvus_l7.application.stages.prepare_tls import PrepareTls
 from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
 from milvus_l7.domain.planning.chain_plan import ChainPlan
-from milvus_l7.domain.setup.chain import ORDER, Stage
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, TearDown
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.ports import ClusterAccess
-
 from tests.builders import new_setup
 from tests.contract.kube_server import USERS, Json, Server, Space
 from tests.fakes.dns_zones import FakeDnsZones
@@ -102,7 +101,7 @@ class Chain:
         status = {"status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}}
         self.space.patch(f"{plural}/{SERVICE}/status", status, group=group)
 
-    def run(self, upto: Stage = ORDER[-1]) -> None:
+    def run(self, upto: Stage = SETUP_STAGES[-1]) -> None:
         """The stages in order, up to and with `upto`; the last is what verification takes away."""
         works = {
             Stage.PREPARE_TLS: PrepareTls(self),
@@ -110,7 +109,7 @@ class Chain:
             Stage.PROVISION_CERTIFICATE: ProvisionCertificate(self, X509Certificates()),
             Stage.CREATE_INGRESS: CreateIngress(self, self.zones),
         }
-        for stage in ORDER[: ORDER.index(upto) + 1]:
+        for stage in SETUP_STAGES[: SETUP_STAGES.index(upto) + 1]:
             if stage in works:
                 self._work(works[stage])
             else:

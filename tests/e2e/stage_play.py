@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud, Pacing
+from localcloud.controllers import Delays
+from localcloud.controllers.client import KubeClient
+from localcloud.release import install, wait_plaintext
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup, StageRecord, StageState, Status
-
-from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud, Pacing
-from localcloud.controllers import Delays
-from localcloud.controllers.client import KubeClient
-from localcloud.release import install, wait_plaintext
 
 T = TypeVar("T")
 REQUESTS = "l7-setup-requested"

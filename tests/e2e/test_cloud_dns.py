@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
+from localcloud.cloud import MANAGED_ZONE, Cloud
 from milvus_l7.adapters.dns.cloud_dns import CloudDnsZones
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.facts import CheckState
-
-from localcloud.cloud import MANAGED_ZONE, Cloud
 from tests.e2e.stage_play import Play
 
 pytestmark = pytest.mark.e2e

@@ -25,13 +25,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
-from milvus_l7.adapters.release.helm import sdk
 
 from localcloud.addresses import HTTPS_PORT, Addresses
 from localcloud.controllers import ControlPlane
 from localcloud.controllers.client import KubeClient
 from localcloud.guard import Guard
 from localcloud.kube import KubeApi
+from milvus_l7.adapters.release.helm import sdk
 
 pytestmark = pytest.mark.e2e
 

@@ -6,11 +6,11 @@ import random
 from collections import Counter
 
 import pytest
-from milvus_l7.domain.setup.chain import ORDER
-from milvus_l7.domain.setup.document import Status
 
 from localcloud.cloud import PROJECT, Cloud, Pacing
 from localcloud.pubsub import Delivery
+from milvus_l7.domain.setup.chain import SETUP_STAGES
+from milvus_l7.domain.setup.document import Status
 from tests.e2e.stage_play import Play
 
 pytestmark = pytest.mark.e2e
@@ -35,7 +35,7 @@ def test_every_event_three_times_and_out_of_order_has_one_effect(cloud: Cloud) -
     play.wait(Status.VERIFIED)
     cloud.pubsub.wait_idle(30)
     seen = history(play)
-    assert [seen[stage, "done"] for stage in ORDER] == [1] * len(ORDER)
+    assert [seen[stage, "done"] for stage in SETUP_STAGES] == [1] * len(SETUP_STAGES)
     assert seen["accept_request", "created"] == 1
     writes = Counter(play.writes())
     assert writes["l7-prepare-tls create secrets/"] == 1  # one Helm revision

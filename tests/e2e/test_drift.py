@@ -12,14 +12,14 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+
+from localcloud.cloud import Cloud
+from localcloud.release import CHART, PLAINTEXT_VALUES
 from milvus_l7.adapters.release.helm import sdk
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Verdict
-
-from localcloud.cloud import Cloud
-from localcloud.release import CHART, PLAINTEXT_VALUES
 from tests.e2e.stage_play import Play, eventually
 
 pytestmark = pytest.mark.e2e

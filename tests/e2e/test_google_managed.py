@@ -10,15 +10,15 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Setup, StageRecord, Status
-from milvus_l7.domain.setup.facts import CheckState
 
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import Cloud, Pacing
 from localcloud.controllers import Delays
 from localcloud.controllers.visibility import DomainStatus
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import Setup, StageRecord, Status
+from milvus_l7.domain.setup.facts import CheckState
 from tests.e2e.stage_play import Play, eventually, open_cloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

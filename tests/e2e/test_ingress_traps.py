@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Status
 
 from localcloud.cloud import Pacing
 from localcloud.controllers import Delays, Quotas
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import Status
 from tests.e2e.stage_play import Play, eventually, open_cloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

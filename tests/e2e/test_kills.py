@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from milvus_l7.domain.setup.document import Status
 
 from localcloud.cloud import Cloud, Pacing
 from localcloud.gates import Call
+from milvus_l7.domain.setup.document import Status
 from tests.e2e.stage_play import Play, open_cloud
 
 pytestmark = pytest.mark.e2e

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from milvus_l7.adapters.release.helm import sdk
-from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.facts import CheckState
 
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import PROJECT, Cloud
 from localcloud.release import USER_YAML
+from milvus_l7.adapters.release.helm import sdk
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.facts import CheckState
 from tests.e2e.stage_play import REQUESTS, Play, eventually
 
 pytestmark = pytest.mark.e2e

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from milvus_l7.adapters.certificates.x509 import X509Certificates
 
 from localcloud.addresses import HTTPS_PORT, Addresses
 from localcloud.authority import NAME, Authority
@@ -26,6 +25,7 @@ from localcloud.controllers.client import KubeClient
 from localcloud.guard import Guard
 from localcloud.kube import KubeApi
 from localcloud.zone import Zone
+from milvus_l7.adapters.certificates.x509 import X509Certificates
 
 pytestmark = pytest.mark.e2e
 

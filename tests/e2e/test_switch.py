@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from localcloud.cloud import Pacing
+from localcloud.controllers import Delays
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, Status
-
-from localcloud.cloud import Pacing
-from localcloud.controllers import Delays
 from tests.e2e.clients import Clients
 from tests.e2e.stage_play import PATHS, Play, open_cloud
 

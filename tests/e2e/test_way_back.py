@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
-from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import Setup, Stage, Status
 
 from localcloud.cloud import CLUSTER, PROJECT, Cloud
 from localcloud.release import wait_plaintext
+from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.document import Setup, Stage, Status
 from tests.e2e.stage_play import Play, eventually
 
 pytestmark = pytest.mark.e2e

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.facts import CheckState
 
 from localcloud.cloud import Cloud
 from localcloud.gates import Call
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.facts import CheckState
 from tests.e2e.stage_play import Play, eventually
 
 pytestmark = pytest.mark.e2e

@@ -13,7 +13,6 @@ from milvus_l7.application.request.accept_tear_down import AcceptTearDown
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.outcome import Done, Outcome
-
 from tests.builders import TOPOLOGY
 from tests.fakes.plans import FakePlans
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups

@@ -10,12 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 from milvus_l7.application.stages.verify_endpoint import VerifyEndpoint
-from milvus_l7.domain.frontend import backend_health
+from milvus_l7.domain.frontend import backend_health, service_annotations
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Outcome
 from milvus_l7.ports import ObjectRef, Resolved
-
 from tests.builders import new_setup
 from tests.fakes.endpoint import FakeEndpointProbe
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
@@ -34,7 +33,7 @@ FACTS = Facts(
     certificate=CertificateFacts("my-release-milvus-tls", PEM, SHA256, START + timedelta(days=99)),
     address=ADDRESS,
 )
-APP_PROTOCOLS = backend_health.APP_PROTOCOLS[1]
+APP_PROTOCOLS = service_annotations.APP_PROTOCOLS
 
 
 def manifest(

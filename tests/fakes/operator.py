@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from milvus_l7.domain.setup.desired import SetupId
-from milvus_l7.domain.setup.document import Setup
-from milvus_l7.ports import Commit
 from typer.testing import CliRunner
 
 from cli.backend import Backend
 from cli.main import app
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.ports import Commit
 from tests.fakes.engine import FakeEngine
 from tests.fakes.state import START
 

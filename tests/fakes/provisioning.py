@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+
 from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
 from milvus_l7.domain.certificates.key_pair import CertificateView, KeyPair, invalid
 from milvus_l7.domain.reasons.errors import Permanent
@@ -17,7 +18,6 @@ from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done
 from milvus_l7.ports import ObjectRef
-
 from tests.builders import new_setup
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
 from tests.fakes.state import START

@@ -10,7 +10,6 @@ from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.release import helm_values, restoration
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import Manifest, Release, Rendering, ValuesChange
-
 from tests.fakes.kube_objects import OneCluster
 from tests.fakes.state import START
 
@@ -49,7 +48,7 @@ class FakeReleases:
         self._die("deployed")
         return self.revisions[-1]
 
-    def rehearse(self, release: Release, change: ValuesChange) -> Rendering:
+    def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
         if self.refusal:
             raise self.refusal
         after = replace(release, values=_changed(release, change))

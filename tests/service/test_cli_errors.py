@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from google.api_core.exceptions import ServiceUnavailable
 from google.auth.exceptions import DefaultCredentialsError
-from milvus_l7.domain.reasons.errors import StateUnavailable
-from milvus_l7.domain.setup.desired import SetupId
-from milvus_l7.domain.setup.document import Setup
 from typer.testing import CliRunner
 
 from cli import publishing
 from cli.exit_codes import ExitCode
 from cli.main import app
+from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.setup.document import Setup
 from tests.fakes.operator import Answer, Operator
 from tests.fakes.state import FakeSetups
 

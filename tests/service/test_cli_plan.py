@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from milvus_l7.domain.kubernetes.change import Change
 from milvus_l7.domain.planning import chain_plan
 from milvus_l7.domain.planning.chain_plan import ChainPlan, Impact, ImpactKind, Step
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.chain import Stage
-
 from tests.builders import new_setup, request
 from tests.fakes.operator import Answer, Operator
 from tests.fakes.state import START
@@ -33,7 +33,7 @@ STEPS = (
 )
 IMPACT = Impact(ImpactKind.MILVUS_DOWN, "it is down [red]while[/] it\x1b[31m restarts")
 PLAN = ChainPlan(SETUP.setup_id, STEPS, (IMPACT,))
-FAULT = Fault(Reason.MUTUAL_TLS, "tlsMode is 2")
+FAULT = Condition(Reason.MUTUAL_TLS, "tlsMode is 2")
 EMPTY = ChainPlan(SETUP.setup_id, (Step(Stage.PREPARE_TLS, ()),))
 FAILING = ChainPlan(SETUP.setup_id, (Step(Stage.PREPARE_TLS, (), fault=FAULT),))
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.chain import ORDER
+from milvus_l7.domain.setup.chain import SETUP_STAGES
 from milvus_l7.domain.setup.document import StageRecord, StageState
 from milvus_l7.domain.setup.outcome import Failed
-
 from tests.builders import CLUSTER, new_setup, request, trigger
 from tests.fakes.engine import ScriptedWork
 from tests.fakes.operator import Operator
@@ -21,14 +21,14 @@ YAML = f"cluster: {CLUSTER}\nrelease: my-release\ndomain: my-release.milvus.io\n
 
 
 def verified_setup() -> object:
-    done = dict.fromkeys(ORDER, StageRecord(StageState.DONE))
+    done = dict.fromkeys(SETUP_STAGES, StageRecord(StageState.DONE))
     return replace(new_setup(), stages=done, verified_at=START)
 
 
 def run_chain(operator: Operator, *outcomes: object) -> None:
     """Every stage runs once; the first ones with the given outcomes."""
     script = list(outcomes)
-    for stage in ORDER:
+    for stage in SETUP_STAGES:
         work = ScriptedWork([script.pop(0)] if script else [])  # type: ignore[list-item]
         operator.engine.runner(stage, work).handle(trigger(operator.engine.only(), stage))
 

@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.chain import ORDER, WAY_BACK, Stage
+from milvus_l7.domain.setup.chain import SETUP_STAGES, TEARDOWN_STAGES, Stage
 from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, TearDown
-from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unseen, Verdict
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unobserved, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState, Facts
 from milvus_l7.domain.setup.supervision import Supervision
-
 from tests.builders import new_setup
 from tests.fakes.operator import Answer, Operator
 from tests.fakes.state import START
@@ -32,7 +32,7 @@ FINDING = Finding(
     "kubectl-edit",
     is_repairable=True,
 )
-UNSEEN = Unseen(Stage.PREPARE_TLS, Reason.CLUSTER_UNAVAILABLE, "503")
+UNSEEN = Unobserved(Stage.PREPARE_TLS, Reason.CLUSTER_UNAVAILABLE, "503")
 
 
 def at(state: StageState, reason: Reason | None = None, message: str = "", **more: Any) -> Setup:
@@ -43,16 +43,18 @@ def at(state: StageState, reason: Reason | None = None, message: str = "", **mor
 
 
 def verified(**changes: Any) -> Setup:
-    done = {stage: StageRecord(StageState.DONE) for stage in ORDER}
+    done = {stage: StageRecord(StageState.DONE) for stage in SETUP_STAGES}
     return replace(SETUP, **{"stages": done, "verified_at": START, **changes})
 
 
 def torn_down(cause: Cause | None = None, state: StageState = StageState.DONE) -> Setup:
-    stages = {stage: StageRecord(state, Reason.LOAD_BALANCER_STUCK) for stage in WAY_BACK}
+    stages = {stage: StageRecord(state, Reason.LOAD_BALANCER_STUCK) for stage in TEARDOWN_STAGES}
     return replace(SETUP, teardown=TearDown(restore_l4=cause is not None, cause=cause), stages=stages)
 
 
-def report(verdict: Verdict, *findings: Finding, unseen: tuple[Unseen, ...] = (), hours: float = 0) -> Setup:
+def report(
+    verdict: Verdict, *findings: Finding, unseen: tuple[Unobserved, ...] = (), hours: float = 0
+) -> Setup:
     return verified(drift=DriftReport(START - timedelta(hours=hours), verdict, findings, unseen))
 
 
@@ -161,7 +163,7 @@ def test_one_setup_is_shown_with_stages_checklist_and_findings() -> None:
     checks = (Check("dns", CheckState.FAILED, "[red]no record\x1b[31m", Reason.DNS_RECORD_MISSING),)
     setup = replace(report(Verdict.DRIFTED, FINDING), facts=Facts(address="192.0.2.1", checklist=checks))
     out = run(setup, "status", "my-release").out
-    for stage in ORDER:
+    for stage in SETUP_STAGES:
         assert f"✓  {stage}" in out
     assert "[red]no record" in out
     assert "is other.example [2J[bold], expected my-release.milvus.io" in out

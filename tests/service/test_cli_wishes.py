@@ -7,22 +7,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.chain import ORDER, WAY_BACK, Stage
+from milvus_l7.domain.setup.chain import SETUP_STAGES, TEARDOWN_STAGES, Stage
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, TearDown
-from milvus_l7.domain.setup.drift_report import DriftReport, Unseen, Verdict
+from milvus_l7.domain.setup.drift_report import DriftReport, Unobserved, Verdict
 from milvus_l7.domain.setup.supervision import Supervision
-
 from tests.builders import CLUSTER, new_setup
 from tests.fakes.finished_setup import FACTS, PEM
 from tests.fakes.operator import Operator
 from tests.fakes.state import START
 
 SETUP = new_setup()
-VERIFIED = replace(SETUP, stages={stage: StageRecord(StageState.DONE) for stage in ORDER}, verified_at=START)
+VERIFIED = replace(
+    SETUP, stages={stage: StageRecord(StageState.DONE) for stage in SETUP_STAGES}, verified_at=START
+)
 PAUSED = replace(VERIFIED, supervision=Supervision(paused=True))
-GONE = {stage: StageRecord(StageState.DONE) for stage in WAY_BACK}
+GONE = {stage: StageRecord(StageState.DONE) for stage in TEARDOWN_STAGES}
 CAUSE = Cause(Stage.PREPARE_TLS, Reason.MUTUAL_TLS, "tlsMode is 2")
 NAMES = {"cluster": CLUSTER, "release": "my-release", "namespace": "default"}
 
@@ -34,7 +36,7 @@ def operator_of(setup: Setup, **changes: Any) -> Operator:
 
 
 def reported(verdict: Verdict, seconds: float) -> DriftReport:
-    unseen = (Unseen(Stage.PREPARE_TLS, Reason.CLUSTER_UNAVAILABLE, "503"),)
+    unseen = (Unobserved(Stage.PREPARE_TLS, Reason.CLUSTER_UNAVAILABLE, "503"),)
     return DriftReport(START + timedelta(seconds=seconds), verdict, unseen=unseen)
 
 

@@ -8,18 +8,18 @@ from datetime import datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.repoll import Repoll
 from milvus_l7.application.engine.runner import Engine, Runner
 from milvus_l7.application.request.accept_request import AcceptRequest
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.chain import ORDER, Stage
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.ports import Commit
-
 from tests.builders import TOPOLOGY, request
 from tests.fakes.plans import FakePlans
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups
@@ -78,7 +78,7 @@ class World:
         self.events = MortalEvents(chance=self.chance)
         outbox = Outbox(self.setups, self.events)
         engine = Engine(self.setups, outbox, self.clock, TOPOLOGY, "simulation")
-        self.runners = {TOPOLOGY.trigger(s): Runner(engine, s, self.work) for s in ORDER}
+        self.runners = {TOPOLOGY.trigger(s): Runner(engine, s, self.work) for s in SETUP_STAGES}
         self.accept = AcceptRequest(outbox, FakePlans(), self.clock, TOPOLOGY)
         self.repoll = Repoll(outbox, self.clock, TOPOLOGY)
         self.finished: list[tuple[int, Stage]] = []
@@ -145,4 +145,4 @@ def test_each_stage_is_done_once_per_run(seed: int) -> None:
         world.step()
     world.settle()
     done = [entry.stage for entry in world.setups.history if entry.outcome == "done"]
-    assert done == list(ORDER)
+    assert done == list(SETUP_STAGES)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import typer
-from milvus_l7.domain.reasons.errors import StateUnavailable
 from typer.main import get_command
 
 from cli.backend import Backend
 from cli.lookup import completions
 from cli.main import app
+from milvus_l7.domain.reasons.errors import StateUnavailable
 from tests.builders import new_setup
 from tests.fakes.operator import Operator
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from milvus_l7.domain.request import registration
-from milvus_l7.domain.request.request import Wish, parse, parse_tear_down
 
 from cli import stored_request
+from milvus_l7.domain.request import registration
+from milvus_l7.domain.request.request import SetupSpec, parse, parse_tear_down
 from tests.builders import CLUSTER, new_setup
 from tests.fakes.state import START
 
@@ -51,7 +51,7 @@ def is_consistent(body: dict[str, Any]) -> bool:
     return not (is_foreign and body.get("drift", {}).get("reissue_certificate"))
 
 
-def wish_of(body: dict[str, Any]) -> Wish:
+def wish_of(body: dict[str, Any]) -> SetupSpec:
     return parse(json.dumps(body).encode())
 
 

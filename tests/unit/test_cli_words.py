@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.document import StageRecord, StageState
-from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
 
 from cli import freshness, local, view
 from cli.durations import ago, duration, until
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.document import StageRecord, StageState
+from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
 from tests.builders import new_setup
 from tests.fakes.state import START
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from milvus_l7.domain.frontend import ingress_warnings
-from milvus_l7.domain.reasons import Reason
 
 from localcloud.controllers.quotas import QuotaExceeded, Quotas
+from milvus_l7.domain.frontend import ingress_warnings
+from milvus_l7.domain.reasons import Reason
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
 from rich.console import Console
 
 from cli import view
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
 from tests.builders import new_setup
 from tests.fakes.state import START
 

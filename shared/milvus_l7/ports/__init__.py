@@ -6,33 +6,15 @@ Every port raises only the errors of `domain.reasons.errors`: `Transient` for wh
 
 from __future__ import annotations
 
-from milvus_l7.ports.cluster import (
-    Certificates,
-    ClusterAccess,
-    Clusters,
-    Connections,
-    DnsZones,
-    KubeObjects,
-    Manifest,
-    ObjectRef,
-    Release,
-    Releases,
-    Rendering,
-    ValuesChange,
-)
-from milvus_l7.ports.state import (
-    Clock,
-    Commit,
-    Events,
-    HistoryEntry,
-    PlanRecord,
-    Plans,
-    Postponed,
-    Queue,
-    Setups,
-    Versioned,
-)
-from milvus_l7.ports.verification import Endpoint, EndpointProbe, Resolved, Resolver, ServedCertificate
+from milvus_l7.domain.kubernetes.manifests import Manifest
+from milvus_l7.ports.certificates import Certificates
+from milvus_l7.ports.connections import Connections
+from milvus_l7.ports.dns import DnsZones, Resolved, Resolver
+from milvus_l7.ports.kubernetes import ClusterAccess, Clusters, KubeObjects, ObjectRef
+from milvus_l7.ports.planning import PlanRecord, Plans
+from milvus_l7.ports.release import Release, Releases, Rendering, ValuesChange
+from milvus_l7.ports.setup import Clock, Commit, Events, HistoryEntry, Postponed, Queue, Setups, Versioned
+from milvus_l7.ports.verification import Endpoint, EndpointProbe, ServedCertificate
 
 __all__ = [
     "Certificates",

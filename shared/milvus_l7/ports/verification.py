@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-
-from milvus_l7.domain.dns.diagnosis import CaaRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +43,4 @@ class EndpointProbe(Protocol):
 
     def plaintext_version(self, address: str, port: int) -> str:
         """The server version, by pymilvus without TLS. Raises `Transient(PLAINTEXT_UNREACHABLE)`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """What a name resolves to. Both empty: it does not exist, or has no address."""
-
-    ipv4: tuple[str, ...] = field(default=())
-    ipv6: tuple[str, ...] = field(default=())
-
-
-class Resolver(Protocol):
-    """Public DNS."""
-
-    def resolve(self, domain: str) -> Resolved:
-        """The A and AAAA records that the domain ends at. Raises `Transient(DNS_LOOKUP_FAILED)`."""
-        ...
-
-    def caa(self, domain: str) -> CaaRecords:
-        """The CAA records of the domain, or of its nearest parent that has any (RFC 8659, section 3).
-
-        Raises `Transient(DNS_LOOKUP_FAILED)`.
-        """
         ...

@@ -10,7 +10,6 @@ from milvus_l7.domain.dns.diagnosis import CaaRecord, CaaRecords, Lookup
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.ports import Resolved
-
 from tests.fakes.resolver import FakeResolver
 
 CAA = CaaRecords("example.org", (CaaRecord(0, "issue", "pki.goog"),))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+
 from milvus_l7.application.dns.records import publish
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.document import Setup
-
 from tests.builders import new_setup
 from tests.fakes.dns_zones import ZONE, FakeDnsZones
 

@@ -6,21 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
+
 from milvus_l7.application.engine.due_queue import LIMIT, PAGE
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.repoll import Tick
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
-from milvus_l7.domain.setup.chain import ORDER
+from milvus_l7.domain.setup.chain import SETUP_STAGES
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.ports import Postponed, Queue, Versioned
-
 from tests.builders import request
 from tests.fakes.engine import FakeEngine, ScriptedWork
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups
 
-FIRST = ORDER[0]
+FIRST = SETUP_STAGES[0]
 
 
 @pytest.fixture

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import pytest
+
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, StateUnavailable, Transient
-from milvus_l7.domain.setup.chain import ORDER
+from milvus_l7.domain.setup.chain import SETUP_STAGES
 from milvus_l7.domain.setup.document import StageState
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.facts import CertificateFacts, Facts
 from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
 from milvus_l7.domain.setup.transitions import Admission
-
 from tests.builders import request, trigger
 from tests.fakes.engine import FakeEngine, ScriptedWork
 from tests.fakes.state import START
 
-FIRST, SECOND = ORDER[0], ORDER[1]
+FIRST, SECOND = SETUP_STAGES[0], SETUP_STAGES[1]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_done_stage_is_announced_and_leaves_nothing_in_the_outbox(cloud: FakeEng
 
 
 def test_whole_chain_ends_verified(cloud: FakeEngine) -> None:
-    for stage in ORDER:
+    for stage in SETUP_STAGES:
         cloud.runner(stage).handle(cloud.events.published[-1])
     assert cloud.only().status == "verified"
     assert cloud.topics()[-1] == "l7-setup-verified"

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from milvus_l7.application.frontend import retirement
 from milvus_l7.application.stages.create_ingress import CreateIngress
 from milvus_l7.domain.certificates import certificate_objects
@@ -18,7 +19,6 @@ from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ManagedFacts, ServiceFacts
 from milvus_l7.ports import ObjectRef
-
 from tests.builders import new_setup
 from tests.fakes.dns_zones import FakeDnsZones
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster

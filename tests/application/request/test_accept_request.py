@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.request.registration import Effect
 from milvus_l7.domain.request.rejection import Rejection
-
 from tests.builders import request
 from tests.fakes.engine import FakeEngine
 

@@ -10,7 +10,6 @@ from milvus_l7.domain.request.rejection import Rejection
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Status
 from milvus_l7.domain.setup.outcome import Failed
-
 from tests.builders import CLUSTER, TOPOLOGY, request
 from tests.fakes.engine import FakeEngine, ScriptedWork
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
@@ -14,7 +15,6 @@ from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done
 from milvus_l7.ports import ObjectRef
-
 from tests.builders import new_setup
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
 from tests.fakes.state import START

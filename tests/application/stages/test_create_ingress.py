@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from milvus_l7.application.stages.create_ingress import CreateIngress
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.dns.records import RecordSet
@@ -17,7 +18,6 @@ from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ManagedFacts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.ports import ObjectRef
-
 from tests.builders import new_setup
 from tests.fakes.dns_zones import ZONE, FakeDnsZones
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
@@ -278,9 +278,11 @@ def test_a_managed_certificate_of_somebody_else_stays_attached(kube: FakeKubeObj
     assert annotation(kube) == f"{MANAGED},theirs"
 
 
-@pytest.mark.parametrize("is_going", [True, False])
-def test_a_managed_certificate_that_is_gone_is_not_attached(kube: FakeKubeObjects, is_going: bool) -> None:
-    if is_going:
+@pytest.mark.parametrize("is_terminating", [True, False])
+def test_a_managed_certificate_that_is_gone_is_not_attached(
+    kube: FakeKubeObjects, is_terminating: bool
+) -> None:
+    if is_terminating:
         make_managed(kube)
         ref = ObjectRef("networking.gke.io/v1", "ManagedCertificate", "default", MANAGED)
         kube.stored[ref]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from milvus_l7.application.stages.prepare_tls import PrepareTls
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
@@ -15,7 +16,6 @@ from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import ObjectRef, Release
-
 from tests.builders import new_setup
 from tests.fakes.releases import FakeReleases, Killed, ReleaseCluster
 from tests.fakes.state import START

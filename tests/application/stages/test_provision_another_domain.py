@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from milvus_l7.application.stages.provision_certificate import SECRETS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.desired import CertificateSpec
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts
-
 from tests.fakes.provisioning import DOMAIN, NAME, OURS, SECRET, World, adopting, pair, ready_setup, secret
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
 from milvus_l7.domain.certificates.key_pair import KeyPair
 from milvus_l7.domain.reasons import Reason
@@ -16,7 +17,6 @@ from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done
 from milvus_l7.ports import ObjectRef
-
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
 from tests.fakes.provisioning import DOMAIN, NAME, OURS, SECRET, World, adopting, pair, ready_setup, secret
 from tests.fakes.state import START

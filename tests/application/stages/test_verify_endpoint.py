@@ -3,12 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import Endpoint
-
 from tests.fakes.finished_setup import ADDRESS, DOMAIN, FACTS, PEM, World
 
 NAMES = ["certificate", "backends", "dns", "tls", "milvus"]

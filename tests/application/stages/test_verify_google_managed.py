@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.dns.diagnosis import CaaRecord, CaaRecords
 from milvus_l7.domain.frontend import backend_health, ingress_objects
@@ -17,7 +18,6 @@ from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.facts import CheckState, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import Endpoint, ObjectRef, Resolved, ServedCertificate
-
 from tests.builders import desired
 from tests.fakes.finished_setup import ADDRESS, DOMAIN, FACTS, NEG, PEM, SERVICE, SHA256, World
 from tests.fakes.state import START

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
+
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.domain.certificates import key_pair
 from milvus_l7.domain.certificates.key_pair import CertificateView, KeyPair

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from milvus_l7.domain.certificates import managed_certificate
 from milvus_l7.domain.certificates.managed_certificate import ManagedView
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
-
 from tests.builders import desired
 
 SERVICE = "my-release-milvus"
@@ -39,7 +39,7 @@ def test_one_for_exactly_the_domains_is_used_in_whatever_order_it_names_them() -
         one(domains=("my-release.milvus.io",)),
         one(domains=(*DOMAINS, "c.io")),
         one(is_ours=False),
-        one(is_going=True),
+        one(is_terminating=True),
         one(name="my-release-milvus-certificate"),
         one(name="another-milvus-tls"),
     ],
@@ -101,7 +101,7 @@ def test_a_managed_certificate_is_read() -> None:
         "status": {"certificateStatus": "Active"},
     }
     assert managed_certificate.view(live) == ManagedView(
-        "m", ("a.io",), "Active", is_ours=True, is_going=True
+        "m", ("a.io",), "Active", is_ours=True, is_terminating=True
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.dns import diagnosis
 from milvus_l7.domain.dns.diagnosis import CaaRecord, CaaRecords, Lookup
 from milvus_l7.domain.reasons import Reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet, Refused, Wanted, change, combined, is_within
 from milvus_l7.domain.setup.desired import SetupId
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
 from milvus_l7.domain.drift import evaluation
-from milvus_l7.domain.drift.evaluation import Look, decided, is_news, judged
+from milvus_l7.domain.drift.evaluation import StageObservation, evaluate, is_news, plan_repair
 from milvus_l7.domain.kubernetes.change import Change
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState
-
 from tests.fakes.state import START
 
 SERVICE = "Service default/my-release-milvus"
@@ -24,13 +24,13 @@ LATER = START + timedelta(minutes=15)
 
 
 def drifted(*changes: Change, stage: Stage = HEALTH, by: str = "kubectl-edit") -> DriftReport:
-    look = Look(stage, changes, writers={(each.target, each.field): by for each in changes})
-    return judged([look], (), None, START)
+    look = StageObservation(stage, changes, writers={(each.target, each.field): by for each in changes})
+    return evaluate([look], (), None, START)
 
 
 def test_nothing_different_is_healthy() -> None:
     passed = Check("milvus", CheckState.PASSED)
-    assert judged([Look(HEALTH)], (passed,), None, START) == DriftReport(START, Verdict.HEALTHY)
+    assert evaluate([StageObservation(HEALTH)], (passed,), None, START) == DriftReport(START, Verdict.HEALTHY)
 
 
 def test_changed_field_is_told_with_both_values_and_its_writer() -> None:
@@ -45,13 +45,13 @@ def test_object_that_is_missing_is_one_finding() -> None:
         Change("Ingress default/x", "spec.rules", None, []),
         Change("Ingress default/x", "spec.tls", None, []),
     )
-    look = Look(Stage.CREATE_INGRESS, changes, missing=frozenset({"Ingress default/x"}))
-    (finding,) = judged([look], (), None, START).findings
+    look = StageObservation(Stage.CREATE_INGRESS, changes, missing=frozenset({"Ingress default/x"}))
+    (finding,) = evaluate([look], (), None, START).findings
     assert (finding.field, finding.expected, finding.found) == ("", "present", "missing")
 
 
 def test_finding_that_lasts_keeps_its_beginning() -> None:
-    again = judged([Look(HEALTH, (NEG,))], (), drifted(NEG), LATER)
+    again = evaluate([StageObservation(HEALTH, (NEG,))], (), drifted(NEG), LATER)
     assert (again.checked_at, again.findings[0].since) == (LATER, START)
 
 
@@ -59,35 +59,37 @@ def test_finding_that_lasts_keeps_its_beginning() -> None:
     "reason", [Reason.CLUSTER_UNAVAILABLE, Reason.CLUSTER_ACCESS_DENIED, Reason.RELEASE_NOT_FOUND]
 )
 def test_what_could_not_be_looked_at_is_unknown_and_no_finding(reason: Reason) -> None:
-    report = judged([Look(Stage.PREPARE_TLS, fault=Fault(reason, "500"))], (), None, START)
+    report = evaluate([StageObservation(Stage.PREPARE_TLS, fault=Condition(reason, "500"))], (), None, START)
     assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
     assert report.unseen[0].reason is reason
 
 
 def test_finding_outranks_what_could_not_be_looked_at() -> None:
-    blind = Look(Stage.PREPARE_TLS, fault=Fault(Reason.CLUSTER_UNAVAILABLE, "500"))
-    report = judged([blind, Look(HEALTH, (NEG,))], (), None, START)
+    blind = StageObservation(Stage.PREPARE_TLS, fault=Condition(Reason.CLUSTER_UNAVAILABLE, "500"))
+    report = evaluate([blind, StageObservation(HEALTH, (NEG,))], (), None, START)
     assert report.verdict is Verdict.DRIFTED
     assert len(report.unseen) == 1
 
 
 def test_what_is_not_ours_is_reported_and_not_repaired() -> None:
-    look = Look(Stage.CREATE_INGRESS, fault=Fault(Reason.OBJECT_NOT_OURS, "Ingress lacks the label"))
-    report = judged([look], (), None, START)
+    look = StageObservation(
+        Stage.CREATE_INGRESS, fault=Condition(Reason.OBJECT_NOT_OURS, "Ingress lacks the label")
+    )
+    report = evaluate([look], (), None, START)
     assert (report.findings[0].reason, report.findings[0].is_repairable) == (Reason.OBJECT_NOT_OURS, False)
-    assert decided(report, START).first is None
+    assert plan_repair(report, START).first is None
 
 
 def test_required_item_that_failed_is_a_finding_and_an_optional_one_is_not() -> None:
     tls = Check("tls", CheckState.FAILED, "other", Reason.OTHER_CERTIFICATE_SERVED)
     dns = Check("dns", CheckState.FAILED, "elsewhere", Reason.DNS_MISMATCH, required=False)
-    report = judged([], (dns, tls), None, START)
+    report = evaluate([], (dns, tls), None, START)
     assert [(each.field, each.is_repairable) for each in report.findings] == [("tls", False)]
 
 
 def test_pending_item_makes_the_verdict_unknown() -> None:
     item = Check("backends", CheckState.PENDING, "no report", Reason.BACKENDS_UNHEALTHY)
-    assert judged([], (item,), None, START).verdict is Verdict.UNKNOWN
+    assert evaluate([], (item,), None, START).verdict is Verdict.UNKNOWN
 
 
 def test_certificate_is_reported_a_month_before_it_ends() -> None:
@@ -99,8 +101,11 @@ def test_certificate_is_reported_a_month_before_it_ends() -> None:
 
 
 def test_repair_begins_at_the_first_stage_that_has_drifted() -> None:
-    changes = Look(Stage.CREATE_INGRESS, (NEG,)), Look(HEALTH, (replace(NEG, field="x"),))
-    decision = decided(judged(changes, (), None, START), START)
+    changes = (
+        StageObservation(Stage.CREATE_INGRESS, (NEG,)),
+        StageObservation(HEALTH, (replace(NEG, field="x"),)),
+    )
+    decision = plan_repair(evaluate(changes, (), None, START), START)
     assert decision.first is HEALTH
     assert {each.count for each in decision.report.repairs} == {1}
 
@@ -108,12 +113,12 @@ def test_repair_begins_at_the_first_stage_that_has_drifted() -> None:
 def test_repair_that_is_undone_three_times_in_a_row_stops_and_says_who() -> None:
     report, now = drifted(NEG), START
     for count in (1, 2, 3):
-        decision = decided(report, now)
+        decision = plan_repair(report, now)
         assert decision.first is HEALTH
         assert decision.report.repairs[0].count == count
         now += timedelta(minutes=15)
         report = replace(drifted(NEG), repairs=decision.report.repairs)
-    decision = decided(report, now)
+    decision = plan_repair(report, now)
     assert decision.first is None
     (finding,) = decision.report.findings
     assert (finding.reason, finding.by, finding.is_repairable) == (
@@ -126,13 +131,13 @@ def test_repair_that_is_undone_three_times_in_a_row_stops_and_says_who() -> None
 def test_fight_over_one_field_stops_every_repair() -> None:
     fought = Repair(Finding(HEALTH, NEG.target, NEG.field, "", "", Reason.DRIFTED, START).key, 3, START)
     report = replace(drifted(NEG, replace(NEG, field="other")), repairs=(fought,))
-    assert decided(report, LATER).first is None
+    assert plan_repair(report, LATER).first is None
 
 
 def test_repair_of_a_day_ago_is_forgotten() -> None:
     fought = Repair(f"{NEG.target} {NEG.field}", 3, START)
     report = replace(drifted(NEG), repairs=(fought,))
-    assert decided(report, START + timedelta(hours=25)).first is HEALTH
+    assert plan_repair(report, START + timedelta(hours=25)).first is HEALTH
 
 
 def test_only_what_is_new_is_announced() -> None:

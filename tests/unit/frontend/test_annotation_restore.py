@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.frontend.service_annotations import (
     ALPHA_APP_PROTOCOLS,
     APP_PROTOCOLS,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.certificates.managed_certificate import ManagedView
 from milvus_l7.domain.frontend import attachment, ingress_objects
 from milvus_l7.domain.frontend.attachment import Retirement, Seen, Wanted
@@ -16,7 +17,6 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.facts import Facts, ManagedFacts, ServiceFacts
-
 from tests.builders import desired, new_setup
 
 NAME = "milvus"
@@ -101,7 +101,7 @@ def test_the_hosts_before_stay_behind_the_new_ones() -> None:
 def test_a_name_of_ours_without_an_object_blocks_all_others_and_goes() -> None:
     live = Attachments(HOST, (TWO, ONE))
     assert attachment.attach(managed(TWO), seen(live, TWO)).managed == (TWO,)
-    assert attachment.attach(managed(TWO), seen(live, view(ONE, is_going=True), TWO)).managed == (TWO,)
+    assert attachment.attach(managed(TWO), seen(live, view(ONE, is_terminating=True), TWO)).managed == (TWO,)
 
 
 def test_a_name_of_somebody_else_stays_even_without_an_object() -> None:
@@ -241,7 +241,9 @@ def test_one_that_was_never_attached_is_deleted_too() -> None:
 
 def test_what_is_already_going_is_not_deleted_again() -> None:
     live = Attachments(HOST, (ONE,))
-    found = attachment.retirement(managed(ONE), seen(live, ONE, view(TWO, is_going=True)), verified=True)
+    found = attachment.retirement(
+        managed(ONE), seen(live, ONE, view(TWO, is_terminating=True)), verified=True
+    )
     assert found.certificates == ()
 
 

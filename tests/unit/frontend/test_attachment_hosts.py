@@ -7,11 +7,11 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.frontend import attachment, ingress_objects
 from milvus_l7.domain.frontend.attachment import Seen, Wanted
 from milvus_l7.domain.frontend.ingress_objects import Attachments
 from milvus_l7.domain.setup.facts import ServiceFacts
-
 from tests.builders import desired
 
 NAME = "milvus"

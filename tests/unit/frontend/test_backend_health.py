@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from milvus_l7.domain.frontend import backend_health
+
+from milvus_l7.domain.frontend import backend_health, service_annotations
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.facts import CheckState, ServiceFacts
 
@@ -88,7 +89,7 @@ def test_objects_that_are_gone_are_told_by_name() -> None:
     assert PORT.name in without_ingress.message
 
 
-ALPHA, GA = backend_health.APP_PROTOCOLS
+ALPHA, GA = service_annotations.ALPHA_APP_PROTOCOLS, service_annotations.APP_PROTOCOLS
 
 
 @pytest.mark.parametrize(

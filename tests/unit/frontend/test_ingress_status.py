@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.frontend import ingress_status
 from milvus_l7.domain.reasons import Reason
 

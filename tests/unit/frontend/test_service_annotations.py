@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.frontend import service_annotations
 from milvus_l7.domain.frontend.service_annotations import (
     ALPHA_APP_PROTOCOLS,

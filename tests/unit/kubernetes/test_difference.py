@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.kubernetes.change import Change
 from milvus_l7.domain.kubernetes.difference import HIDDEN, difference
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.field_managers import Writer, is_applied, writer
 from milvus_l7.domain.kubernetes.manifests import OURS
@@ -100,7 +101,7 @@ def test_another_object_is_not_applied(key: str) -> None:
         with_spec(timeoutSec=...),
         with_metadata(labels={}),
         with_metadata(annotations={}),
-        manifests.nothing_of(live()),
+        manifests.empty_apply(live()),
     ],
 )
 def test_another_manifest_is_not_applied(manifest: Json) -> None:
@@ -292,7 +293,7 @@ def test_an_object_without_metadata_tells_nothing(metadata: Any) -> None:
 
 def test_an_entry_that_owns_nothing_reads_as_none() -> None:
     found = live(entry(OURS, {}), entry("empty", {}), entry("odd", "FieldsV1"))
-    assert not is_applied(found, manifests.nothing_of(found), OURS)
+    assert not is_applied(found, manifests.empty_apply(found), OURS)
     assert writer(found, "spec.timeoutSec") is None
 
 
@@ -349,12 +350,12 @@ class DryRuns(NoServer):
 
 
 def test_what_is_applied_is_planned_without_a_request() -> None:
-    assert apply.plan(NoServer(), Target(live(entry()), MANIFEST)) == ()
+    assert apply.plan(NoServer(), ApplyRequest(live(entry()), MANIFEST)) == ()
 
 
 def test_what_is_not_certain_is_asked() -> None:
     changed = with_spec(timeoutSec=61)
-    assert [change.field for change in apply.plan(DryRuns(), Target(live(entry()), changed))] == [
+    assert [change.field for change in apply.plan(DryRuns(), ApplyRequest(live(entry()), changed))] == [
         "spec.timeoutSec"
     ]
 
@@ -363,5 +364,5 @@ def test_an_object_that_is_being_deleted_is_never_seen_as_applied() -> None:
     found = live(entry())
     found["metadata"]["deletionTimestamp"] = "2026-11-25T14:20:00Z"
     with pytest.raises(Transient) as refused:
-        apply.plan(NoServer(), Target(found, MANIFEST))
+        apply.plan(NoServer(), ApplyRequest(found, MANIFEST))
     assert refused.value.reason is Reason.OBJECT_BEING_DELETED

@@ -6,6 +6,7 @@ import json
 from base64 import b64decode
 
 import pytest
+
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.certificates.key_pair import KeyPair
 from milvus_l7.domain.frontend import ingress_objects
@@ -15,7 +16,6 @@ from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup import document
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.facts import ServiceFacts
-
 from tests.builders import desired, new_setup
 
 SERVICE = ServiceFacts("my-release-milvus", "milvus", 19530)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.table import table
 

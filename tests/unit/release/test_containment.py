@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from milvus_l7.domain.release.containment import escapes
+
+from milvus_l7.domain.release.containment import unexpected_changes
 
 Json = dict[str, Any]
 NAME = "my-release-milvus"
@@ -45,7 +46,7 @@ def test_what_we_are_here_for_is_contained() -> None:
         deployment("1"),
     ]
     after = [service(), config("b", **{"default.yaml": "x"}), deployment("2")]
-    assert escapes(before, after, NAME) == ""
+    assert unexpected_changes(before, after, NAME) == ""
 
 
 @pytest.mark.parametrize(
@@ -64,30 +65,32 @@ def test_what_we_are_here_for_is_contained() -> None:
     ],
 )
 def test_anything_else_is_named(after: list[Json], words: str) -> None:
-    assert escapes([service(), config("a")], after, NAME).startswith(words)
+    assert unexpected_changes([service(), config("a")], after, NAME).startswith(words)
 
 
 def test_other_services_and_config_maps_must_not_change_at_all() -> None:
     other = service(type="LoadBalancer") | {"metadata": {"name": "other"}}
-    assert "Service other would change in spec.type" in escapes(
+    assert "Service other would change in spec.type" in unexpected_changes(
         [other], [service() | {"metadata": {"name": "other"}}], NAME
     )
 
 
 @pytest.mark.parametrize("changed", [deployment("1", image="milvus:2"), deployment("1", note="x")])
 def test_pods_must_not_change_beyond_checksums(changed: Json) -> None:
-    assert "Deployment my-release-milvus-proxy would change" in escapes([deployment("1")], [changed], NAME)
+    assert "Deployment my-release-milvus-proxy would change" in unexpected_changes(
+        [deployment("1")], [changed], NAME
+    )
 
 
 def test_values_are_never_shown() -> None:
     secret = [manifest("v1", "Secret", "s", data={"password": "b2xk"})]
     renewed = [manifest("v1", "Secret", "s", data={"password": "bmV3"})]
-    assert escapes(secret, renewed, NAME) == "Secret s would change in data.password"
+    assert unexpected_changes(secret, renewed, NAME) == "Secret s would change in data.password"
 
 
 def test_long_lists_of_escapes_are_cut() -> None:
     many = [manifest("v1", "ConfigMap", f"c{n}") for n in range(8)]
-    found = escapes(many, [], NAME)
+    found = unexpected_changes(many, [], NAME)
     assert found.endswith("; and 3 more")
     assert found.count("deleted") == 5
 
@@ -108,5 +111,5 @@ OBJECTS = st.lists(
 
 @given(OBJECTS, OBJECTS)
 def test_odd_objects_do_not_crash_the_comparison(before: list[Json], after: list[Json]) -> None:
-    escapes(before, after, NAME)
-    assert escapes(before, deepcopy(before), NAME) == ""
+    unexpected_changes(before, after, NAME)
+    assert unexpected_changes(before, deepcopy(before), NAME) == ""

@@ -10,6 +10,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
+
 from milvus_l7.adapters.release import stored_release
 from milvus_l7.adapters.release.stored_release import StoredRelease
 from milvus_l7.domain.reasons import Reason

@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.registration import Effect, register, tear_down
-from milvus_l7.domain.request.request import TearDownWish
-from milvus_l7.domain.setup.chain import ORDER, Stage
+from milvus_l7.domain.request.request import TearDownSpec
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.outcome import Done, Failed
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
 from milvus_l7.domain.setup.transitions import Admission, Timing, admit, begin, settle
-
 from tests.builders import new_setup, trigger, wish
 from tests.fakes.state import START
 
@@ -25,7 +25,7 @@ LATER = START + timedelta(minutes=5)
 
 
 def taken_down(setup: Setup, request_id: str = "t1", *, restore_l4: bool = False) -> tuple[Setup, Effect]:
-    return tear_down(setup, TearDownWish(setup.setup_id, restore_l4), request_id, START)
+    return tear_down(setup, TearDownSpec(setup.setup_id, restore_l4), request_id, START)
 
 
 def done(setup: Setup, stage: Stage) -> Setup:
@@ -35,7 +35,7 @@ def done(setup: Setup, stage: Stage) -> Setup:
 
 def verified(**changes: Supervision) -> Setup:
     setup = new_setup(**changes)
-    for stage in ORDER:
+    for stage in SETUP_STAGES:
         setup = done(setup, stage)
     return setup
 
@@ -85,7 +85,7 @@ def test_events_of_the_other_direction_are_stale() -> None:
 
 
 def test_other_direction_begins_only_when_a_running_execution_must_have_ended() -> None:
-    running = begin(new_setup(), ORDER[0], "test", 300, START)
+    running = begin(new_setup(), SETUP_STAGES[0], "test", 300, START)
     down, _ = taken_down(running)
     event = trigger(down, Stage.TEAR_DOWN)
     assert admit(down, Stage.TEAR_DOWN, event, LATER - timedelta(seconds=1)) is Admission.NOT_DUE
@@ -97,7 +97,7 @@ def test_other_direction_begins_only_when_a_running_execution_must_have_ended() 
 def test_set_up_during_a_tear_down_waits_for_its_execution_too() -> None:
     down, _ = taken_down(verified())
     up, _ = register(begin(down, Stage.TEAR_DOWN, "test", 300, START), wish(), "m9", START)
-    assert admit(up, ORDER[0], trigger(up, ORDER[0]), START) is Admission.NOT_DUE
+    assert admit(up, SETUP_STAGES[0], trigger(up, SETUP_STAGES[0]), START) is Admission.NOT_DUE
     assert up.poll_at == LATER
 
 
@@ -112,20 +112,20 @@ def test_paused_setup_runs_nothing_and_is_not_looked_at() -> None:
     setup, effect = register(verified(), wish(PAUSED), "m2", START)
     assert (effect, setup.check_at, setup.poll_at) == (Effect.ADJUSTED, None, None)
     waiting = new_setup(supervision=PAUSED)
-    assert admit(waiting, ORDER[0], trigger(waiting, ORDER[0]), START) is Admission.PAUSED
+    assert admit(waiting, SETUP_STAGES[0], trigger(waiting, SETUP_STAGES[0]), START) is Admission.PAUSED
 
 
 def test_stage_that_runs_while_the_pause_begins_ends_and_starts_nothing() -> None:
-    running = begin(new_setup(), ORDER[0], "test", 60, START)
+    running = begin(new_setup(), SETUP_STAGES[0], "test", 60, START)
     paused, _ = register(running, wish(PAUSED), "m2", START)
     ended = settle(paused, running.token, Done(), Timing(START)).setup
-    assert (ended.record(ORDER[0]).state, ended.poll_at) == (StageState.DONE, None)
+    assert (ended.record(SETUP_STAGES[0]).state, ended.poll_at) == (StageState.DONE, None)
 
 
 def test_end_of_the_pause_starts_the_chain() -> None:
     paused, _ = register(verified(), wish(PAUSED), "m2", START)
     setup, effect = register(paused, wish(), "m3", START)
-    assert (effect, setup.status, setup.current) == (Effect.RESTARTED, Status.ACCEPTED, ORDER[0])
+    assert (effect, setup.status, setup.current) == (Effect.RESTARTED, Status.ACCEPTED, SETUP_STAGES[0])
 
 
 def test_paused_setup_can_be_torn_down() -> None:
@@ -135,7 +135,7 @@ def test_paused_setup_can_be_torn_down() -> None:
 
 
 def fail(setup: Setup) -> tuple[Setup, Setup]:
-    running = begin(setup, ORDER[0], "test", 60, START)
+    running = begin(setup, SETUP_STAGES[0], "test", 60, START)
     settled = settle(running, running.token, Failed(Reason.MUTUAL_TLS, "tlsMode 2"), Timing(START))
     return settled.ended, settled.setup
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.request.request import MAX_BODY_BYTES, Refused, Wish, json_schema, parse
+from milvus_l7.domain.request.request import MAX_BODY_BYTES, Refused, SetupSpec, json_schema, parse
 from milvus_l7.domain.request.schema import Request, TearDownRequest
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.supervision import Supervision
-
 from tests.builders import CLUSTER, desired, request
 
 DEEP = b"[" * 100_000
@@ -30,7 +30,7 @@ def managed(**certificate: object) -> dict[str, object]:
 
 
 def test_three_fields_are_enough() -> None:
-    assert parse(request()) == Wish(desired(), Supervision())
+    assert parse(request()) == SetupSpec(desired(), Supervision())
 
 
 def test_every_field_can_be_given() -> None:

@@ -8,6 +8,7 @@ import pytest
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.adapters.setup import documents
 from milvus_l7.domain.frontend.service_annotations import KEYS
 from milvus_l7.domain.reasons import Reason
@@ -23,7 +24,7 @@ from milvus_l7.domain.setup.document import (
     StageState,
     TearDown,
 )
-from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Unseen, Verdict
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Unobserved, Verdict
 from milvus_l7.domain.setup.facts import (
     CertificateFacts,
     Check,
@@ -36,7 +37,6 @@ from milvus_l7.domain.setup.facts import (
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
 from milvus_l7.domain.setup.transitions import Timing, begin, settle
-
 from tests.builders import new_setup
 from tests.fakes.state import START
 
@@ -99,7 +99,7 @@ reports = st.builds(
     moments,
     st.sampled_from(list(Verdict)),
     st.lists(findings, max_size=2).map(tuple),
-    st.lists(st.builds(Unseen, words, reasons, words), max_size=2).map(tuple),
+    st.lists(st.builds(Unobserved, words, reasons, words), max_size=2).map(tuple),
     st.lists(st.builds(Repair, words, st.integers(1, 3), moments), max_size=2).map(tuple),
 )
 causes = st.builds(Cause, st.sampled_from(list(Stage)), reasons, words)

@@ -6,11 +6,11 @@ import base64
 import json
 
 import pytest
+
 from milvus_l7.domain.reasons.errors import MalformedEvent
 from milvus_l7.domain.request.delivery import chain_event, pushed_message
 from milvus_l7.domain.setup import event
 from milvus_l7.domain.setup.chain import Stage
-
 from tests.builders import TOPOLOGY, new_setup, trigger
 
 

@@ -6,19 +6,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost
 from milvus_l7.domain.reasons.retry_policy import spread
 from milvus_l7.domain.request.registration import Effect, register
-from milvus_l7.domain.setup.chain import ORDER, Stage
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.transitions import Admission, Timing, admit, begin, is_due, settle
-
 from tests.builders import new_setup, trigger, wish
 from tests.fakes.state import START
 
-FIRST, SECOND = ORDER[0], ORDER[1]
+FIRST, SECOND = SETUP_STAGES[0], SETUP_STAGES[1]
 
 
 def after(setup: Setup, stage: Stage, outcome: Outcome, at: timedelta = timedelta()) -> Setup:
@@ -28,7 +28,7 @@ def after(setup: Setup, stage: Stage, outcome: Outcome, at: timedelta = timedelt
 
 def verified() -> Setup:
     setup = new_setup()
-    for stage in ORDER:
+    for stage in SETUP_STAGES:
         setup = after(setup, stage, Done())
     return setup
 

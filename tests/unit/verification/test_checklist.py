@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup import checks
 from milvus_l7.domain.setup.facts import CertificateFacts, Check, CheckState, Facts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
@@ -127,7 +128,7 @@ def test_any_other_certificate_is_not_the_managed_one(served: Served, words: str
     assert words in check.message
 
 
-TROUBLE = Fault(Reason.QUOTA_EXCEEDED, "Sync: quota")
+TROUBLE = Condition(Reason.QUOTA_EXCEEDED, "Sync: quota")
 
 
 @pytest.mark.parametrize(

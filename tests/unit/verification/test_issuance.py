@@ -8,19 +8,20 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from milvus_l7.domain.dns.diagnosis import CaaRecord, CaaRecords, Lookup
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.facts import Check, CheckState, ManagedFacts
 from milvus_l7.domain.verification import issuance
-from milvus_l7.domain.verification.issuance import Scene
+from milvus_l7.domain.verification.issuance import CertificateObservation
 
 ADDRESS = "192.0.2.1"
 A, B = "a.example.org", "b.example.org"
 NAME, CERTIFICATE = "milvus-tls", "mcrt-0b6a4b0c-5d3c-4c55-9d0f-7a3a1f9e8d11"
 RIGHT = Lookup((ADDRESS,))
 FORBIDDEN = Lookup((ADDRESS,), CaaRecords("example.org", (CaaRecord(0, "issue", "sectigo.com"),)))
-TROUBLE = Fault(Reason.NO_FRONT_END, "Sync: both HTTP and HTTPS are disabled")
+TROUBLE = Condition(Reason.NO_FRONT_END, "Sync: both HTTP and HTTPS are disabled")
 
 
 def managed(status: str, states: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
@@ -47,11 +48,13 @@ def ingress(names: str = NAME, pre_shared: str = CERTIFICATE) -> dict[str, Any]:
     return {"metadata": {"annotations": annotations}}
 
 
-def scene(live: dict[str, Any] | None, **changes: Any) -> Scene:
+def scene(live: dict[str, Any] | None, **changes: Any) -> CertificateObservation:
     """All is right but for `live` and `changes`; `a` and `b` are the look-ups of the two domains."""
     lookups = {A: changes.pop("a", RIGHT), B: changes.pop("b", RIGHT)}
     trouble = changes.pop("trouble", None)
-    fine = Scene(ManagedFacts(NAME, (A, B)), ADDRESS, live, ingress(), lambda: trouble, lookups)
+    fine = CertificateObservation(
+        ManagedFacts(NAME, (A, B)), ADDRESS, live, ingress(), lambda: trouble, lookups
+    )
     return replace(fine, **changes)
 
 
@@ -117,7 +120,9 @@ def test_certificate_that_nobody_has_taken_up_is_not_attached() -> None:
 
 
 def test_missing_certificate_of_somebody_else_that_blocks_ours_is_the_cause() -> None:
-    missing = Fault(Reason.MANAGED_CERTIFICATE_MISSING, "MissingCertificate: ManagedCertificate d:x missing")
+    missing = Condition(
+        Reason.MANAGED_CERTIFICATE_MISSING, "MissingCertificate: ManagedCertificate d:x missing"
+    )
     blocked = scene(managed("Provisioning"), ingress=ingress(f"{NAME},x", ""), trouble=missing)
     told(issuance.certificate(blocked), Reason.MANAGED_CERTIFICATE_MISSING, "d:x missing")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from milvus_l7.adapters.kubernetes import answers
 from milvus_l7.adapters.kubernetes.answers import Answer
 from milvus_l7.adapters.lazy_import import postponed
+from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.ports import ClusterAccess, Manifest, ObjectRef
@@ -21,7 +22,6 @@ from milvus_l7.ports import ClusterAccess, Manifest, ObjectRef
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
-FIELD_MANAGER = "milvus-l7"
 TIMEOUT_S = (5, 20)  # to connect, and between two reads
 
 _PLURALS = {
@@ -73,7 +73,7 @@ class KubernetesObjects:
         return sorted(found, key=answers.last_seen)
 
     def apply(
-        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = FIELD_MANAGER
+        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = OURS
     ) -> Manifest:
         """Server-side apply; the object as it then is (or would be). Repeating it changes nothing."""
         query = [*_writing(manager), ("force", "true" if force else "false")]
@@ -161,11 +161,11 @@ def _client(access: ClusterAccess, token: Callable[[], str]) -> ApiClient:
 
     configuration.refresh_api_key_hook = refresh
     client: ApiClient = rest.ApiClient(configuration)
-    client.user_agent = FIELD_MANAGER
+    client.user_agent = OURS
     return client
 
 
-def _writing(manager: str = FIELD_MANAGER) -> Query:
+def _writing(manager: str = OURS) -> Query:
     return [("fieldManager", manager), ("fieldValidation", "Strict")]
 
 

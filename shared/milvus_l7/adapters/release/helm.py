@@ -87,7 +87,7 @@ class _Upgrade:
             "timeout": TIMEOUT_S,
         }
 
-    def proven(self, rendered: str) -> Rendering:
+    def verified_rendering(self, rendered: str) -> Rendering:
         """What is deployed and what would be; refused if they differ in more than what we are here for."""
         values = helm_values.merged(self.release.chart_values, self.release.values)
         fullname = helm_values.fullname(self.release.name, self.release.chart_name, values)
@@ -95,7 +95,7 @@ class _Upgrade:
             before, after = stored_release.rendered(self.base.manifest), stored_release.rendered(rendered)
         except ValueError as error:
             raise self._refusal(str(error)) from None
-        found = containment.escapes(before, after, fullname)
+        found = containment.unexpected_changes(before, after, fullname)
         if found:
             raise self._refusal(found)
         return Rendering(before, after)
@@ -138,7 +138,7 @@ class HelmReleases:
         """
         work = _Upgrade(release, self._deployed(release), change)
         with self._connected() as helm, _chart(work.base) as chart:
-            self._rehearsed(helm, chart, work)
+            self._rendered(helm, chart, work)
             with _translated(release.name):
                 helm.upgrade(chart, release.name, **work.options)
         upgraded = self.get(release.name)
@@ -146,11 +146,11 @@ class HelmReleases:
             raise Transient(Reason.HELM_FAILED, f"release {release.name} is gone after its upgrade")
         return upgraded
 
-    def rehearse(self, release: Release, change: ValuesChange) -> Rendering:
+    def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
         """The first half of `upgrade`, which writes nothing."""
         work = _Upgrade(release, self._deployed(release), change)
         with self._connected() as helm, _chart(work.base) as chart:
-            return self._rehearsed(helm, chart, work)
+            return self._rendered(helm, chart, work)
 
     def recover(self, release: Release) -> None:
         """Roll back to the last deployed revision. Helm re-applies what was rendered then.
@@ -161,14 +161,14 @@ class HelmReleases:
         with self._connected() as helm, _translated(release.name):
             helm.rollback(release.name, version=base.revision, timeout=TIMEOUT_S)
 
-    def _rehearsed(self, helm: Config, chart: Chart, work: _Upgrade) -> Rendering:
+    def _rendered(self, helm: Config, chart: Chart, work: _Upgrade) -> Rendering:
         """Render the upgrade against the cluster and compare it with what is deployed."""
         name = work.release.name
         with _translated(name):
             proof = helm.upgrade(chart, name, dry_run="server", **work.options)
         if proof.get("revision") != work.release.revision + 1:
             raise Transient(Reason.RELEASE_BUSY, f"release {name} has just been changed")
-        return work.proven(text(proof.get("manifest")))
+        return work.verified_rendering(text(proof.get("manifest")))
 
     def _deployed(self, release: Release) -> StoredRelease:
         base = _base(self._secrets(release.name))

@@ -44,12 +44,12 @@ def withdraw(zones: DnsZones, setup: Setup) -> None:
     zone, address = setup.desired.dns_zone, setup.facts.address
     if zone is None or address is None:
         return
-    doomed = records.combined(
+    to_delete = records.combined(
         records.withdrawal(wanted, [*zones.records(zone, wanted.record.name), *_marks(zones, zone, wanted)])
         for wanted in _wanted(zones, setup, address)
     )
-    if doomed:
-        zones.change(zone, doomed)
+    if to_delete:
+        zones.change(zone, to_delete)
 
 
 def _marks(zones: DnsZones, zone: str, wanted: Wanted) -> Sequence[RecordSet]:

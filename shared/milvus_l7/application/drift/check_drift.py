@@ -1,4 +1,4 @@
-"""Check setups for drift: rehearse every stage, work through the checklist, report, and repair if allowed.
+"""Check setups for drift: dry-run every stage, work through the checklist, report, and repair if allowed.
 
     scheduler's tick --> due setups postponed --> one message each --> checked, one at a time
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_l7.application.engine import log
-from milvus_l7.application.engine.due_queue import DueSetups, Served, Service
+from milvus_l7.application.engine.due_queue import DueSetups, QueueAction, TickResult
 from milvus_l7.application.engine.outbox import Outbox
-from milvus_l7.application.planning.planner import Act, Rehearsal, StageWork
+from milvus_l7.application.planning.planner import DryRun, StageDryRun, StageWork
 from milvus_l7.domain.certificates import key_pair as certificates
 from milvus_l7.domain.drift import evaluation
-from milvus_l7.domain.drift.evaluation import Decision, Look
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.drift.evaluation import Decision, StageObservation
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.reasons.errors import StateConflict
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.setup import event as events
@@ -43,11 +43,11 @@ class CheckDrift:
     outbox: Outbox
     clock: Clock
     topology: Topology
-    rehearsal: Callable[[], Rehearsal]  # a new one for each check
+    dry_run: Callable[[], DryRun]  # a new one for each check
     verification: Callable[[Connections], StageWork]
     pace_scale: float = 1.0
 
-    def tick(self) -> Served:
+    def tick(self) -> TickResult:
         """Ask for the check of every setup whose time has come, each by a message of its own.
 
         Raises `StateUnavailable` if state or event bus do not answer; the next tick goes on.
@@ -62,57 +62,57 @@ class CheckDrift:
         """
         found = self.outbox.setups.load(setup_id)
         if found is None or found.setup.status is not Status.VERIFIED:
-            log.note("INFO", "not checked for drift: not a verified setup", setup_id=setup_id)
+            log.write("INFO", "not checked for drift: not a verified setup", setup_id=setup_id)
             return None
         if transitions.is_paused(found.setup):
-            log.note("INFO", "not checked for drift: paused", found.setup)
+            log.write("INFO", "not checked for drift: paused", found.setup)
             return None
         report = self._look(found.setup)
         return self._keep(found, report)
 
-    def _due(self, setup: Setup, now: datetime) -> Service | None:
+    def _due(self, setup: Setup, now: datetime) -> QueueAction | None:
         if setup.status is not Status.VERIFIED or setup.check_at is None:
             return None
         event = events.check_due(setup, self.topology, f"{setup.check_at.timestamp():.3f}")
-        return Service(now + transitions.check_delay(setup) * self.pace_scale, event)
+        return QueueAction(now + transitions.check_delay(setup) * self.pace_scale, event)
 
     def _look(self, setup: Setup) -> DriftReport:
         now = self.clock.now()
-        rehearsal = self.rehearsal()
+        dry_run = self.dry_run()
         looks, state = [], setup
-        for stage, work in rehearsal.works.items():
-            act = rehearsal.play(stage, work, state, now)
-            looks.append(_look(act, rehearsal))
+        for stage, work in dry_run.works.items():
+            act = dry_run.run_stage(stage, work, state, now)
+            looks.append(_look(act, dry_run))
             state = act.setup
         checks: tuple[Check, ...] = ()
-        if not any(evaluation.is_blind(look) for look in looks):
-            act = self._verify(rehearsal, setup, now)
-            looks.append(_look(act, rehearsal))
+        if not any(evaluation.is_inconclusive(look) for look in looks):
+            act = self._verify(dry_run, setup, now)
+            looks.append(_look(act, dry_run))
             checks = act.setup.facts.checklist
-        report = evaluation.judged(looks, checks, setup.drift, now)
+        report = evaluation.evaluate(looks, checks, setup.drift, now)
         return evaluation.with_finding(report, _expiring(setup, now))
 
-    def _verify(self, rehearsal: Rehearsal, setup: Setup, now: datetime) -> Act:
+    def _verify(self, dry_run: DryRun, setup: Setup, now: datetime) -> StageDryRun:
         """The checklist on the cluster as it is. It makes no throw-away collection in Milvus."""
         shallow = replace(setup, desired=replace(setup.desired, deep_verification=False))
         fresh = replace(shallow, facts=replace(setup.facts, checklist=()))
-        work = self.verification(rehearsal.connections.unwritten())
-        return rehearsal.play(Stage.VERIFY_ENDPOINT, work, fresh, now)
+        work = self.verification(dry_run.connections.unwritten())
+        return dry_run.run_stage(Stage.VERIFY_ENDPOINT, work, fresh, now)
 
     def _keep(self, found: Versioned, report: DriftReport) -> DriftReport | None:
         now, setup = self.clock.now(), found.setup
         decision = Decision(report)
         if setup.supervision.policy is DriftPolicy.REPAIR:
-            decision = evaluation.decided(report, now)
+            decision = evaluation.plan_repair(report, now)
         checked = replace(setup, drift=decision.report, check_at=setup.check_at or self._next(setup, now))
         commit = self._commit(found, checked, decision, now)
         try:
             self.outbox.commit(commit)
         except StateConflict:
-            log.note("INFO", "drift report dropped: the setup has changed meanwhile", setup)
+            log.write("INFO", "drift report dropped: the setup has changed meanwhile", setup)
             return None
         words = f"drift check: {report.verdict}{', repairing' if decision.first else ''}"
-        log.note("WARNING" if report.findings else "INFO", words, setup, findings=len(report.findings))
+        log.write("WARNING" if report.findings else "INFO", words, setup, findings=len(report.findings))
         return decision.report
 
     def _next(self, setup: Setup, now: datetime) -> datetime:
@@ -145,11 +145,11 @@ def _entry(setup: Setup, mark: str, outcome: str = "drifted") -> HistoryEntry:
     )
 
 
-def _look(act: Act, rehearsal: Rehearsal) -> Look:
-    recorder = rehearsal.recorder
+def _look(act: StageDryRun, dry_run: DryRun) -> StageObservation:
+    recorder = dry_run.recorder
     waiting = act.ended if isinstance(act.ended, Waiting) and act.stage is not Stage.VERIFY_ENDPOINT else None
-    fault = act.step.fault or (Fault(waiting.reason, waiting.message) if waiting else None)
-    return Look(
+    fault = act.step.fault or (Condition(waiting.reason, waiting.message) if waiting else None)
+    return StageObservation(
         act.stage,
         act.step.changes,
         fault,

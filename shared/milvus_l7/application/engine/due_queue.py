@@ -24,11 +24,11 @@ LIMIT = 2000
 PAGE = 100
 # When a tick begins nothing new any more; well below the function's time-out, because a call that is under
 # way may be repeated for half a minute.
-SERVING = timedelta(seconds=20)
+TICK_BUDGET = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class QueueAction:
     """What is done for one due setup: it is due again at `until`, and `event` is published."""
 
     until: datetime
@@ -36,7 +36,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class TickResult:
     """What one tick did. `is_full`: more was due than it handled, so the queue is behind."""
 
     count: int
@@ -50,9 +50,9 @@ class DueSetups:
     outbox: Outbox
     clock: Clock
     queue: Queue
-    service: Callable[[Setup, datetime], Service | None]
+    service: Callable[[Setup, datetime], QueueAction | None]
 
-    def serve(self) -> Served:
+    def serve(self) -> TickResult:
         """Serve what is due, once for each due time. Overlapping ticks are safe.
 
         Raises `StateUnavailable` if state or event bus do not answer; the next tick goes on.
@@ -61,11 +61,11 @@ class DueSetups:
         due = self.outbox.setups.due(self.queue, started, LIMIT)
         seen = served = 0
         for page in _pages(due):
-            if self.clock.now() - started >= SERVING:
+            if self.clock.now() - started >= TICK_BUDGET:
                 break
             served += self._serve(page)
             seen += len(page)
-        return Served(served, is_full=seen < len(due) or len(due) == LIMIT)
+        return TickResult(served, is_full=seen < len(due) or len(due) == LIMIT)
 
     def _serve(self, page: Sequence[Versioned]) -> int:
         """Postpone first: if publishing fails or the event is lost, the setup is due again."""

@@ -11,7 +11,7 @@ from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.event import Event
 
 
-def note(
+def write(
     severity: str,
     message: str,
     setup: Setup | None = None,
@@ -36,4 +36,4 @@ def failure(message: str, setup: Setup, stage: Stage, event: Event) -> None:
     """Log the exception being handled: its type and where it was raised, not its text, which is untrusted."""
     kind, _, trace = sys.exc_info()
     frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(trace)]
-    note("ERROR", message, setup, stage, event=event, error=kind and kind.__name__, frames=frames)
+    write("ERROR", message, setup, stage, event=event, error=kind and kind.__name__, frames=frames)

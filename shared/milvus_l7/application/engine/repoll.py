@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from milvus_l7.application.engine.due_queue import LIMIT, DueSetups, Service
+from milvus_l7.application.engine.due_queue import LIMIT, DueSetups, QueueAction
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.topology import Topology
-from milvus_l7.domain.setup.transitions import WAKE_UP_PATIENCE
+from milvus_l7.domain.setup.transitions import WAKE_UP_RETRY_AFTER
 from milvus_l7.ports import Clock, Queue
 
 # When a tick publishes no further left-over event; see `application.engine.due_queue.SERVING`.
@@ -48,12 +48,12 @@ class Repoll:
         published = self._publish_left_over(started)
         return Tick(served.count, published, served.is_full)
 
-    def _wake_up(self, setup: Setup, now: datetime) -> Service | None:
+    def _wake_up(self, setup: Setup, now: datetime) -> QueueAction | None:
         if setup.current is None or setup.poll_at is None:
             return None
         mark = f"{setup.poll_at.timestamp():.3f}"
         wake_up = events.wake_up(setup, setup.current, self.topology, mark)
-        return Service(now + WAKE_UP_PATIENCE, wake_up)
+        return QueueAction(now + WAKE_UP_RETRY_AFTER, wake_up)
 
     def _publish_left_over(self, started: datetime) -> int:
         """One that cannot be published does not hold up the others, but fails the tick."""

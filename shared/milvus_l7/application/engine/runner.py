@@ -69,10 +69,10 @@ class Runner:
         try:
             settled = self._settle(leased, outcome)
         except LeaseLost as lost:
-            log.note("WARNING", f"result dropped: {lost}", leased.setup, self.stage, event=event)
+            log.write("WARNING", f"result dropped: {lost}", leased.setup, self.stage, event=event)
             return Admission.RUN
         record = settled.ended.record(self.stage)
-        log.note(
+        log.write(
             "INFO",
             f"stage {record.state}",
             settled.ended,
@@ -88,13 +88,13 @@ class Runner:
         for _ in range(CONFLICTS):
             found = self.engine.setups.load(event.setup_id)
             if found is None:
-                log.note("ERROR", "event names a setup that does not exist", event=event)
+                log.write("ERROR", "event names a setup that does not exist", event=event)
                 return Admission.STALE
             admission = transitions.admit(found.setup, self.stage, event, self.engine.clock.now())
             if admission is Admission.REPEAT:
                 self._repeat(found.setup)
             if admission is not Admission.RUN:
-                log.note("INFO", f"event ignored: {admission.name}", found.setup, self.stage, event=event)
+                log.write("INFO", f"event ignored: {admission.name}", found.setup, self.stage, event=event)
                 return admission
             try:
                 return self._begin(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from milvus_l7.application.frontend import attached_certificates
 from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.frontend import attachment, ingress_objects
 from milvus_l7.domain.frontend.attachment import Retirement
 from milvus_l7.domain.kubernetes import manifests
@@ -41,14 +41,14 @@ def retire(objects: KubeObjects, setup: Setup, *, verified: bool = True) -> Plan
     going = attachment.retirement(wanted, found.seen, verified=verified)
     target = _target(setup, live, going)
     changes = apply.plan(objects, target) if going.reduced != found.seen.live(wanted.service) else ()
-    doomed = [each for each in found.managed if each["metadata"]["name"] in going.certificates]
-    for each in doomed:
+    to_delete = [each for each in found.managed if each["metadata"]["name"] in going.certificates]
+    for each in to_delete:
         objects.delete(each)
     if changes:
         objects.apply(target.manifest, force=True)
-    return (*changes, *map(deletion, doomed))
+    return (*changes, *map(deletion, to_delete))
 
 
-def _target(setup: Setup, live: Manifest, going: Retirement) -> Target:
+def _target(setup: Setup, live: Manifest, going: Retirement) -> ApplyRequest:
     manifest = ingress_objects.ingress(setup.desired, document.service_of(setup), going.reduced)
-    return Target(live, manifest, force=True)
+    return ApplyRequest(live, manifest, force=True)

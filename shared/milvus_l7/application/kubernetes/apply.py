@@ -14,7 +14,7 @@ from milvus_l7.ports import KubeObjects, Manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ApplyRequest:
     """One object as it is and as it must be."""
 
     live: Manifest | None  # as it was read, None if there is none
@@ -23,7 +23,7 @@ class Target:
     manager: str = OURS
 
 
-def plan(objects: KubeObjects, target: Target) -> Plan:
+def plan(objects: KubeObjects, target: ApplyRequest) -> Plan:
     """What applying the target would change, found by a dry run. Writes nothing.
 
     Sends no request if the live object already tells that there is nothing to change.
@@ -39,7 +39,7 @@ def plan(objects: KubeObjects, target: Target) -> Plan:
     return difference(live, _applied(objects, target, dry_run=True))
 
 
-def act(objects: KubeObjects, target: Target) -> Plan:
+def apply_if_changed(objects: KubeObjects, target: ApplyRequest) -> Plan:
     """Apply the target if its plan is not empty, and return the plan. A second call writes nothing."""
     changes = plan(objects, target)
     if changes:
@@ -47,5 +47,5 @@ def act(objects: KubeObjects, target: Target) -> Plan:
     return changes
 
 
-def _applied(objects: KubeObjects, target: Target, *, dry_run: bool = False) -> Manifest:
+def _applied(objects: KubeObjects, target: ApplyRequest, *, dry_run: bool = False) -> Manifest:
     return objects.apply(target.manifest, dry_run=dry_run, force=target.force, manager=target.manager)

@@ -1,10 +1,10 @@
 """Run a stage's own code without writing: every write becomes a server-side dry run, and is recorded.
 
-    stage --reads-->  what the cluster has, with what the rehearsal has "written" laid over it
+    stage --reads-->  what the cluster has, with what the dry run has "written" laid over it
           --writes--> dry run --> recorded as changes, and laid over
 
 So a plan is what the stages would do, because it is the stages that do it. Reads are kept for the length of
-one rehearsal, which is some seconds: a drift check of all stages asks for every object once.
+one dry run, which is some seconds: a drift check of all stages asks for every object once.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Write:
 
 
 @dataclass(slots=True)
-class RehearsedObjects:
+class DryRunObjects:
     """Implements `KubeObjects` over those of a cluster, writing nothing."""
 
     real: KubeObjects
@@ -133,11 +133,11 @@ class RehearsedObjects:
         live = self._read(ref)
         if live is None:
             return ()
-        after = self.real.apply(services.typed_service(live, of), dry_run=True, force=True)
+        after = self.real.apply(services.service_type_patch(live, of), dry_run=True, force=True)
         self._assumed[ref] = {**live, "spec": after["spec"]}
         return tuple(each for each in difference(live, after) if each.field.startswith("spec"))
 
-    def unwritten(self) -> RehearsedObjects:
+    def unwritten(self) -> DryRunObjects:
         """The same, with what was read, and without what was "written": the cluster as it is."""
         return replace(self, _laid={}, _assumed={}, _last=None)
 
@@ -164,12 +164,12 @@ class RehearsedObjects:
 
 
 @dataclass(frozen=True, slots=True)
-class RehearsedReleases:
+class DryRunReleases:
     """Implements `Releases`: an upgrade is rendered, proven and recorded, not made."""
 
     real: Releases
     recorder: Recorder
-    objects: RehearsedObjects
+    objects: DryRunObjects
     _recovered: set[str] = field(default_factory=set)
 
     def get(self, name: str, revision: int | None = None) -> Release | None:
@@ -182,13 +182,13 @@ class RehearsedReleases:
         """The names of all releases."""
         return self.real.names()
 
-    def rehearse(self, release: Release, change: ValuesChange) -> Rendering:
+    def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
         """As the real one."""
-        return self.real.rehearse(release, change)
+        return self.real.render_upgrade(release, change)
 
     def upgrade(self, release: Release, change: ValuesChange) -> Release:
         """Record the values that would change, and what that changes in the rendered objects."""
-        rendering = self.real.rehearse(release, change)
+        rendering = self.real.render_upgrade(release, change)
         self.recorder.record(change.changes)
         writer = f"helm, revision {release.revision} ({release.updated_at:%Y-%m-%d %H:%M} UTC)"
         self.recorder.writers.update({(each.target, each.field): writer for each in change.changes})
@@ -213,7 +213,7 @@ class RehearsedReleases:
 
 
 @dataclass(frozen=True, slots=True)
-class RehearsedZones:
+class DryRunZones:
     """Implements `DnsZones`: changes are recorded, not made."""
 
     real: DnsZones
@@ -233,21 +233,21 @@ class RehearsedZones:
 
 
 @dataclass(slots=True)
-class RehearsedConnections:
-    """Implements `Connections`: every way in leads to a rehearsal with the same recorder."""
+class DryRunConnections:
+    """Implements `Connections`: every way in leads to a dry run with the same recorder."""
 
     real: Connections
     recorder: Recorder
-    _objects: dict[str, RehearsedObjects] = field(default_factory=dict)
-    _releases: dict[tuple[str, str], RehearsedReleases] = field(default_factory=dict)
+    _objects: dict[str, DryRunObjects] = field(default_factory=dict)
+    _releases: dict[tuple[str, str], DryRunReleases] = field(default_factory=dict)
 
-    def objects(self, cluster: str) -> RehearsedObjects:
-        """The objects of the cluster, kept for all stages of the rehearsal."""
+    def objects(self, cluster: str) -> DryRunObjects:
+        """The objects of the cluster, kept for all stages of the dry run."""
         if cluster not in self._objects:
-            self._objects[cluster] = RehearsedObjects(self.real.objects(cluster), self.recorder)
+            self._objects[cluster] = DryRunObjects(self.real.objects(cluster), self.recorder)
         return self._objects[cluster]
 
-    def unwritten(self) -> RehearsedConnections:
+    def unwritten(self) -> DryRunConnections:
         """Ways to the cluster as it is; what was read is not read again."""
         objects = {cluster: each.unwritten() for cluster, each in self._objects.items()}
         return replace(self, _objects=objects)
@@ -257,7 +257,7 @@ class RehearsedConnections:
         key = (cluster, namespace)
         if key not in self._releases:
             real = self.real.releases(cluster, namespace)
-            self._releases[key] = RehearsedReleases(real, self.recorder, self.objects(cluster))
+            self._releases[key] = DryRunReleases(real, self.recorder, self.objects(cluster))
         return self._releases[key]
 
 

@@ -35,13 +35,13 @@ class PlanSetup:
         """
         record = self.plans.load(event.event_id)
         if record is None:
-            log.note("ERROR", "event names a plan that nobody asked for", event=event)
+            log.write("ERROR", "event names a plan that nobody asked for", event=event)
             return None
         if record.made_at is None:
             record = self._made(record)
             self.plans.store(record)
         self.outbox.events.publish(events.plan_made(record.plan_id, record.setup_id, self.topology))
-        log.note("INFO", "plan made", event=event, reason=record.reason)
+        log.write("INFO", "plan made", event=event, reason=record.reason)
         return record
 
     def _made(self, record: PlanRecord) -> PlanRecord:

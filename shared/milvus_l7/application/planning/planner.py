@@ -1,4 +1,4 @@
-"""Plan a set-up: every stage in turn, rehearsed, each with what the earlier ones would have found out."""
+"""Plan a set-up: every stage in turn, run dry, each with what the earlier ones would have found out."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from datetime import datetime
 
 from milvus_l7.application.dns import records
 from milvus_l7.application.frontend import retirement
-from milvus_l7.application.planning.dry_run import Recorder, RehearsedConnections, RehearsedZones
+from milvus_l7.application.planning.dry_run import DryRunConnections, DryRunZones, Recorder
 from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
 from milvus_l7.application.stages.create_ingress import CreateIngress
 from milvus_l7.application.stages.prepare_tls import PrepareTls
 from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
 from milvus_l7.domain.planning import chain_plan
-from milvus_l7.domain.planning.chain_plan import AT_ONCE, WHEN_ADDRESSED, WHEN_SERVED, ChainPlan, Step, Ways
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.planning.chain_plan import (
+    AT_ONCE,
+    WHEN_ADDRESSED,
+    WHEN_SERVED,
+    ChainPlan,
+    ClientAccess,
+    Step,
+)
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.release import milvus_service
 from milvus_l7.domain.setup.chain import Stage
@@ -30,8 +37,8 @@ UNKNOWN_ADDRESS = "(the load balancer's address)"
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """One stage of a rehearsal: what it would write, and how it ended or why it did not."""
+class StageDryRun:
+    """One stage of a dry run: what it would write, and how it ended or why it did not."""
 
     stage: Stage
     step: Step
@@ -40,21 +47,21 @@ class Act:
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class DryRun:
     """The stages that write, over one cluster; for one setup, and used once."""
 
-    connections: RehearsedConnections
+    connections: DryRunConnections
     zones: DnsZones
     certificates: Certificates
     recorder: Recorder
 
     @classmethod
-    def over(cls, connections: Connections, zones: DnsZones, certificates: Certificates) -> Rehearsal:
-        """A rehearsal over the real thing, which it does not change."""
+    def over(cls, connections: Connections, zones: DnsZones, certificates: Certificates) -> DryRun:
+        """Return a dry run over the real thing, which it does not change."""
         recorder = Recorder()
         return cls(
-            RehearsedConnections(connections, recorder),
-            RehearsedZones(zones, recorder),
+            DryRunConnections(connections, recorder),
+            DryRunZones(zones, recorder),
             certificates,
             recorder,
         )
@@ -69,7 +76,7 @@ class Rehearsal:
             Stage.CREATE_INGRESS: CreateIngress(self.connections, self.zones),
         }
 
-    def play(self, stage: Stage, work: StageWork, setup: Setup, now: datetime) -> Act:
+    def run_stage(self, stage: Stage, work: StageWork, setup: Setup, now: datetime) -> StageDryRun:
         """Run one stage. Waiting is no fault: it is what a set-up does. Nothing is written."""
         ended: Outcome | Transient | Permanent
         try:
@@ -78,9 +85,9 @@ class Rehearsal:
             ended = error
         facts = None if isinstance(ended, Transient | Permanent) else ended.facts
         is_fault = isinstance(ended, Transient | Permanent | Failed)
-        fault = Fault(ended.reason, ended.message) if is_fault else None  # type: ignore[union-attr]
+        fault = Condition(ended.reason, ended.message) if is_fault else None  # type: ignore[union-attr]
         step = Step(stage, self.recorder.take(), AT_ONCE, fault)
-        return Act(stage, step, replace(setup, facts=facts or setup.facts), ended)
+        return StageDryRun(stage, step, replace(setup, facts=facts or setup.facts), ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +98,9 @@ class Planner:
     zones: DnsZones
     certificates: Certificates
 
-    def rehearsal(self) -> Rehearsal:
-        """A new rehearsal, for one setup."""
-        return Rehearsal.over(self.connections, self.zones, self.certificates)
+    def dry_run(self) -> DryRun:
+        """Return a new dry run, for one setup."""
+        return DryRun.over(self.connections, self.zones, self.certificates)
 
     def plan(self, setup: Setup, now: datetime) -> ChainPlan:
         """Everything that the chain would write for the setup, in order; nothing is written.
@@ -101,35 +108,35 @@ class Planner:
         A stage that would fail, or that cannot be looked at, ends the plan with the reason. Raises what the
         cluster or Cloud DNS raise while it is planned what becomes of the old certificate.
         """
-        rehearsal = self.rehearsal()
+        dry_run = self.dry_run()
         steps: list[Step] = []
-        for stage, work in rehearsal.works.items():
-            act = rehearsal.play(stage, work, setup, now)
+        for stage, work in dry_run.works.items():
+            act = dry_run.run_stage(stage, work, setup, now)
             steps.append(act.step)
             setup = act.setup
             if act.step.fault:
                 break
         else:
-            steps += _at_last(rehearsal, setup)
+            steps += _at_last(dry_run, setup)
         found = tuple(steps)
-        return ChainPlan(setup.setup_id, found, chain_plan.impacts(found, _ways(rehearsal, setup)))
+        return ChainPlan(setup.setup_id, found, chain_plan.impacts(found, _ways(dry_run, setup)))
 
 
-def _at_last(rehearsal: Rehearsal, setup: Setup) -> Iterator[Step]:
+def _at_last(dry_run: DryRun, setup: Setup) -> Iterator[Step]:
     """The DNS record that waits for an address, and what is taken away when all is verified."""
     if setup.facts.address is None and setup.desired.dns_zone is not None:
-        refused = records.publish(rehearsal.zones, setup, UNKNOWN_ADDRESS)
-        fault = Fault(refused.reason, refused.message) if refused else None
-        yield Step(Stage.CREATE_INGRESS, rehearsal.recorder.take(), WHEN_ADDRESSED, fault)
-    retirement.retire(rehearsal.connections.objects(setup.desired.cluster), setup)
-    yield Step(Stage.VERIFY_ENDPOINT, rehearsal.recorder.take(), WHEN_SERVED)
+        refused = records.publish(dry_run.zones, setup, UNKNOWN_ADDRESS)
+        fault = Condition(refused.reason, refused.message) if refused else None
+        yield Step(Stage.CREATE_INGRESS, dry_run.recorder.take(), WHEN_ADDRESSED, fault)
+    retirement.retire(dry_run.connections.objects(setup.desired.cluster), setup)
+    yield Step(Stage.VERIFY_ENDPOINT, dry_run.recorder.take(), WHEN_SERVED)
 
 
-def _ways(rehearsal: Rehearsal, setup: Setup) -> Ways:
+def _ways(dry_run: DryRun, setup: Setup) -> ClientAccess:
     """How clients come in now; nothing is known if the Service or the release is not."""
     service, desired = setup.facts.service, setup.desired
     if service is None:
-        return Ways()
-    objects = rehearsal.connections.objects(desired.cluster)
+        return ClientAccess()
+    objects = dry_run.connections.objects(desired.cluster)
     live = objects.get(ObjectRef("v1", "Service", desired.namespace, service.name))
-    return Ways(milvus_service.address(live), is_standalone=milvus_service.is_standalone(live))
+    return ClientAccess(milvus_service.address(live), is_standalone=milvus_service.is_standalone(live))

@@ -11,7 +11,7 @@ from milvus_l7.application.request.registrar import Registrar, Registration
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.registration import Effect
 from milvus_l7.domain.request.rejection import Rejection
-from milvus_l7.domain.request.request import Refused, Wish, parse
+from milvus_l7.domain.request.request import Refused, SetupSpec, parse
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.topology import Topology
@@ -45,19 +45,19 @@ class AcceptRequest:
 
     def _reject(self, rejection: Rejection) -> Rejection:
         self.outbox.events.reject(rejection)
-        log.note("WARNING", "request rejected", request_id=rejection.request_id, reason=rejection.reason)
+        log.write("WARNING", "request rejected", request_id=rejection.request_id, reason=rejection.reason)
         return rejection
 
-    def _ask_for_plan(self, wish: Wish, request_id: str, body: str) -> Effect:
+    def _ask_for_plan(self, wish: SetupSpec, request_id: str, body: str) -> Effect:
         """No outbox is needed: until the event is out, the request's own delivery comes again."""
         setup_id = wish.desired.setup_id
         record = PlanRecord(f"{setup_id}.plan.{request_id}", setup_id, body, self.clock.now())
         self.plans.request(record)
         self.outbox.events.publish(events.plan_wanted(record.plan_id, setup_id, self.topology))
-        log.note("INFO", "plan asked for", request_id=request_id, plan_id=record.plan_id)
+        log.write("INFO", "plan asked for", request_id=request_id, plan_id=record.plan_id)
         return Effect.NONE
 
-    def _register(self, wish: Wish, request_id: str) -> Effect:
+    def _register(self, wish: SetupSpec, request_id: str) -> Effect:
         def decide(known: Setup | None, now: datetime) -> Registration:
             setup, effect = registration.register(known, wish, request_id, now)
             started = (events.accepted(setup, self.topology),) if effect.starts_chain else ()

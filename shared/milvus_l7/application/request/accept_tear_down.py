@@ -12,9 +12,9 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.registration import Effect
 from milvus_l7.domain.request.rejection import Problem, Rejection
-from milvus_l7.domain.request.request import Refused, TearDownWish, parse_tear_down
+from milvus_l7.domain.request.request import Refused, TearDownSpec, parse_tear_down
 from milvus_l7.domain.setup import event as events
-from milvus_l7.domain.setup.chain import WAY_BACK
+from milvus_l7.domain.setup.chain import TEARDOWN_STAGES
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.ports import Clock
@@ -44,16 +44,16 @@ class AcceptTearDown:
 
     def _reject(self, rejection: Rejection) -> Rejection:
         self.outbox.events.reject(rejection)
-        log.note("WARNING", "tear-down rejected", request_id=rejection.request_id, reason=rejection.reason)
+        log.write("WARNING", "tear-down rejected", request_id=rejection.request_id, reason=rejection.reason)
         return rejection
 
-    def _register(self, wish: TearDownWish, request_id: str) -> Effect:
+    def _register(self, wish: TearDownSpec, request_id: str) -> Effect:
         def decide(known: Setup | None, now: datetime) -> Registration:
             if known is None:
                 raise LookupError(f"setup {wish.setup_id} has vanished")
             setup, effect = registration.tear_down(known, wish, request_id, now)
-            first = events.start(setup, WAY_BACK[0], self.topology, request_id)
+            first = events.start(setup, TEARDOWN_STAGES[0], self.topology, request_id)
             return Registration(setup, effect, (first,) if effect.starts_chain else ())
 
-        registrar = Registrar(self.outbox, self.clock, WAY_BACK[0], request_id)
+        registrar = Registrar(self.outbox, self.clock, TEARDOWN_STAGES[0], request_id)
         return registrar.register(wish.setup_id, decide)

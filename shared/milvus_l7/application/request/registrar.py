@@ -54,7 +54,7 @@ class Registrar:
             except StateConflict:
                 continue
             words = f"request accepted: {registration.effect.name}"
-            log.note("INFO", words, registration.setup, request_id=self.request_id)
+            log.write("INFO", words, registration.setup, request_id=self.request_id)
             return registration.effect
         raise StateUnavailable(f"{setup_id} keeps changing")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.frontend import ingress_objects
 from milvus_l7.domain.frontend.service_annotations import merged
 from milvus_l7.domain.kubernetes import manifests, services
@@ -35,31 +35,31 @@ class ConfigureHealthCheck:
         """
         objects = self.connections.objects(setup.desired.cluster)
         for target in _targets(objects, setup.desired, document.service_of(setup)):
-            apply.act(objects, target)
+            apply.apply_if_changed(objects, target)
         return Done()
 
 
-def _targets(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Iterator[Target]:
+def _targets(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Iterator[ApplyRequest]:
     """The BackendConfig comes first: the controller fails on a Service that names a missing one."""
     yield _backend_config(objects, desired, service)
     yield _annotations(objects, desired, service)
 
 
-def _backend_config(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Target:
+def _backend_config(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> ApplyRequest:
     name = ingress_objects.backend_config_name(service)
     live = objects.get(ObjectRef("cloud.google.com/v1", "BackendConfig", desired.namespace, name))
     ours = manifests.is_ours(live)
     # Without force, a foreign object's other value surfaces as a conflict that names its manager.
-    return Target(live, ingress_objects.backend_config(desired, service, labelled=ours), force=ours)
+    return ApplyRequest(live, ingress_objects.backend_config(desired, service, labelled=ours), force=ours)
 
 
-def _annotations(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Target:
+def _annotations(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> ApplyRequest:
     live = _service(objects, desired, service)
     existing = live["metadata"].get("annotations") or {}
     annotations = merged(existing, service, ingress_objects.backend_config_name(service))
     # Force, because Helm or kubectl may own the annotations; what they put there has been merged, and the
     # manifest names the version that it was merged into.
-    return Target(live, services.annotated_service(live, annotations), force=True)
+    return ApplyRequest(live, services.annotated_service(live, annotations), force=True)
 
 
 def _service(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Manifest:

@@ -8,7 +8,7 @@ from datetime import datetime
 from milvus_l7.application.dns import records
 from milvus_l7.application.frontend import attached_certificates
 from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.frontend import attachment, ingress_objects, ingress_status
 from milvus_l7.domain.frontend.attachment import Seen, Wanted
 from milvus_l7.domain.frontend.ingress_objects import Attachments
@@ -43,7 +43,7 @@ class CreateIngress:
         _refuse_if_foreign(setup, live)
         seen = attached_certificates.gather(objects, setup, wanted, live).seen
         _refuse_if_gone(wanted, seen)
-        apply.act(objects, _target(setup, live, attachment.attach(wanted, seen)))
+        apply.apply_if_changed(objects, _target(setup, live, attachment.attach(wanted, seen)))
         return self._outcome(objects, setup, ref, live)
 
     def _outcome(self, objects: KubeObjects, setup: Setup, ref: ObjectRef, live: Manifest | None) -> Outcome:
@@ -67,14 +67,14 @@ def _refuse_if_foreign(setup: Setup, live: Manifest | None) -> None:
 
 def _refuse_if_gone(wanted: Wanted, seen: Seen) -> None:
     """A name without an object keeps the controller from attaching any ManagedCertificate to the Ingress."""
-    present = {each.name for each in seen.managed if not each.is_going}
+    present = {each.name for each in seen.managed if not each.is_terminating}
     if wanted.managed is not None and wanted.managed not in present:
         message = f"ManagedCertificate {wanted.managed} is gone"
         raise Permanent(Reason.MANAGED_CERTIFICATE_GONE, message)
 
 
-def _target(setup: Setup, live: Manifest | None, attachments: Attachments) -> Target:
+def _target(setup: Setup, live: Manifest | None, attachments: Attachments) -> ApplyRequest:
     # The object is ours, so a value that somebody else has put into our fields is drift to be repaired.
-    return Target(
+    return ApplyRequest(
         live, ingress_objects.ingress(setup.desired, document.service_of(setup), attachments), force=True
     )

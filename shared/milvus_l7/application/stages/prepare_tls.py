@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.application.release import release_view
 from milvus_l7.domain.frontend import service_annotations
 from milvus_l7.domain.kubernetes import owned_fields, services
@@ -50,7 +50,7 @@ class PrepareTls:
             description = f"milvus-l7: TLS and ClusterIP for {desired.domain}"
             release = releases.upgrade(release, ValuesChange(plan.overlay, description, changes=plan.changes))
         else:
-            _mend(kube, release, live)
+            _revert_out_of_band_edits(kube, release, live)
         found = setup.facts.annotations_before
         annotations = _annotations(live) if found is None else found
         facts = replace(setup.facts, service=service, before=before, annotations_before=annotations)
@@ -64,22 +64,22 @@ def _annotations(service: Manifest) -> dict[str, str | None]:
     return {key: present.get(key) for key in service_annotations.KEYS}
 
 
-def _mend(kube: KubeObjects, release: Release, service: Manifest) -> None:
+def _revert_out_of_band_edits(kube: KubeObjects, release: Release, service: Manifest) -> None:
     """Undo what somebody has changed in the cluster, past Helm, of what this stage is for.
 
     Helm's values are right then, so that an upgrade would change nothing. The fields become Helm's again, so
     that the user's next upgrade meets no foreign owner. Everything else stays, other edits of user.yaml too.
     """
     if not services.is_cluster_ip(service):
-        _give_helm(kube, service, ("spec", "type"), services.CLUSTER_IP)
+        _apply_as_helm(kube, service, ("spec", "type"), services.CLUSTER_IP)
     live = kube.get(ObjectRef("v1", "ConfigMap", release.namespace, release_view.fullname(release)))
     if live is None:
         return
     merged = user_yaml.merge(text(mapping(live, "data").get("user.yaml")))
     if merged.changes:
-        _give_helm(kube, live, ("data", "user.yaml"), merged.text)
+        _apply_as_helm(kube, live, ("data", "user.yaml"), merged.text)
 
 
-def _give_helm(kube: KubeObjects, live: Manifest, path: tuple[str, ...], value: str) -> None:
+def _apply_as_helm(kube: KubeObjects, live: Manifest, path: tuple[str, ...], value: str) -> None:
     manifest = owned_fields.with_field(owned_fields.applied_by(live, HELM), path, value)
-    apply.act(kube, Target(live, manifest, force=True, manager=HELM))
+    apply.apply_if_changed(kube, ApplyRequest(live, manifest, force=True, manager=HELM))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.certificates import certificate_objects, key_pair, managed_certificate
 from milvus_l7.domain.certificates.key_pair import CertificateView
 from milvus_l7.domain.kubernetes import manifests
@@ -170,5 +170,5 @@ class _Work:
         manifest = certificate_objects.tls_secret(self.desired, secret["metadata"]["name"], pair)
         version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
         versioned = {**manifest, "metadata": {**manifest["metadata"], **version}}
-        apply.act(self.objects, Target(secret, versioned, force=True))
+        apply.apply_if_changed(self.objects, ApplyRequest(secret, versioned, force=True))
         return self.certificates.inspect(pair)

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from milvus_l7.application.dns import records
 from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import Target
+from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.application.release import release_view
 from milvus_l7.domain.certificates import certificate_objects, managed_certificate
 from milvus_l7.domain.frontend import ingress_objects, ingress_status, service_annotations
@@ -52,7 +52,7 @@ class TearDown:
         Waits with LOAD_BALANCER_RELEASING, LOAD_BALANCER_STUCK, what the roll-out waits for, or
         PLAINTEXT_UNREACHABLE. A second run writes nothing. The facts keep what a later restoration needs.
         """
-        way = _Way(self, setup, self.connections.objects(setup.desired.cluster), now)
+        way = TearDownRun(self, setup, self.connections.objects(setup.desired.cluster), now)
         service = setup.facts.service or way.service
         if service is not None:
             waiting = way.without_ingress(service)
@@ -72,7 +72,7 @@ def _left(setup: Setup, service: ServiceFacts | None) -> Facts:
 
 
 @dataclass(slots=True)
-class _Way:
+class TearDownRun:
     """One execution."""
 
     stage: TearDown
@@ -82,12 +82,13 @@ class _Way:
 
     @property
     def releases(self) -> Releases:
+        """Return the releases of the setup's namespace."""
         desired = self.setup.desired
         return self.stage.connections.releases(desired.cluster, desired.namespace)
 
     @property
     def service(self) -> ServiceFacts | None:
-        """Found anew, if the set-up died before it could note it down; None if there is no release."""
+        """Return the Service found anew if the set-up died before noting it; None if there is no release."""
         release = release_view.usable(self.releases, self.setup.desired, self.now)
         return release_view.service(self.objects, release)[1] if isinstance(release, Release) else None
 
@@ -119,14 +120,16 @@ class _Way:
         name = ingress_objects.backend_config_name(service)
         live = self.objects.get(self._ref("v1", "Service", service.name))
         if live is not None:
-            apply.act(self.objects, Target(live, self._annotated(live, service, name), force=True))
+            apply.apply_if_changed(
+                self.objects, ApplyRequest(live, self._annotated(live, service, name), force=True)
+            )
         config = self.objects.get(self._ref("cloud.google.com/v1", "BackendConfig", name))
         if config is None:
             return
         if manifests.is_ours(config):
             self.objects.delete(config)
         else:
-            apply.act(self.objects, Target(config, manifests.nothing_of(config)))
+            apply.apply_if_changed(self.objects, ApplyRequest(config, manifests.empty_apply(config)))
 
     def _annotated(self, live: Manifest, service: ServiceFacts, backend_config: str) -> Manifest:
         existing = mapping(live, "metadata", "annotations")
@@ -141,8 +144,8 @@ class _Way:
     def _delete_ours(self, kind: ObjectRef, service: ServiceFacts) -> None:
         for live in self.objects.list(kind, {manifests.MANAGED_BY: manifests.OURS}):
             name = text(mapping(live, "metadata").get("name"))
-            is_going = bool(mapping(live, "metadata").get("deletionTimestamp"))
-            if certificate_objects.tls_number(service.name, name) is not None and not is_going:
+            is_terminating = bool(mapping(live, "metadata").get("deletionTimestamp"))
+            if certificate_objects.tls_number(service.name, name) is not None and not is_terminating:
                 self.objects.delete(live)
 
     def restored(self) -> Outcome | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from milvus_l7.application.dns import lookups
 from milvus_l7.application.frontend import retirement
 from milvus_l7.application.verification import snapshot
-from milvus_l7.application.verification.snapshot import Scene
+from milvus_l7.application.verification.snapshot import VerificationSnapshot
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.frontend import backend_health, ingress_status
 from milvus_l7.domain.kubernetes.change import Plan
@@ -51,7 +51,9 @@ class VerifyEndpoint:
         retired = retirement.retire(objects, replace(setup, facts=facts), verified=verified)
         return Waiting(Reason.RETIRING_CERTIFICATE, _words(retired), facts) if retired else outcome
 
-    def _verified(self, objects: KubeObjects, scene: Scene, now: datetime) -> tuple[Facts, Outcome]:
+    def _verified(
+        self, objects: KubeObjects, scene: VerificationSnapshot, now: datetime
+    ) -> tuple[Facts, Outcome]:
         """Work through the checklist.
 
         Every item is looked at that says something: an unhealthy report does not keep TLS and Milvus from
@@ -70,14 +72,14 @@ class VerifyEndpoint:
         facts = checklist.verified(addressed, items, version)
         return facts, checklist.outcome(facts)
 
-    def _look_up(self, scene: Scene) -> dict[str, Lookup]:
+    def _look_up(self, scene: VerificationSnapshot) -> dict[str, Lookup]:
         managed = scene.managed
         if managed is None:
             return dict(lookups.look_up(self.resolver, (scene.endpoint.domain,), ()))
         waits = issuance.unissued(scene.certificate, managed)
         return dict(lookups.look_up(self.resolver, managed.domains, waits))
 
-    def _tls(self, scene: Scene) -> Check:
+    def _tls(self, scene: VerificationSnapshot) -> Check:
         try:
             if scene.managed is not None:
                 return self._managed_tls(scene, scene.managed)
@@ -86,7 +88,7 @@ class VerifyEndpoint:
             silent = checks.failed(checks.TLS, error.reason, error.message)
             return checklist.explained(silent, lambda: scene.trouble)
 
-    def _managed_tls(self, scene: Scene, wanted: ManagedFacts) -> Check:
+    def _managed_tls(self, scene: VerificationSnapshot, wanted: ManagedFacts) -> Check:
         """One handshake, for the setup's own domain, unless that shows a certificate without the others.
 
         An earlier certificate for fewer domains may be shown for those; the wanted one is then seen at a
@@ -105,7 +107,7 @@ class VerifyEndpoint:
         shown = self.probe.served_certificate(endpoint)
         return Served(shown.sha256, shown.names, shown.distrust)
 
-    def _milvus(self, scene: Scene, tls: Check) -> tuple[Check, str | None]:
+    def _milvus(self, scene: VerificationSnapshot, tls: Check) -> tuple[Check, str | None]:
         if tls.state is not CheckState.PASSED:
             return checks.after(checks.MILVUS, tls), None
         try:
@@ -116,20 +118,20 @@ class VerifyEndpoint:
         return checks.passed(checks.MILVUS, f"Milvus {shown} answers"), shown
 
 
-def _certificate(scene: Scene, found: dict[str, Lookup], now: datetime) -> Check:
+def _certificate(scene: VerificationSnapshot, found: dict[str, Lookup], now: datetime) -> Check:
     if scene.managed is not None:
         return issuance.certificate(snapshot.diagnosed(scene, found))
     return checklist.certificate(scene.certificate, snapshot.secret_of(scene.setup), now)
 
 
-def _dns(scene: Scene, found: dict[str, Lookup]) -> Check:
+def _dns(scene: VerificationSnapshot, found: dict[str, Lookup]) -> Check:
     if scene.managed is not None:
         return issuance.dns(snapshot.diagnosed(scene, found))
     domain = scene.endpoint.domain
     return checklist.dns(domain, scene.endpoint.address, found[domain])
 
 
-def _backends(objects: KubeObjects, scene: Scene) -> Check:
+def _backends(objects: KubeObjects, scene: VerificationSnapshot) -> Check:
     """The Pods are asked for only when they can explain something."""
     check = backend_health.backends(scene.ingress, scene.service, scene.port)
     if check.state is not CheckState.FAILED or check.reason is not Reason.BACKENDS_UNHEALTHY:
@@ -138,7 +140,7 @@ def _backends(objects: KubeObjects, scene: Scene) -> Check:
     return backend_health.explained(check, pods, ingress_status.firewall_change(scene.events))
 
 
-def _milvus_failure(scene: Scene, error: Transient) -> Check:
+def _milvus_failure(scene: VerificationSnapshot, error: Transient) -> Check:
     """The commonest cause, and one that health checks do not see, is told by name."""
     problem = backend_health.protocol_problem(scene.service, scene.port) if scene.service else None
     if problem is not None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.frontend import backend_health, ingress_status
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup import document
 from milvus_l7.domain.setup.document import Setup
@@ -19,7 +19,7 @@ from milvus_l7.ports import Endpoint, KubeObjects, Manifest, ObjectRef
 
 
 @dataclass(frozen=True)
-class Scene:
+class VerificationSnapshot:
     """What the checks look at."""
 
     setup: Setup
@@ -42,13 +42,13 @@ class Scene:
         return self.read_events() if self.ingress else ()
 
     @property
-    def trouble(self) -> Fault | None:
+    def trouble(self) -> Condition | None:
         """What the controllers complain about; not that a ManagedCertificate is missing that is there."""
         present = {self.managed.name} if self.managed and self.certificate else set()
         return ingress_status.trouble(self.ingress, self.events, present)
 
 
-def gather(objects: KubeObjects, setup: Setup) -> Scene:
+def gather(objects: KubeObjects, setup: Setup) -> VerificationSnapshot:
     """Read everything that the checklist needs. Raises `Permanent` if facts of earlier stages are missing."""
     namespace, port = setup.desired.namespace, document.service_of(setup)
     managed = managed_of(setup) if setup.desired.is_google_managed else None
@@ -59,7 +59,7 @@ def gather(objects: KubeObjects, setup: Setup) -> Scene:
         else ObjectRef("v1", "Secret", namespace, secret_of(setup).secret)
     )
     ingress = objects.get(ref)
-    return Scene(
+    return VerificationSnapshot(
         setup=setup,
         managed=managed,
         port=port,
@@ -71,9 +71,9 @@ def gather(objects: KubeObjects, setup: Setup) -> Scene:
     )
 
 
-def diagnosed(scene: Scene, lookups: Mapping[str, Lookup]) -> issuance.Scene:
+def diagnosed(scene: VerificationSnapshot, lookups: Mapping[str, Lookup]) -> issuance.CertificateObservation:
     """The part that the diagnosis of a Google-managed certificate looks at."""
-    return issuance.Scene(
+    return issuance.CertificateObservation(
         wanted=managed_of(scene.setup),
         address=scene.endpoint.address,
         live=scene.certificate,
@@ -83,7 +83,7 @@ def diagnosed(scene: Scene, lookups: Mapping[str, Lookup]) -> issuance.Scene:
     )
 
 
-def pods(objects: KubeObjects, scene: Scene) -> Sequence[Manifest]:
+def pods(objects: KubeObjects, scene: VerificationSnapshot) -> Sequence[Manifest]:
     """The Pods behind the Service."""
     labels = backend_health.selector(scene.service)
     return objects.list(ObjectRef("v1", "Pod", scene.setup.desired.namespace), labels) if labels else ()

@@ -10,7 +10,7 @@ import re
 from base64 import b64encode
 
 from milvus_l7.domain.certificates.key_pair import TLS_TYPE, KeyPair
-from milvus_l7.domain.kubernetes.manifests import Manifest, _metadata
+from milvus_l7.domain.kubernetes.manifests import Manifest, metadata
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ServiceFacts
 
@@ -50,7 +50,7 @@ def tls_secret(desired: Desired, name: str, pair: KeyPair) -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": _metadata(desired, name, labelled=True),
+        "metadata": metadata(desired, name, labelled=True),
         "type": TLS_TYPE,
         "data": {key: b64encode(pem.encode()).decode() for key, pem in files.items()},
     }
@@ -63,6 +63,6 @@ def managed_certificate(desired: Desired, name: str) -> Manifest:
     return {
         "apiVersion": "networking.gke.io/v1",
         "kind": "ManagedCertificate",
-        "metadata": _metadata(desired, name, labelled=True),
+        "metadata": metadata(desired, name, labelled=True),
         "spec": {"domains": list(desired.domains)},
     }

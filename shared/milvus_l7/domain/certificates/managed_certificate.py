@@ -7,16 +7,14 @@ never edited: the controller would delete the certificate that serves and make a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.text import untrusted
-
-Manifest = Mapping[str, Any]
 
 API_VERSION, KIND = "networking.gke.io/v1", "ManagedCertificate"
 
@@ -34,7 +32,7 @@ class ManagedView:
     domains: tuple[str, ...]
     status: str  # "" until the controller has reported
     is_ours: bool  # whether it carries our label
-    is_going: bool = False  # whether it is being deleted
+    is_terminating: bool = False  # whether it is being deleted
 
     @property
     def has_failed(self) -> bool:
@@ -50,7 +48,7 @@ def view(live: Manifest) -> ManagedView:
         domains=tuple(d for d in domains if isinstance(d, str)) if isinstance(domains, list) else (),
         status=untrusted.text(untrusted.mapping(live, "status").get("certificateStatus")),
         is_ours=manifests.is_ours(live),
-        is_going=bool(untrusted.mapping(live, "metadata").get("deletionTimestamp")),
+        is_terminating=bool(untrusted.mapping(live, "metadata").get("deletionTimestamp")),
     )
 
 
@@ -75,7 +73,9 @@ def chosen(
     fitting = [
         each
         for each in views
-        if is_one_of_ours(each, service) and not each.is_going and set(each.domains) == set(desired.domains)
+        if is_one_of_ours(each, service)
+        and not each.is_terminating
+        and set(each.domains) == set(desired.domains)
     ]
     if desired.certificate.recreate_failed:
         fitting = [each for each in fitting if not each.has_failed]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 
 # Google Trust Services and Let's Encrypt: one of them must be allowed, better both.
 AUTHORITIES = ("pki.goog", "letsencrypt.org")
@@ -60,38 +60,38 @@ def record(domain: str, address: str) -> str:
     return f"{domain}. {_kind(address)} {address}"
 
 
-def address_fault(domain: str, address: str, lookup: Lookup) -> Fault | None:
+def address_fault(domain: str, address: str, lookup: Lookup) -> Condition | None:
     """Why the domain does not lead to the load balancer's address alone, or None if it does."""
     if lookup.trouble:
-        return Fault(Reason.DNS_LOOKUP_FAILED, lookup.trouble)
+        return Condition(Reason.DNS_LOOKUP_FAILED, lookup.trouble)
     others = sorted(set(lookup.addresses) - {address})
     wanted = f"`{record(domain, address)}`"
     if not lookup.addresses:
-        return Fault(Reason.DNS_RECORD_MISSING, f"{domain} does not resolve; create the record {wanted}")
+        return Condition(Reason.DNS_RECORD_MISSING, f"{domain} does not resolve; create the record {wanted}")
     if address not in lookup.addresses:
         message = (
             f"{domain} resolves to {_listed(others)}, but the load balancer is at {address}; "
             f"create the record {wanted} and remove what leads to {_listed(others)}"
         )
-        return Fault(Reason.DNS_ELSEWHERE, message)
+        return Condition(Reason.DNS_ELSEWHERE, message)
     if others:
         kinds = " and ".join(sorted({_kind(other) for other in others}))
         message = (
             f"{domain} resolves to {address}, but also to {_listed(others)}; "
             f"remove the {kinds} records that lead to {_listed(others)}"
         )
-        return Fault(Reason.DNS_EXTRA_RECORD, message)
+        return Condition(Reason.DNS_EXTRA_RECORD, message)
     return None
 
 
-def caa_fault(domain: str, lookup: Lookup) -> Fault | None:
+def caa_fault(domain: str, lookup: Lookup) -> Condition | None:
     """Why CAA records keep Google's authorities from issuing for the domain, or None if they do not.
 
     `issuewild` says nothing about names without a wildcard, and without any `issue` everybody may issue
     (RFC 8659, 4.2 and 4.3).
     """
     if lookup.caa_trouble:
-        return Fault(Reason.DNS_LOOKUP_FAILED, lookup.caa_trouble)
+        return Condition(Reason.DNS_LOOKUP_FAILED, lookup.caa_trouble)
     caa = lookup.caa
     issue = [r for r in caa.records if r.tag.lower() == "issue"]
     unknown = [r for r in caa.records if r.flags & _CRITICAL and r.tag.lower() not in _KNOWN_TAGS]
@@ -101,9 +101,11 @@ def caa_fault(domain: str, lookup: Lookup) -> Fault | None:
     place = domain if caa.name == domain else f"{caa.name}, which count for {domain},"
     shown = _listed([f"`{r}`" for r in (issue if not allowed else unknown)])
     if allowed:
-        return Fault(Reason.CAA_FORBIDS, f"the CAA records of {place} have an unknown critical tag: {shown}")
+        return Condition(
+            Reason.CAA_FORBIDS, f"the CAA records of {place} have an unknown critical tag: {shown}"
+        )
     needed = " and ".join(f'`{caa.name}. CAA 0 issue "{name}"`' for name in AUTHORITIES)
-    return Fault(Reason.CAA_FORBIDS, f"the CAA records of {place} allow only {shown}; add {needed}")
+    return Condition(Reason.CAA_FORBIDS, f"the CAA records of {place} allow only {shown}; add {needed}")
 
 
 def _authority(issue: CaaRecord) -> str:

@@ -17,9 +17,9 @@ from typing import Any
 
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
-from milvus_l7.domain.setup.chain import ORDER, Stage
-from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Unseen, Verdict
+from milvus_l7.domain.reasons.condition import Condition
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Unobserved, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.text import excerpt
 
@@ -27,7 +27,7 @@ CHECKLIST = "checklist"
 
 # Somebody undoes our repairs: after so many of the same within such a time we stop.
 MOST_REPAIRS = 3
-ONE_FIGHT = timedelta(hours=24)
+REPAIR_CONFLICT_WINDOW = timedelta(hours=24)
 
 # Reasons that tell of our view, not of the setup. Lists in which nothing was found are among them: that is no
 # evidence that there is nothing.
@@ -48,24 +48,24 @@ _SHOWN = 240
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the rehearsal of one stage saw."""
+class StageObservation:
+    """What the dry run of one stage saw."""
 
     stage: Stage
     changes: Plan = ()
-    fault: Fault | None = None  # why it refused, or could not look
+    fault: Condition | None = None  # why it refused, or could not look
     is_waiting: bool = False  # something is under way, which is no fault
     writers: Mapping[tuple[str, str], str] | None = None  # by target and field
     missing: frozenset[str] = frozenset()  # targets that are not there at all
 
 
-def is_blind(look: Look) -> bool:
+def is_inconclusive(look: StageObservation) -> bool:
     """Whether the stage could not look, so that nothing is known of it, good or bad."""
     return look.fault is not None and look.fault.reason in _UNSEEN
 
 
-def judged(
-    looks: Sequence[Look], checks: Sequence[Check], previous: DriftReport | None, now: datetime
+def evaluate(
+    looks: Sequence[StageObservation], checks: Sequence[Check], previous: DriftReport | None, now: datetime
 ) -> DriftReport:
     """The report of a check. A finding that the previous one had too keeps its `since`."""
     known = {finding.key: finding.since for finding in previous.findings} if previous else {}
@@ -101,18 +101,18 @@ class Decision:
     first: Stage | None = None
 
 
-def decided(report: DriftReport, now: datetime) -> Decision:
+def plan_repair(report: DriftReport, now: datetime) -> Decision:
     """Repair what is ours, unless somebody keeps undoing it: then nothing is repaired, and it is said who."""
-    recent = {each.key: each for each in report.repairs if now - each.at < ONE_FIGHT}
+    recent = {each.key: each for each in report.repairs if now - each.at < REPAIR_CONFLICT_WINDOW}
     fought = {key for key, each in recent.items() if each.count >= MOST_REPAIRS}
-    findings = tuple(_fought(each) if each.key in fought else each for each in report.findings)
+    findings = tuple(_mark_contested(each) if each.key in fought else each for each in report.findings)
     ours = [each for each in findings if each.is_repairable]
     kept = replace(report, findings=findings, repairs=tuple(recent.values()))
     if not ours or any(each.reason is Reason.REPAIR_UNDONE for each in findings):
         return Decision(kept)
     counts = {each.key: recent[each.key].count + 1 if each.key in recent else 1 for each in ours}
     repairs = {**recent, **{key: Repair(key, count, now) for key, count in counts.items()}}
-    first = min((Stage(each.stage) for each in ours), key=ORDER.index)
+    first = min((Stage(each.stage) for each in ours), key=SETUP_STAGES.index)
     return Decision(replace(kept, repairs=tuple(repairs.values())), first)
 
 
@@ -122,12 +122,12 @@ def is_news(report: DriftReport, previous: DriftReport | None) -> bool:
     return any((each.key, each.reason) not in known for each in report.findings)
 
 
-def _fought(finding: Finding) -> Finding:
+def _mark_contested(finding: Finding) -> Finding:
     by = finding.by or "somebody whom the cluster does not name"
     return replace(finding, reason=Reason.REPAIR_UNDONE, is_repairable=False, by=by)
 
 
-def _drifted(looks: Sequence[Look], now: datetime) -> Iterator[Finding]:
+def _drifted(looks: Sequence[StageObservation], now: datetime) -> Iterator[Finding]:
     for look in looks:
         missing = dict.fromkeys(each.target for each in look.changes if each.target in look.missing)
         for target in missing:
@@ -148,8 +148,8 @@ def _drifted(looks: Sequence[Look], now: datetime) -> Iterator[Finding]:
                     by,
                     is_repairable=True,
                 )
-        is_told_by_checklist = look.stage is ORDER[-1] or look.is_waiting
-        if look.fault is not None and not is_blind(look) and not is_told_by_checklist:
+        is_told_by_checklist = look.stage is SETUP_STAGES[-1] or look.is_waiting
+        if look.fault is not None and not is_inconclusive(look) and not is_told_by_checklist:
             found = excerpt.excerpt(look.fault.message, _SHOWN)
             yield Finding(look.stage, look.stage, "", "can be brought about", found, look.fault.reason, now)
 
@@ -159,20 +159,20 @@ def _failed(checks: Sequence[Check], now: datetime) -> Iterator[Finding]:
         if check.required and check.state is CheckState.FAILED:
             reason = check.reason or Reason.INTERNAL_ERROR
             found = excerpt.excerpt(check.message, _SHOWN)
-            yield Finding(ORDER[-1], CHECKLIST, check.name, "passed", found, reason, now)
+            yield Finding(SETUP_STAGES[-1], CHECKLIST, check.name, "passed", found, reason, now)
 
 
-def _unseen(looks: Sequence[Look], checks: Sequence[Check]) -> Iterator[Unseen]:
+def _unseen(looks: Sequence[StageObservation], checks: Sequence[Check]) -> Iterator[Unobserved]:
     for look in looks:
         is_idle = look.is_waiting and not look.changes
-        if look.fault is not None and (is_blind(look) or is_idle):
-            yield Unseen(look.stage, look.fault.reason, excerpt.excerpt(look.fault.message, _SHOWN))
+        if look.fault is not None and (is_inconclusive(look) or is_idle):
+            yield Unobserved(look.stage, look.fault.reason, excerpt.excerpt(look.fault.message, _SHOWN))
     if any(check.state is CheckState.FAILED and check.required for check in checks):
         return
     pending = next((c for c in checks if c.required and c.state is CheckState.PENDING), None)
     if pending is not None:
         message = excerpt.excerpt(f"{pending.name}: {pending.message}", _SHOWN)
-        yield Unseen(ORDER[-1], pending.reason or Reason.INTERNAL_ERROR, message)
+        yield Unobserved(SETUP_STAGES[-1], pending.reason or Reason.INTERNAL_ERROR, message)
 
 
 def _shown(value: Any) -> str:

@@ -18,20 +18,18 @@ Google does not say, so one that is wanted may be hidden by any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from milvus_l7.domain.certificates import managed_certificate
 from milvus_l7.domain.certificates.managed_certificate import ManagedView
 from milvus_l7.domain.frontend import ingress_status
 from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES, Attachments
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.document import Setup, service_of
 from milvus_l7.domain.text import untrusted
-
-Manifest = Mapping[str, Any]
 
 # Comma lists of Google Cloud certificates: all that the load balancer has, and the managed ones among them.
 SERVED = "ingress.kubernetes.io/ssl-cert"
@@ -159,7 +157,7 @@ def _final(wanted: Wanted, live: Attachments, views: Sequence[ManagedView]) -> A
 def _others(wanted: Wanted, views: Iterable[ManagedView]) -> tuple[str, ...]:
     """The ManagedCertificates of ours that are not wanted, attached or not."""
     ours = (each for each in views if managed_certificate.is_one_of_ours(each, wanted.service))
-    return tuple(each.name for each in ours if each.name != wanted.managed and not each.is_going)
+    return tuple(each.name for each in ours if each.name != wanted.managed and not each.is_terminating)
 
 
 def is_attached(wanted: Wanted, live: Attachments) -> bool:
@@ -180,7 +178,7 @@ def _stays(name: str, service: str, views: Iterable[ManagedView]) -> bool:
     """Whether an attached ManagedCertificate is kept beside the wanted one."""
     if _is_foreign(name, service, views):
         return True
-    return any(each.name == name and not each.is_going for each in views)
+    return any(each.name == name and not each.is_terminating for each in views)
 
 
 def _is_foreign(name: str, service: str, views: Iterable[ManagedView]) -> bool:

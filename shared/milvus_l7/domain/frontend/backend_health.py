@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from milvus_l7.domain.frontend.service_annotations import ALPHA_APP_PROTOCOLS, APP_PROTOCOLS
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup import checks
 from milvus_l7.domain.setup.facts import Check, CheckState, ServiceFacts
@@ -18,12 +20,10 @@ from milvus_l7.domain.text import excerpt, untrusted
 REPORT = "ingress.kubernetes.io/backends"
 NEG_STATUS = "cloud.google.com/neg-status"
 # The older key wins where both are set.
-APP_PROTOCOLS = ("service.alpha.kubernetes.io/app-protocols", "cloud.google.com/app-protocols")
+_APP_PROTOCOLS = (ALPHA_APP_PROTOCOLS, APP_PROTOCOLS)
 
 HEALTHY = "HEALTHY"
 NOT_KNOWN = "Unknown"  # an error, no backends, or no health yet
-
-Manifest = Mapping[str, Any]
 
 
 def backends(ingress: Manifest | None, service: Manifest | None, port: ServiceFacts) -> Check:
@@ -71,8 +71,10 @@ def selector(service: Manifest | None) -> Mapping[str, str]:
 
 def _is_ready(pod: Manifest) -> bool:
     conditions = untrusted.objects(untrusted.mapping(pod, "status").get("conditions"))
-    is_going = bool(untrusted.mapping(pod, "metadata").get("deletionTimestamp"))
-    return not is_going and any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+    is_terminating = bool(untrusted.mapping(pod, "metadata").get("deletionTimestamp"))
+    return not is_terminating and any(
+        c.get("type") == "Ready" and c.get("status") == "True" for c in conditions
+    )
 
 
 def _unknown(message: str) -> Check:
@@ -92,11 +94,9 @@ def protocol_problem(service: Manifest, port: ServiceFacts) -> str | None:
     which breaks gRPC silently (kubernetes/ingress-gce pkg/controller/translator).
     """
     texts = _annotations(service)
-    key = next((key for key in APP_PROTOCOLS if key in texts), None)
+    key = next((key for key in _APP_PROTOCOLS if key in texts), None)
     if key is None:
-        return (
-            f'Service {port.name} has no annotation {APP_PROTOCOLS[1]}; port "{port.port_name}" needs HTTP2'
-        )
+        return f'Service {port.name} has no annotation {APP_PROTOCOLS}; port "{port.port_name}" needs HTTP2'
     if _json_object(service, key).get(port.port_name) == "HTTP2":
         return None
     content = excerpt.excerpt(texts[key], 120)

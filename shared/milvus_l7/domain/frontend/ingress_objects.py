@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from milvus_l7.domain.kubernetes.manifests import Manifest, _metadata
+from milvus_l7.domain.kubernetes.manifests import Manifest, metadata
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ServiceFacts
 
@@ -41,12 +41,11 @@ def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -
     `type` is always given: without it an HTTP/2 backend keeps a TLS check, which fails on the plain health
     port (kubernetes/ingress-gce `pkg/translator/healthchecks.go`).
     """
-    metadata = _metadata(desired, backend_config_name(service), labelled=labelled)
     check = {"type": "HTTP", "port": HEALTH_PORT, "requestPath": HEALTH_PATH}
     return {
         "apiVersion": "cloud.google.com/v1",
         "kind": "BackendConfig",
-        "metadata": metadata,
+        "metadata": metadata(desired, backend_config_name(service), labelled=labelled),
         "spec": {"healthCheck": check, "timeoutSec": desired.backend_timeout_s},
     }
 
@@ -68,7 +67,7 @@ def ingress(desired: Desired, service: ServiceFacts, attachments: Attachments) -
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": {**_metadata(desired, service.name, labelled=True), "annotations": annotations},
+        "metadata": {**metadata(desired, service.name, labelled=True), "annotations": annotations},
         "spec": {
             **({"tls": tls} if tls else {}),
             "rules": [{"host": host, "http": paths} for host in attachments.hosts],

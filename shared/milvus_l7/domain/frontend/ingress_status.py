@@ -6,17 +6,15 @@ GoogleCloudPlatform/gke-managed-certs `pkg/controller/sync`. Ingress and events 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from milvus_l7.domain.frontend import ingress_warnings
 from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.text import untrusted
-
-Manifest = Mapping[str, Any]
 
 
 def address(ingress: Manifest | None) -> str | None:
@@ -41,7 +39,7 @@ def waiting(ingress: Manifest | None, events: Sequence[Manifest]) -> Waiting:
 
 def trouble(
     ingress: Manifest | None, events: Sequence[Manifest], present: Collection[str] = ()
-) -> Fault | None:
+) -> Condition | None:
     """What the newest Warning means that no success has followed and that is still about this Ingress.
 
     `present`: ManagedCertificates that are known to exist, so that a warning that misses one is old.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 
 SHOWN_WORDS = 300  # characters of an event's message that are passed on
 
@@ -53,12 +53,12 @@ _MISSING = re.compile(r"^ManagedCertificate (?P<namespace>[^\s:]+):(?P<name>\S+)
 _UNUSABLE = re.compile(r'\bsecrets? "(?P<name>[^"]+)" (?:does not (?:exist|specify)|not found|Error\b)')
 
 
-def classified(event_reason: str, message: str) -> Fault:
+def classified(event_reason: str, message: str) -> Condition:
     """The cause behind a Warning about an Ingress, with the controller's own words, in one bounded line."""
     line = words(message)
     cause = next((reason for reason, pattern in _CAUSES if pattern.search(line)), None)
     shown = f"{_line(event_reason)[:40] or 'Warning'}: {line}"
-    return Fault(cause or Reason.INGRESS_SYNC_FAILING, shown)
+    return Condition(cause or Reason.INGRESS_SYNC_FAILING, shown)
 
 
 def missing_certificate(message: str) -> str | None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from milvus_l7.domain.kubernetes.change import Change, Plan
-
-Manifest = Mapping[str, Any]
+from milvus_l7.domain.kubernetes.manifests import Manifest
 
 HIDDEN = "<hidden>"
 # Kinds whose data may be a credential: user.yaml, in a ConfigMap, can hold those of the object storage.

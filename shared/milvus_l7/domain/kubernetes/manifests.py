@@ -1,8 +1,4 @@
-"""The Kubernetes objects that a setup needs, as JSON.
-
-Names: a Service's name has at most 63 characters (RFC 1035 label), and names of the other kinds may have 253
-(RFC 1123 subdomain), so a Service's name with a suffix always fits.
-"""
+"""Kubernetes objects as JSON, and the mark of those that milvus-l7 made."""
 
 from __future__ import annotations
 
@@ -12,10 +8,10 @@ from typing import Any
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.text import untrusted
 
-Manifest = Mapping[str, Any]
+Manifest = Mapping[str, Any]  # a Kubernetes object as JSON
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
-OURS = "milvus-l7"
+OURS = "milvus-l7"  # value of that label, and the field manager of what we apply
 
 
 def is_ours(live: Manifest | None) -> bool:
@@ -25,12 +21,13 @@ def is_ours(live: Manifest | None) -> bool:
     return bool(untrusted.mapping(live, "metadata", "labels").get(MANAGED_BY) == OURS)
 
 
-def nothing_of(live: Manifest) -> Manifest:
+def empty_apply(live: Manifest) -> Manifest:
     """The object without any field: applied, it takes back the fields that we have set."""
     metadata = {key: live["metadata"][key] for key in ("namespace", "name")}
     return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
 
 
-def _metadata(desired: Desired, name: str, *, labelled: bool) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"namespace": desired.namespace, "name": name}
-    return metadata | ({"labels": {MANAGED_BY: OURS}} if labelled else {})
+def metadata(desired: Desired, name: str, *, labelled: bool) -> dict[str, Any]:
+    """Return the metadata of an object of ours, with our label if `labelled`."""
+    named: dict[str, Any] = {"namespace": desired.namespace, "name": name}
+    return named | ({"labels": {MANAGED_BY: OURS}} if labelled else {})

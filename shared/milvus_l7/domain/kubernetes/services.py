@@ -24,7 +24,7 @@ def annotated_service(live: Manifest, annotations: Mapping[str, str]) -> Manifes
     }
 
 
-def typed_service(live: Manifest, of: str = CLUSTER_IP) -> Manifest:
+def service_type_patch(live: Manifest, of: str = CLUSTER_IP) -> Manifest:
     """The Service with nothing but its type."""
     return {**annotated_service(live, {}), "spec": {"type": of}}
 

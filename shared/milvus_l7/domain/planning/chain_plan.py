@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from milvus_l7.domain.kubernetes.change import Change, Plan
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
 
@@ -54,7 +54,7 @@ class Step:
     stage: Stage
     changes: Plan
     when: str = AT_ONCE
-    fault: Fault | None = None  # why the stage would not end well
+    fault: Condition | None = None  # why the stage would not end well
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +71,20 @@ class ChainPlan:
         return tuple(change for step in self.steps for change in step.changes)
 
     @property
-    def fault(self) -> Fault | None:
+    def fault(self) -> Condition | None:
         """What the set-up would fail on; None if nothing is known."""
         return next((step.fault for step in self.steps if step.fault), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class ClientAccess:
     """How clients reach the release before the set-up; for telling what they lose."""
 
     address: str | None = None  # of the Layer-4 load balancer
     is_standalone: bool = False
 
 
-def impacts(steps: tuple[Step, ...], ways: Ways) -> tuple[Impact, ...]:
+def impacts(steps: tuple[Step, ...], ways: ClientAccess) -> tuple[Impact, ...]:
     """The outages that the steps' changes contain, the worst first."""
     changes = [change for step in steps for change in step.changes]
     found = [
@@ -103,7 +103,7 @@ def _tls_impacts(changes: list[Change]) -> Iterator[Impact]:
             yield Impact(ImpactKind.PLAINTEXT_CLIENTS_CUT, message)
 
 
-def _restart_impacts(changes: list[Change], ways: Ways) -> Iterator[Impact]:
+def _restart_impacts(changes: list[Change], ways: ClientAccess) -> Iterator[Impact]:
     """A change of user.yaml changes the checksum on every Pod template (milvus-helm, `checksum/config`)."""
     if not any(change.field.startswith("extraConfigFiles[user.yaml]") for change in changes):
         return
@@ -113,7 +113,7 @@ def _restart_impacts(changes: list[Change], ways: Ways) -> Iterator[Impact]:
         yield Impact(ImpactKind.MILVUS_RESTARTS, "All Milvus components are restarted, in turn.")
 
 
-def _address_impacts(changes: list[Change], ways: Ways) -> Iterator[Impact]:
+def _address_impacts(changes: list[Change], ways: ClientAccess) -> Iterator[Impact]:
     for change in changes:
         if change.field == "service.type" and change.before == _LAYER_4:
             address = f" {ways.address}" if ways.address else ""

@@ -18,7 +18,7 @@ from milvus_l7.domain.reasons import (
     teardown,
     verification,
 )
-from milvus_l7.domain.reasons.retry_policy import Pace, Paces
+from milvus_l7.domain.reasons.retry_policy import RetryPolicies, RetryPolicy
 
 
 class Reason(StrEnum):
@@ -26,9 +26,11 @@ class Reason(StrEnum):
 
     meaning: str
     remedy: str
-    pace: Pace
+    pace: RetryPolicy
 
-    def __new__(cls, value: str, meaning: str, remedy: str, pace: Paces = Paces.RETRY) -> Reason:
+    def __new__(
+        cls, value: str, meaning: str, remedy: str, pace: RetryPolicies = RetryPolicies.RETRY
+    ) -> Reason:
         """Attach meaning, remedy and waiting pace to the constant."""
         member = str.__new__(cls, value)
         member._value_ = value

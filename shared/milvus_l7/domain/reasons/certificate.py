@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from milvus_l7.domain.reasons.retry_policy import Paces
+from milvus_l7.domain.reasons.retry_policy import RetryPolicies
 from milvus_l7.domain.reasons.text import Text
 
 SECRET_NOT_OURS = Text(
@@ -24,25 +24,25 @@ CERTIFICATE_PROVISIONING = Text(
     "CertificateProvisioning",
     "Google is issuing the certificate.",
     "Nothing to do; it usually takes 10 to 60 minutes once DNS leads to the load balancer.",
-    Paces.ISSUING,
+    RetryPolicies.ISSUING,
 )
 CERTIFICATE_NOT_ATTACHED = Text(
     "CertificateNotAttached",
     "The ManagedCertificate is not attached to the load balancer.",
     "Nothing to do at first; if it lasts, publish the request again and look at the Ingress' events.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )
 CAA_FORBIDS = Text(
     "CaaForbids",
     "CAA records of the domain, or of a parent of it, forbid Google to have a certificate issued.",
     'Add the CAA records `0 issue "pki.goog"` and `0 issue "letsencrypt.org"` where the message says.',
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 CERTIFICATE_RATE_LIMITED = Text(
     "CertificateRateLimited",
     "The certificate authority has limited the rate at which it issues for the domain.",
     "Wait: Google tries again. Do not recreate the certificate meanwhile, which counts as one more.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 CERTIFICATE_FAILED_PERMANENTLY = Text(
     "CertificateFailedPermanently",
@@ -53,7 +53,7 @@ CERTIFICATE_RENEWAL_FAILED = Text(
     "CertificateRenewalFailed",
     "Google could not renew the certificate; the old one is served until it expires.",
     "Correct what the message names (DNS or CAA); Google tries again.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 MANAGED_CERTIFICATE_GONE = Text(
     "ManagedCertificateGone",
@@ -64,5 +64,5 @@ RETIRING_CERTIFICATE = Text(
     "RetiringCertificate",
     "The wanted certificate is served, and the one that it replaces is being detached.",
     "Nothing to do; the end point is verified once more without the old certificate.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )

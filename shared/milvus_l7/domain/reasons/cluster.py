@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from milvus_l7.domain.reasons.retry_policy import Paces
+from milvus_l7.domain.reasons.retry_policy import RetryPolicies
 from milvus_l7.domain.reasons.text import Text
 
 CLUSTER_NOT_FOUND = Text(
@@ -39,7 +39,7 @@ OBJECT_BEING_DELETED = Text(
     "ObjectBeingDeleted",
     "An object of the needed name is being deleted.",
     "Nothing to do unless it lasts; then look at the finalizers that keep the object.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )
 ANNOTATION_INVALID = Text(
     "AnnotationInvalid",

@@ -8,7 +8,7 @@ from milvus_l7.domain.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Condition:
     """A cause that a diagnosis has found; `reason.remedy` says what helps."""
 
     reason: Reason

@@ -2,68 +2,68 @@
 
 from __future__ import annotations
 
-from milvus_l7.domain.reasons.retry_policy import Paces
+from milvus_l7.domain.reasons.retry_policy import RetryPolicies
 from milvus_l7.domain.reasons.text import Text
 
 ADDRESS_PENDING = Text(
     "AddressPending",
     "The load balancer has no address yet.",
     "Nothing to do; it usually takes one to five minutes.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )
 INGRESS_SYNC_FAILING = Text(
     "IngressSyncFailing",
     "The Ingress controller reports that it cannot build the load balancer.",
     "The message carries the controller's own words; correct what it names.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 SERVICE_PORT_MISSING = Text(
     "ServicePortMissing",
     "The Ingress names a Service, or a port of it, that the controller does not find.",
     "Check that the release's Service exists and has the port, then publish the request again.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 NEG_MISSING = Text(
     "NegMissing",
     "The Service is of type ClusterIP and has no network endpoint group to reach its Pods by.",
     'Use a VPC-native cluster, and let the Service keep cloud.google.com/neg: {"ingress": true}.',
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 BACKEND_CONFIG_INVALID = Text(
     "BackendConfigInvalid",
     "The controller does not find the Service's BackendConfig, or refuses it.",
     "Correct what the message names in the BackendConfig, or in the Service's annotation for it.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 STATIC_IP_UNUSABLE = Text(
     "StaticIpUnusable",
     "The static IP address that the Ingress names does not exist, is not global, or is in use.",
     "Reserve a global address of that name, release the address elsewhere, or remove the annotation.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 TLS_ENTRY_WITHOUT_SECRET = Text(
     "TlsEntryWithoutSecret",
     "A tls entry of the Ingress names no Secret, or one that cannot be used.",
     "Remove the entry, or let it name a Secret with tls.crt and tls.key in the same namespace.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 NO_FRONT_END = Text(
     "NoFrontEnd",
     "The Ingress allows no HTTP and has no certificate yet, so there is nothing to serve.",
     "Remove kubernetes.io/ingress.allow-http until a certificate is served.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 QUOTA_EXCEEDED = Text(
     "QuotaExceeded",
     "A quota of the Google Cloud project is used up.",
     "Raise the quota that the message names, or delete load balancer resources that nobody uses.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 MANAGED_CERTIFICATE_MISSING = Text(
     "ManagedCertificateMissing",
     "The Ingress names a ManagedCertificate that does not exist, which blocks all others on it.",
     "Create it, or remove its name from the annotation networking.gke.io/managed-certificates.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 INGRESS_NOT_FOUND = Text(
     "IngressNotFound",

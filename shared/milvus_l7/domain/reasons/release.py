@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from milvus_l7.domain.reasons.retry_policy import Paces
+from milvus_l7.domain.reasons.retry_policy import RetryPolicies
 from milvus_l7.domain.reasons.text import Text
 
 RELEASE_NOT_FOUND = Text(
@@ -14,7 +14,7 @@ RELEASE_BUSY = Text(
     "ReleaseBusy",
     "Another Helm operation on the release is in progress.",
     "Wait until it ends; one that was killed is rolled back after ten minutes.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )
 RELEASE_NOT_DEPLOYED = Text(
     "ReleaseNotDeployed",
@@ -70,11 +70,11 @@ ROLLOUT_IN_PROGRESS = Text(
     "RolloutInProgress",
     "Pods with the new configuration are not all ready yet.",
     "Nothing to do; look at the Pods if it lasts.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )
 PODS_CRASHING = Text(
     "PodsCrashing",
     "Pods with the new configuration crash.",
     "Read the Pod's log; the message names the Pod and why its container ended.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )

@@ -12,7 +12,7 @@ SPREAD = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RetryPolicy:
     """Exponential back-off with a cap, and a deadline after which waiting has failed. All in seconds."""
 
     first_s: float
@@ -30,13 +30,15 @@ class Pace:
         return timedelta(seconds=self.deadline_s)
 
 
-class Paces(Enum):
+class RetryPolicies(Enum):
     """The paces that reasons choose from."""
 
-    QUICK = Pace(first_s=5, cap_s=60, deadline_s=30 * 60)  # something is being programmed right now
-    RETRY = Pace(first_s=5, cap_s=300, deadline_s=6 * 3600)  # a service did not answer as it should
-    ISSUING = Pace(first_s=15, cap_s=120, deadline_s=12 * 3600)  # Google issues a certificate: hours at worst
-    HUMAN = Pace(first_s=30, cap_s=600, deadline_s=24 * 3600)  # somebody must change something first
+    QUICK = RetryPolicy(first_s=5, cap_s=60, deadline_s=30 * 60)  # something is being programmed right now
+    RETRY = RetryPolicy(first_s=5, cap_s=300, deadline_s=6 * 3600)  # a service did not answer as it should
+    ISSUING = RetryPolicy(
+        first_s=15, cap_s=120, deadline_s=12 * 3600
+    )  # Google issues a certificate: hours at worst
+    HUMAN = RetryPolicy(first_s=30, cap_s=600, deadline_s=24 * 3600)  # somebody must change something first
 
 
 def spread(key: str) -> float:

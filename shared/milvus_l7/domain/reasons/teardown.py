@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from milvus_l7.domain.reasons.retry_policy import Paces
+from milvus_l7.domain.reasons.retry_policy import RetryPolicies
 from milvus_l7.domain.reasons.text import Text
 
 SETUP_NOT_FOUND = Text(
@@ -14,17 +14,17 @@ LOAD_BALANCER_RELEASING = Text(
     "LoadBalancerReleasing",
     "The Ingress is being deleted, and GKE still releases its load balancer.",
     "Nothing to do; it usually takes some minutes.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )
 LOAD_BALANCER_STUCK = Text(
     "LoadBalancerStuck",
     "GKE reports that it cannot release the load balancer.",
     "The message carries the controller's own words; the finalizer goes when the cause is gone.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 PLAINTEXT_UNREACHABLE = Text(
     "PlaintextUnreachable",
     "Milvus does not answer in plaintext at the Service's own address yet.",
     "Nothing to do at first; if it lasts, look at the Service's address and the Pods.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from milvus_l7.domain.reasons.retry_policy import Paces
+from milvus_l7.domain.reasons.retry_policy import RetryPolicies
 
 
 class Text(NamedTuple):
@@ -13,4 +13,4 @@ class Text(NamedTuple):
     value: str
     meaning: str
     remedy: str
-    pace: Paces = Paces.RETRY
+    pace: RetryPolicies = RetryPolicies.RETRY

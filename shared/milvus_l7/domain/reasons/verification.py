@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
-from milvus_l7.domain.reasons.retry_policy import Paces
+from milvus_l7.domain.reasons.retry_policy import RetryPolicies
 from milvus_l7.domain.reasons.text import Text
 
 BACKENDS_UNHEALTHY = Text(
     "BackendsUnhealthy",
     "The load balancer does not report the Milvus backends healthy.",
     "Check the BackendConfig (HTTP, port 9091, /healthz) and that the Pods are ready.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )
 BACKENDS_UNHEALTHY_PODS_READY = Text(
     "BackendsUnhealthyPodsReady",
     "The load balancer's health checks fail although the Pods are ready.",
     "Allow 130.211.0.0/22 and 35.191.0.0/16 to Pod port 9091 (firewall, NetworkPolicy); "
     "check the BackendConfig (HTTP, port 9091, /healthz).",
-    Paces.RETRY,
+    RetryPolicies.RETRY,
 )
 BACKEND_NOT_HTTP2 = Text(
     "BackendNotHttp2",
     "The Service's app-protocols annotation does not name Milvus' port as HTTP2.",
     "Name the Service port as HTTP2 in cloud.google.com/app-protocols, or publish the request again.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 DNS_MISMATCH = Text(
     "DnsMismatch",
     "The domain does not resolve to the load balancer's address, or not only to it.",
     "Create an A record for the domain with the address, and remove other A and AAAA records.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 DNS_RECORD_MISSING = Text(
     "DnsRecordMissing",
     "A domain of the certificate does not resolve to any address.",
     "Create the record that the message shows.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 DNS_ELSEWHERE = Text(
     "DnsElsewhere",
     "A domain of the certificate resolves to other addresses than the load balancer's.",
     "Replace the records as the message shows; switch a proxying CDN to DNS only.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 DNS_EXTRA_RECORD = Text(
     "DnsExtraRecord",
     "A domain of the certificate resolves to the load balancer and to other addresses as well.",
     "Remove the A or AAAA records that the message shows; the certificate needs the only address.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 DNS_LOOKUP_FAILED = Text(
     "DnsLookupFailed",
@@ -62,23 +62,23 @@ DNS_ZONE_REFUSED = Text(
     "DnsZoneRefused",
     "The record in the Cloud DNS zone is not ours, or the zone cannot be written, so it is left alone.",
     "Change the record by hand as the message shows, or correct dns.managed_zone and its permissions.",
-    Paces.HUMAN,
+    RetryPolicies.HUMAN,
 )
 TLS_NOT_SERVED = Text(
     "TlsNotServed",
     "The load balancer does not complete a TLS handshake for the domain yet.",
     "Nothing to do; it may take some minutes after the address is there.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )
 OTHER_CERTIFICATE_SERVED = Text(
     "OtherCertificateServed",
     "The load balancer serves another certificate than the one provisioned.",
     "Nothing to do at first: a changed Secret is picked up within ten minutes.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )
 MILVUS_UNREACHABLE = Text(
     "MilvusUnreachable",
     "pymilvus gets no answer from Milvus through the load balancer.",
     "Check that Milvus serves TLS on its gRPC port and that its Pods are ready.",
-    Paces.QUICK,
+    RetryPolicies.QUICK,
 )

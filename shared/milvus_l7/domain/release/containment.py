@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.text.untrusted import mapping, text
-
-Manifest = Mapping[str, Any]
 
 # Fields of a Service that exist, or differ, only because of its type.
 _TYPE_FIELDS = frozenset(
@@ -25,7 +24,7 @@ _WORKLOADS = frozenset({"DaemonSet", "Deployment", "StatefulSet"})
 SHOWN = 5
 
 
-def escapes(before: Sequence[Manifest], after: Sequence[Manifest], fullname: str) -> str:
+def unexpected_changes(before: Sequence[Manifest], after: Sequence[Manifest], fullname: str) -> str:
     """What the upgrade would do beyond the Service's type, `user.yaml` and Pods' checksums; "" if nothing.
 
     Names objects and fields, never values: they may be secret.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from milvus_l7.domain.kubernetes.change import Change, Plan
+from milvus_l7.domain.kubernetes.services import CLUSTER_IP
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.release import user_yaml
@@ -20,7 +21,6 @@ from milvus_l7.domain.setup.facts import ReleaseBefore
 Values = Mapping[str, Any]
 
 SERVICE_TYPE = "service.type"
-CLUSTER_IP = "ClusterIP"
 USER_YAML = "extraConfigFiles[user.yaml]"
 NAME_LENGTH = 63
 

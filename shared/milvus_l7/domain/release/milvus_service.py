@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.domain.text.untrusted import integer, mapping, objects, text
-
-Manifest = Mapping[str, Any]
 
 # The Service of the component that clients talk to carries one of these (chart template service.yaml).
 COMPONENTS = ("proxy", "standalone")

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from milvus_l7.domain.kubernetes.change import Change, Plan
+from milvus_l7.domain.kubernetes.services import CLUSTER_IP
 from milvus_l7.domain.release import helm_values, user_yaml_restoration
-from milvus_l7.domain.release.helm_values import CLUSTER_IP, SERVICE_TYPE, USER_YAML, ReleaseValues, Values
+from milvus_l7.domain.release.helm_values import SERVICE_TYPE, USER_YAML, ReleaseValues, Values
 from milvus_l7.domain.setup.facts import ReleaseBefore
 from milvus_l7.domain.text.untrusted import mapping
 

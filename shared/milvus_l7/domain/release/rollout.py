@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.text.untrusted import integer, mapping, objects, text
-
-Manifest = Mapping[str, Any]
 
 # Why a container does not run although the kubelet has tried (kubernetes/kubernetes pkg/kubelet).
 _BROKEN = frozenset(

@@ -6,10 +6,16 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 
-from milvus_l7.domain.request.request import TearDownWish, Wish
+from milvus_l7.domain.request.request import SetupSpec, TearDownSpec
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status, TearDown
-from milvus_l7.domain.setup.transitions import HANDOVER, after, restarted, scheduled, to_be_torn_down
+from milvus_l7.domain.setup.transitions import (
+    ANNOUNCEMENT_RETRY_AFTER,
+    after,
+    restarted,
+    scheduled,
+    to_be_torn_down,
+)
 
 # States in which publishing again means: look at everything now.
 _AT_REST = (Status.WAITING, Status.FAILED, Status.VERIFIED, Status.TORN_DOWN)
@@ -30,7 +36,7 @@ class Effect(Enum):
         return self in (Effect.CREATED, Effect.CHANGED, Effect.RESTARTED)
 
 
-def register(existing: Setup | None, wish: Wish, request_id: str, now: datetime) -> tuple[Setup, Effect]:
+def register(existing: Setup | None, wish: SetupSpec, request_id: str, now: datetime) -> tuple[Setup, Effect]:
     """The setup after a request, and what the request did. The same request id again does nothing.
 
     An unchanged request leaves a running chain alone, and starts one that waits or has ended again: whoever
@@ -45,7 +51,7 @@ def register(existing: Setup | None, wish: Wish, request_id: str, now: datetime)
             created_at=now,
             updated_at=now,
             request_id=request_id,
-            poll_at=now + HANDOVER,
+            poll_at=now + ANNOUNCEMENT_RETRY_AFTER,
             supervision=supervision,
         )
         return _unless_paused(created, Effect.CREATED)
@@ -75,7 +81,7 @@ def _adjusted(setup: Setup, now: datetime) -> tuple[Setup, Effect]:
     return scheduled(replace(setup, check_at=check_at)), Effect.ADJUSTED
 
 
-def tear_down(existing: Setup, wish: TearDownWish, request_id: str, now: datetime) -> tuple[Setup, Effect]:
+def tear_down(existing: Setup, wish: TearDownSpec, request_id: str, now: datetime) -> tuple[Setup, Effect]:
     """The setup after a tear-down request, and what the request did; see `register`.
 
     Asked for again, a tear-down that runs is left alone, and one that waits, failed or has ended is run
@@ -99,4 +105,4 @@ def repair(setup: Setup, first: Stage, now: datetime) -> Setup:
         if stage in first.earlier and record.state is StageState.DONE
     }
     again = replace(setup, stages=stages, run=setup.run + 1, token=setup.token + 1)
-    return replace(again, poll_at=now + HANDOVER, check_at=None, updated_at=now)
+    return replace(again, poll_at=now + ANNOUNCEMENT_RETRY_AFTER, check_at=None, updated_at=now)

@@ -40,7 +40,7 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SetupSpec:
     """What a request asks for."""
 
     desired: Desired
@@ -49,7 +49,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class TearDownWish:
+class TearDownSpec:
     """What a tear-down request asks for."""
 
     setup_id: SetupId
@@ -65,18 +65,18 @@ class Refused(Exception):
         self.problems = problems
 
 
-def parse(body: bytes | None) -> Wish:
+def parse(body: bytes | None) -> SetupSpec:
     """What a message body asks for; `Refused` with every problem that was found."""
     request = _structured(body, Request)
     _refuse_if_any(tuple(_rule_problems(request)))
-    return Wish(_desired(request), _supervision(request), request.dry_run)
+    return SetupSpec(_desired(request), _supervision(request), request.dry_run)
 
 
-def parse_tear_down(body: bytes | None) -> TearDownWish:
+def parse_tear_down(body: bytes | None) -> TearDownSpec:
     """What the body of a tear-down message asks for; `Refused` with every problem that was found."""
     request = _structured(body, TearDownRequest)
     _refuse_if_any(tuple(_name_problems(_names(request))))
-    return TearDownWish(setup_id(request.cluster, request.namespace, request.release), request.restore_l4)
+    return TearDownSpec(setup_id(request.cluster, request.namespace, request.release), request.restore_l4)
 
 
 def _structured(body: bytes | None, schema: type[T]) -> T:

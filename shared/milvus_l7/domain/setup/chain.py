@@ -21,16 +21,16 @@ class Stage(StrEnum):
     @property
     def earlier(self) -> tuple[Stage, ...]:
         """The stages that must be done before this one, in order."""
-        chain = WAY_BACK if self in WAY_BACK else ORDER
+        chain = TEARDOWN_STAGES if self in TEARDOWN_STAGES else SETUP_STAGES
         return chain[: chain.index(self)]
 
     @property
     def following(self) -> Stage | None:
         """The stage after this one, or None after the last."""
-        chain = WAY_BACK if self in WAY_BACK else ORDER
+        chain = TEARDOWN_STAGES if self in TEARDOWN_STAGES else SETUP_STAGES
         later = chain[chain.index(self) + 1 :]
         return later[0] if later else None
 
 
-WAY_BACK: tuple[Stage, ...] = (Stage.TEAR_DOWN,)
-ORDER: tuple[Stage, ...] = tuple(stage for stage in Stage if stage not in WAY_BACK)
+TEARDOWN_STAGES: tuple[Stage, ...] = (Stage.TEAR_DOWN,)
+SETUP_STAGES: tuple[Stage, ...] = tuple(stage for stage in Stage if stage not in TEARDOWN_STAGES)

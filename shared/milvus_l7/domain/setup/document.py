@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.setup.chain import ORDER, WAY_BACK, Stage
+from milvus_l7.domain.setup.chain import SETUP_STAGES, TEARDOWN_STAGES, Stage
 from milvus_l7.domain.setup.desired import Desired, SetupId
 from milvus_l7.domain.setup.drift_report import DriftReport
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts
@@ -115,7 +115,7 @@ class Setup:
     @property
     def chain(self) -> tuple[Stage, ...]:
         """The stages that lead to what is wanted, in order."""
-        return WAY_BACK if self.teardown is not None else ORDER
+        return TEARDOWN_STAGES if self.teardown is not None else SETUP_STAGES
 
     @property
     def current(self) -> Stage | None:

@@ -38,7 +38,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class Unobserved:
     """A stage that could not be looked at: nothing is known of it, good or bad."""
 
     stage: str
@@ -62,5 +62,5 @@ class DriftReport:
     checked_at: datetime
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
-    unseen: tuple[Unseen, ...] = ()
+    unseen: tuple[Unobserved, ...] = ()
     repairs: tuple[Repair, ...] = ()

@@ -24,9 +24,9 @@ from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
 from milvus_l7.domain.setup.supervision import OnFailure
 
 # If an announcement is not followed by a start within this time, re-poll repeats it.
-HANDOVER = timedelta(minutes=10)
+ANNOUNCEMENT_RETRY_AFTER = timedelta(minutes=10)
 # A wake-up that was published but not acted upon is published again after this time.
-WAKE_UP_PATIENCE = timedelta(minutes=2)
+WAKE_UP_RETRY_AFTER = timedelta(minutes=2)
 
 
 class Admission(Enum):
@@ -145,7 +145,7 @@ def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     record = StageRecord(StageState.DONE, started_at=setup.record(stage).started_at, finished_at=now)
     done = _with_record(setup, stage, record, now)
     if stage.following is not None:
-        return replace(done, wake_at=None, poll_at=now + HANDOVER)
+        return replace(done, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
     ended = replace(done, wake_at=None, poll_at=None)
     if setup.teardown is not None:
         return replace(ended, verified_at=None)
@@ -212,7 +212,7 @@ def restarted(setup: Setup, now: datetime) -> Setup:
         lease=None,
         token=setup.token + 1,
         wake_at=None,
-        poll_at=now + HANDOVER,
+        poll_at=now + ANNOUNCEMENT_RETRY_AFTER,
         check_at=None,
         drift=None,
         updated_at=now,

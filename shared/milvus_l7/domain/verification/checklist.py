@@ -22,7 +22,7 @@ from milvus_l7.domain.certificates.key_pair import covers
 from milvus_l7.domain.dns import diagnosis
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.checks import BACKENDS, CERTIFICATE, DNS, TLS, failed, passed, pending
 from milvus_l7.domain.setup.facts import CertificateFacts, Check, CheckState, Facts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
@@ -146,7 +146,7 @@ def managed_tls(
     return failed(TLS, Reason.OTHER_CERTIFICATE_SERVED, f"{served}, {problem}")
 
 
-def explained(check: Check, look: Callable[[], Fault | None]) -> Check:
+def explained(check: Check, look: Callable[[], Condition | None]) -> Check:
     """What is not there yet, because the controller cannot build it, is told by the controller's trouble.
 
     `look` is called only if it can explain something.

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from milvus_l7.domain.certificates import managed_certificate
 from milvus_l7.domain.certificates.managed_certificate import ACTIVE, RENEWAL_FAILED
@@ -20,13 +19,12 @@ from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.frontend import ingress_status
 from milvus_l7.domain.frontend.attachment import PRE_SHARED
 from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.condition import Fault
+from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup import checks
 from milvus_l7.domain.setup.facts import Check, ManagedFacts
 from milvus_l7.domain.text import excerpt, untrusted
-
-Manifest = Mapping[str, Any]
 
 _RATE_LIMITED = "FailedRateLimited"
 _SHOWN = 3  # domains that are shown of a longer list
@@ -36,25 +34,25 @@ _IN_PROGRESS = frozenset({Reason.CERTIFICATE_PROVISIONING, Reason.CERTIFICATE_NO
 
 
 @dataclass(frozen=True)
-class Scene:
+class CertificateObservation:
     """What cluster and DNS say, and what is wanted of them."""
 
     wanted: ManagedFacts
     address: str  # of the load balancer
     live: Manifest | None  # the ManagedCertificate
     ingress: Manifest | None
-    look_for_trouble: Callable[[], Fault | None] = lambda: None  # what the Ingress' events say
+    look_for_trouble: Callable[[], Condition | None] = lambda: None  # what the Ingress' events say
     lookups: Mapping[str, Lookup] = field(
         default_factory=dict
     )  # by domain; one that is missing is not judged
 
     @cached_property
-    def trouble(self) -> Fault | None:
+    def trouble(self) -> Condition | None:
         """What the Ingress' events say; asked for only when something is to be explained."""
         return self.look_for_trouble()
 
 
-def certificate(scene: Scene) -> Check:
+def certificate(scene: CertificateObservation) -> Check:
     """The checklist's item: whether the ManagedCertificate is issued for every domain and attached."""
     found = _fault(scene)
     if found is None:
@@ -65,7 +63,7 @@ def certificate(scene: Scene) -> Check:
     return state(checks.CERTIFICATE, found.reason, found.message)
 
 
-def dns(scene: Scene) -> Check:
+def dns(scene: CertificateObservation) -> Check:
     """The checklist's item: whether every domain leads to the load balancer alone."""
     found = _first(scene, scene.wanted.domains, _address_fault)
     if found is None:
@@ -85,37 +83,39 @@ def unissued(live: Manifest | None, wanted: ManagedFacts) -> tuple[str, ...]:
     return waits or (() if _status(live) == ACTIVE else wanted.domains)
 
 
-def _fault(scene: Scene) -> Fault | None:
+def _fault(scene: CertificateObservation) -> Condition | None:
     view = managed_certificate.view(scene.live) if scene.live is not None else None
     name = f"ManagedCertificate {scene.wanted.name}"
-    if view is None or view.is_going:
-        return Fault(Reason.MANAGED_CERTIFICATE_GONE, f"{name} is gone")
+    if view is None or view.is_terminating:
+        return Condition(Reason.MANAGED_CERTIFICATE_GONE, f"{name} is gone")
     if set(view.domains) != set(scene.wanted.domains):
-        return Fault(Reason.MANAGED_CERTIFICATE_GONE, f"{name} is now for {_listed(view.domains)}")
+        return Condition(Reason.MANAGED_CERTIFICATE_GONE, f"{name} is now for {_listed(view.domains)}")
     if view.has_failed:
         message = f"{name} has failed for good{_reported(scene)}{_behind(scene)}"
-        return Fault(Reason.CERTIFICATE_FAILED_PERMANENTLY, message)
+        return Condition(Reason.CERTIFICATE_FAILED_PERMANENTLY, message)
     return _unattached(scene) or _unfinished(scene)
 
 
-def _unattached(scene: Scene) -> Fault | None:
+def _unattached(scene: CertificateObservation) -> Condition | None:
     wanted, status = scene.wanted.name, untrusted.mapping(scene.live, "status")
     names = ingress_status.names(scene.ingress, MANAGED_CERTIFICATES)
     if wanted not in names:
         message = f"the Ingress' annotation {MANAGED_CERTIFICATES} names {_listed(names)}, not {wanted}"
-        return Fault(Reason.CERTIFICATE_NOT_ATTACHED, f"{message}; publish the request again")
+        return Condition(Reason.CERTIFICATE_NOT_ATTACHED, f"{message}; publish the request again")
     certificate_name = untrusted.text(status.get("certificateName"))
     if certificate_name and certificate_name in ingress_status.names(scene.ingress, PRE_SHARED):
         return None
     if scene.trouble is not None:
         return scene.trouble
     if not certificate_name:
-        return Fault(Reason.CERTIFICATE_NOT_ATTACHED, f"GKE has not taken up ManagedCertificate {wanted} yet")
+        return Condition(
+            Reason.CERTIFICATE_NOT_ATTACHED, f"GKE has not taken up ManagedCertificate {wanted} yet"
+        )
     message = f"certificate {certificate_name} of ManagedCertificate {wanted} is not on the load balancer yet"
-    return Fault(Reason.CERTIFICATE_NOT_ATTACHED, message)
+    return Condition(Reason.CERTIFICATE_NOT_ATTACHED, message)
 
 
-def _unfinished(scene: Scene) -> Fault | None:
+def _unfinished(scene: CertificateObservation) -> Condition | None:
     waits, name = unissued(scene.live, scene.wanted), f"ManagedCertificate {scene.wanted.name}"
     if not waits:
         return None
@@ -124,44 +124,50 @@ def _unfinished(scene: Scene) -> Fault | None:
             untrusted.text(untrusted.mapping(scene.live, "status").get("expireTime")) or "an unknown time"
         )
         message = f"{name} could not be renewed; the old certificate is served until {expiry}{_behind(scene)}"
-        return Fault(Reason.CERTIFICATE_RENEWAL_FAILED, message)
+        return Condition(Reason.CERTIFICATE_RENEWAL_FAILED, message)
     return _cause(scene) or scene.trouble or _patience(scene, waits)
 
 
-def _patience(scene: Scene, waits: Sequence[str]) -> Fault:
+def _patience(scene: CertificateObservation, waits: Sequence[str]) -> Condition:
     """Nothing is left that anybody could correct: Google's own pace."""
     states = _domain_states(scene.live)
     limited = [domain for domain in waits if states.get(domain) == _RATE_LIMITED]
     if limited:
-        return Fault(Reason.CERTIFICATE_RATE_LIMITED, f"the authority limits the rate for {_listed(limited)}")
+        return Condition(
+            Reason.CERTIFICATE_RATE_LIMITED, f"the authority limits the rate for {_listed(limited)}"
+        )
     state = _status(scene.live) or "not reported on yet"
     message = f"ManagedCertificate {scene.wanted.name} is {state}{_reported(scene)}"
     right = "; DNS is right, Google tries again" if _reported(scene) else ""
-    return Fault(Reason.CERTIFICATE_PROVISIONING, message + right)
+    return Condition(Reason.CERTIFICATE_PROVISIONING, message + right)
 
 
-def _cause(scene: Scene) -> Fault | None:
+def _cause(scene: CertificateObservation) -> Condition | None:
     """What somebody can correct for the domains that the certificate is not issued for."""
     waits = unissued(scene.live, scene.wanted)
     return _first(scene, waits, _address_fault) or _first(scene, waits, _caa_fault)
 
 
-def _behind(scene: Scene) -> str:
+def _behind(scene: CertificateObservation) -> str:
     cause = _cause(scene)
     return f"; {cause.message}" if cause else ""
 
 
-def _address_fault(scene: Scene, domain: str) -> Fault | None:
+def _address_fault(scene: CertificateObservation, domain: str) -> Condition | None:
     lookup = scene.lookups.get(domain)
     return diagnosis.address_fault(domain, scene.address, lookup) if lookup else None
 
 
-def _caa_fault(scene: Scene, domain: str) -> Fault | None:
+def _caa_fault(scene: CertificateObservation, domain: str) -> Condition | None:
     lookup = scene.lookups.get(domain)
     return diagnosis.caa_fault(domain, lookup) if lookup else None
 
 
-def _first(scene: Scene, domains: Sequence[str], judge: Callable[[Scene, str], Fault | None]) -> Fault | None:
+def _first(
+    scene: CertificateObservation,
+    domains: Sequence[str],
+    judge: Callable[[CertificateObservation, str], Condition | None],
+) -> Condition | None:
     """The first fault, with the other domains that have one; a failed look-up only for want of more."""
     faults = {domain: found for domain in domains if (found := judge(scene, domain))}
     known = {d: found for d, found in faults.items() if found.reason is not Reason.DNS_LOOKUP_FAILED}
@@ -170,7 +176,7 @@ def _first(scene: Scene, domains: Sequence[str], judge: Callable[[Scene, str], F
         return None
     first, *others = told
     also = f" (and {len(others)} more of {len(domains)} domains: {_listed(others)})" if others else ""
-    return Fault(told[first].reason, told[first].message + also)
+    return Condition(told[first].reason, told[first].message + also)
 
 
 def _status(live: Manifest | None) -> str:
@@ -185,7 +191,7 @@ def _domain_states(live: Manifest | None) -> Mapping[str, str]:
     }
 
 
-def _reported(scene: Scene) -> str:
+def _reported(scene: CertificateObservation) -> str:
     """What GKE last said of the domains that failed, in parentheses."""
     states = _domain_states(scene.live)
     failed = [f"{d} {states[d]}" for d in scene.wanted.domains if states.get(d, "").startswith("Failed")]

@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request.rejection import Rejection
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
@@ -107,36 +106,6 @@ class Setups(Protocol):
 
     def mark_published(self, event_id: str) -> None:
         """Take the event out of the outbox. Safe to repeat."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRecord:
-    """A dry run that somebody asked for, and what came of it."""
-
-    plan_id: str
-    setup_id: SetupId
-    request: str  # the request's JSON, as it was published
-    requested_at: datetime
-    made_at: datetime | None = None  # None: not made yet
-    plan: str | None = None  # JSON, see `domain.planning.chain_plan`
-    reason: Reason | None = None  # why there is no plan
-    message: str = ""
-
-
-class Plans(Protocol):
-    """Where plans are kept for whoever asked for them. Raises `StateUnavailable`."""
-
-    def request(self, record: PlanRecord) -> None:
-        """Keep the record unless there is one of its id already. Safe to repeat."""
-        ...
-
-    def load(self, plan_id: str) -> PlanRecord | None:
-        """The record, or None if there is none."""
-        ...
-
-    def store(self, record: PlanRecord) -> None:
-        """Replace the record. Safe to repeat."""
         ...
 
 

@@ -1,0 +1,80 @@
+"""GKE clusters, and the Kubernetes objects in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from milvus_l7.domain.kubernetes.manifests import OURS, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAccess:
+    """Where a cluster's API server is. Tokens come from the function's own identity."""
+
+    server: str  # https://...
+    ca_pem: str | None  # None: signed by a public CA
+
+
+class Clusters(Protocol):
+    """The GKE API."""
+
+    def locate(self, cluster: str) -> ClusterAccess:
+        """Where the cluster `projects/P/locations/L/clusters/C` is.
+
+        Raises `Permanent(CLUSTER_NOT_FOUND | CLUSTER_ACCESS_DENIED)`, `Transient(CLUSTER_UNAVAILABLE)`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """Names one Kubernetes object, or with an empty name all of a kind in a namespace."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str = ""
+
+
+class KubeObjects(Protocol):
+    """The objects of one cluster.
+
+    Raises `Transient(CLUSTER_UNAVAILABLE)` for 409 (other than field conflicts), 429, 5xx and time-outs;
+    `Permanent(CLUSTER_ACCESS_DENIED)` for 401 and 403, `Permanent(REFUSED_BY_CLUSTER)` for 400, 404 of the
+    kind or namespace, and 422; `Permanent(FIELD_CONFLICT)` for server-side apply conflicts.
+    """
+
+    def get(self, ref: ObjectRef) -> Manifest | None:
+        """The object, or None if the API server says that it does not exist."""
+        ...
+
+    def list(self, ref: ObjectRef, labels: Mapping[str, str]) -> Sequence[Manifest]:
+        """All objects of the kind in the namespace that carry the labels."""
+        ...
+
+    def events(self, ref: ObjectRef) -> Sequence[Manifest]:
+        """The Kubernetes Events about the object, oldest first."""
+        ...
+
+    def apply(
+        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = OURS
+    ) -> Manifest:
+        """Server-side apply by the field manager; the object as it then is (or would be).
+
+        `force` takes over fields that other managers own. Repeating an apply changes nothing.
+        """
+        ...
+
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
+        """Create the object; False if one of its name exists, which is left as it is."""
+        ...
+
+    def delete(self, live: Manifest) -> None:
+        """Delete the object as it was read; nothing happens if it is gone.
+
+        `Transient(CLUSTER_UNAVAILABLE)` if it was changed or replaced meanwhile: uid and resourceVersion are
+        preconditions. Finalizers may keep the object for a while, marked as being deleted.
+        """
+        ...
