@@ -43,8 +43,6 @@ from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.adapters.setup.pubsub import PubSubEvents
 from milvus_l7.application.drift.check_drift import CheckDrift
 from milvus_l7.application.engine.outbox import Outbox
-from milvus_l7.application.planning.planner import Planner, StageWork
-from milvus_l7.application.stages.verify_endpoint import VerifyEndpoint
 from milvus_l7.bootstrap import SystemClock
 from milvus_l7.domain.frontend import backend_health
 from milvus_l7.domain.setup import event as events
@@ -52,12 +50,12 @@ from milvus_l7.domain.setup.chain import SETUP_STAGES
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
 from milvus_l7.domain.setup.drift_report import Verdict
-from milvus_l7.ports import ClusterAccess, Connections, ObjectRef, Resolved
+from milvus_l7.ports import ClusterAccess, ObjectRef, Resolved
 from tests.builders import TOPOLOGY, new_setup
 from tests.contract.kube_server import USERS, Json, Server, Space
 from tests.contract.whole_chain import ADDRESS, SERVICE, Chain
-from tests.fakes.dns_zones import FakeDnsZones
 from tests.fakes.endpoint import FakeEndpointProbe
+from tests.fakes.ports import FakePorts, dry_run
 from tests.fakes.resolver import FakeResolver
 
 SCALES = (100, 1_000)
@@ -195,15 +193,14 @@ def moved(stored: str, namespace: str) -> str:
 
 def use_case(way: tuple[str, str, str], sha256: str, domain: str) -> CheckDrift:
     """As `bootstrap.check_drift` wires it, but for the data plane."""
-
-    def verification(connections: Connections) -> StageWork:
-        return VerifyEndpoint(
-            connections, FakeEndpointProbe(sha256), FakeResolver({domain: Resolved((ADDRESS,))})
-        )
-
+    ports = FakePorts(
+        Cluster.at(*way),
+        certificates=X509Certificates(),
+        probe=FakeEndpointProbe(sha256),
+        resolver=FakeResolver({domain: Resolved((ADDRESS,))}),
+    )
     outbox = Outbox(FirestoreSetups("bench"), PubSubEvents("bench", TOPOLOGY.rejected_topic))
-    planner = Planner(Cluster.at(*way), FakeDnsZones(), X509Certificates())
-    return CheckDrift(outbox, SystemClock(), TOPOLOGY, planner.dry_run, verification)
+    return CheckDrift(outbox, SystemClock(), TOPOLOGY, dry_run(ports))
 
 
 _CHECK: list[Callable[[SetupId], Checked]] = []  # of this process

@@ -20,8 +20,10 @@ from milvus_l7.adapters.kubernetes.credentials import TokenSource
 from milvus_l7.adapters.kubernetes.gke import GkeClusters
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.adapters.setup.pubsub import PubSubEvents
+from milvus_l7.adapters.stage_ports import ProductionPorts, RecordingPorts
 from milvus_l7.application.engine.outbox import Outbox
-from milvus_l7.application.engine.runner import Engine, Runner, StageWork
+from milvus_l7.application.engine.runner import Engine, Runner
+from milvus_l7.application.stages import registry
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.topology import Topology, topology
 
@@ -29,10 +31,9 @@ if TYPE_CHECKING:
     from milvus_l7.application.drift.check_drift import CheckDrift
     from milvus_l7.application.engine.repoll import Repoll
     from milvus_l7.application.planning.plan_setup import PlanSetup
-    from milvus_l7.application.planning.planner import Planner
     from milvus_l7.application.request.accept_request import AcceptRequest
     from milvus_l7.application.request.accept_tear_down import AcceptTearDown
-    from milvus_l7.ports import Connections, Plans
+    from milvus_l7.ports import Plans
 
 # Imports make hundreds of thousands of objects that live for ever. Python's default, a collection every 700
 # new ones, spends part of a cold start on looking at them in vain; an event makes a few thousand.
@@ -66,65 +67,10 @@ def _outbox() -> Outbox:
 
 
 @cache
-def _connections() -> ClusterConnections:
-    return ClusterConnections(GkeClusters(), TokenSource())
-
-
-def _prepare_tls() -> StageWork:
-    from milvus_l7.application.stages.prepare_tls import PrepareTls
-
-    return PrepareTls(_connections())
-
-
-def _configure_health_check() -> StageWork:
-    from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
-
-    return ConfigureHealthCheck(_connections())
-
-
-def _provision_certificate() -> StageWork:
-    from milvus_l7.adapters.certificates.x509 import X509Certificates
-    from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
-
-    return ProvisionCertificate(_connections(), X509Certificates())
-
-
-def _create_ingress() -> StageWork:
-    from milvus_l7.adapters.dns.cloud_dns import CloudDnsZones
-    from milvus_l7.application.stages.create_ingress import CreateIngress
-
-    return CreateIngress(_connections(), CloudDnsZones())
-
-
-def _verify_endpoint() -> StageWork:
-    return _verification(_connections())
-
-
-def _verification(connections: Connections) -> StageWork:
-    from milvus_l7.adapters.dns.resolver import DnsResolver
-    from milvus_l7.adapters.verification.probe import EdgeProbe
-    from milvus_l7.application.stages.verify_endpoint import VerifyEndpoint
-
+def _ports() -> ProductionPorts:
     chosen = _settings()
-    return VerifyEndpoint(connections, EdgeProbe(chosen.https_port), DnsResolver(chosen.dns_server))
-
-
-def _tear_down() -> StageWork:
-    from milvus_l7.adapters.dns.cloud_dns import CloudDnsZones
-    from milvus_l7.adapters.verification.probe import EdgeProbe
-    from milvus_l7.application.stages.tear_down import TearDown
-
-    return TearDown(_connections(), CloudDnsZones(), EdgeProbe(_settings().https_port))
-
-
-_WORK = {
-    Stage.PREPARE_TLS: _prepare_tls,
-    Stage.CONFIGURE_HEALTH_CHECK: _configure_health_check,
-    Stage.PROVISION_CERTIFICATE: _provision_certificate,
-    Stage.CREATE_INGRESS: _create_ingress,
-    Stage.VERIFY_ENDPOINT: _verify_endpoint,
-    Stage.TEAR_DOWN: _tear_down,
-}
+    connections = ClusterConnections(GkeClusters(), TokenSource())
+    return ProductionPorts(connections, chosen.https_port, chosen.dns_server)
 
 
 @cache
@@ -135,7 +81,7 @@ def runner(stage: Stage) -> Runner:
     engine = Engine(
         outbox.setups, outbox, SystemClock(), _topology(), chosen.owner, chosen.lease_s, chosen.pace_scale
     )
-    return Runner(engine, stage, _WORK[stage]())
+    return Runner(engine, stage, registry.work(stage, _ports()))
 
 
 @cache
@@ -160,20 +106,17 @@ def _plans() -> Plans:
     return FirestorePlans(_settings().project)
 
 
-def _planner() -> Planner:
-    from milvus_l7.adapters.certificates.x509 import X509Certificates
-    from milvus_l7.adapters.dns.cloud_dns import CloudDnsZones
-    from milvus_l7.application.planning.planner import Planner
-
-    return Planner(_connections(), CloudDnsZones(), X509Certificates())
+def _dry_run() -> RecordingPorts:
+    return RecordingPorts.over(_ports())
 
 
 @cache
 def plan_setup() -> PlanSetup:
     """The use case of `plan_setup`, with production adapters."""
     from milvus_l7.application.planning.plan_setup import PlanSetup
+    from milvus_l7.application.planning.planner import Planner
 
-    return PlanSetup(_outbox(), _plans(), SystemClock(), _topology(), _planner())
+    return PlanSetup(_outbox(), _plans(), SystemClock(), _topology(), Planner(_dry_run))
 
 
 @cache
@@ -181,8 +124,7 @@ def check_drift() -> CheckDrift:
     """The use case of `check_drift`, with production adapters."""
     from milvus_l7.application.drift.check_drift import CheckDrift
 
-    planner, scale = _planner(), _settings().pace_scale
-    return CheckDrift(_outbox(), SystemClock(), _topology(), planner.dry_run, _verification, scale)
+    return CheckDrift(_outbox(), SystemClock(), _topology(), _dry_run, _settings().pace_scale)
 
 
 @cache

@@ -14,11 +14,9 @@ from uuid import uuid4
 import pytest
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
+from milvus_l7.adapters.frontend import retirement
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
-from milvus_l7.application.frontend import retirement
-from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
-from milvus_l7.application.stages.create_ingress import CreateIngress
-from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts
@@ -27,7 +25,7 @@ from milvus_l7.ports import ClusterAccess
 from tests.builders import new_setup
 from tests.contract import kube_server
 from tests.contract.kube_server import Server, Space
-from tests.fakes.dns_zones import FakeDnsZones
+from tests.fakes.ports import stage
 
 NAME = "my-release-milvus"
 BACKEND_CONFIG_KEY = "cloud.google.com/backend-config"
@@ -53,13 +51,9 @@ class Cluster:
     def run_chain(self, setup: Setup | None = None) -> Outcome:
         """The three stages in order, each with the facts of the one before; the last outcome."""
         setup, outcome = setup or self.ready_setup(), Done()
-        stages = (
-            ConfigureHealthCheck(self),
-            ProvisionCertificate(self, X509Certificates()),
-            CreateIngress(self, FakeDnsZones()),
-        )
-        for stage in stages:
-            outcome = stage(setup, NOW)
+        names = (Stage.CONFIGURE_HEALTH_CHECK, Stage.PROVISION_CERTIFICATE, Stage.CREATE_INGRESS)
+        for name in names:
+            outcome = stage(name, self, certificates=X509Certificates())(setup, NOW)
             setup = replace(setup, facts=outcome.facts or setup.facts)
         return outcome
 

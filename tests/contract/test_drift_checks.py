@@ -10,7 +10,7 @@ import pytest
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.application.drift.check_drift import CheckDrift
-from milvus_l7.application.planning.planner import Planner, StageWork
+from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
@@ -19,11 +19,12 @@ from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.domain.setup.supervision import DriftPolicy, Supervision
-from milvus_l7.ports import Commit, Connections, Queue
+from milvus_l7.ports import Commit, Queue, StagePorts
 from tests.builders import TOPOLOGY
 from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 from tests.contract.whole_chain import SERVICE, Chain
 from tests.fakes.engine import FakeEngine
+from tests.fakes.ports import FakePorts, dry_run
 from tests.fakes.state import FakeClock
 
 APP_PROTOCOLS = "cloud.google.com/app-protocols"
@@ -62,12 +63,16 @@ class World:
 
     @property
     def use_case(self) -> CheckDrift:
-        planner = Planner(self.connections or self.chain, self.chain.zones, X509Certificates())
+        ports = FakePorts(self.connections or self.chain, self.chain.zones, X509Certificates())
         return CheckDrift(
-            self.engine.outbox, self.engine.clock, TOPOLOGY, planner.dry_run, self._verification
+            self.engine.outbox,
+            self.engine.clock,
+            TOPOLOGY,
+            dry_run(ports),
+            verification=self._verification,
         )
 
-    def _verification(self, connections: Connections) -> StageWork:
+    def _verification(self, ports: StagePorts) -> StageWork:
         def work(setup: Setup, now: datetime) -> Outcome:
             return Done(replace(setup.facts, checklist=self.checks))
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from milvus_l7.adapters.kubernetes import apply
+from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
-from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.certificates.key_pair import KeyPair
 from milvus_l7.domain.frontend import ingress_objects, service_annotations

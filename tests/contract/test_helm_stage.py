@@ -9,13 +9,14 @@ from typing import Any
 
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.adapters.release.helm import HelmReleases, sdk
-from milvus_l7.application.stages.prepare_tls import PrepareTls
 from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Waiting
 from milvus_l7.ports import ClusterAccess
 from tests.builders import new_setup
 from tests.contract.kube_server import USERS, Server, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
+from tests.fakes.ports import stage
 
 CHART = Path(__file__).parents[2] / "localcloud" / "chart" / "milvus"
 NAME = "my-release"
@@ -64,8 +65,8 @@ def test_release_is_upgraded_waited_for_and_then_left_alone(space: Space) -> Non
     with sdk().Config(kubeconfig_content=space.server.kubeconfig(), namespace=space.name) as helm:
         helm.install(CHART, NAME, CHOSEN)
     roll_out(space)
-    stage, setup = PrepareTls(OneServer(space.server)), new_setup(namespace=space.name)
-    first = stage(setup, datetime.now(UTC))
+    work, setup = stage(Stage.PREPARE_TLS, OneServer(space.server)), new_setup(namespace=space.name)
+    first = work(setup, datetime.now(UTC))
     assert isinstance(first, Waiting)
     assert first.reason is Reason.ROLLOUT_IN_PROGRESS
     assert "has not been taken up" in first.message
@@ -74,7 +75,7 @@ def test_release_is_upgraded_waited_for_and_then_left_alone(space: Space) -> Non
     assert "tlsMode: 1" in text
     roll_out(space)
     before = versions(space)
-    second = stage(setup, datetime.now(UTC))
+    second = work(setup, datetime.now(UTC))
     assert isinstance(second, Done)
     assert second.facts is not None
     assert second.facts.service == ServiceFacts(f"{NAME}-milvus", "milvus", 19530)

@@ -15,22 +15,18 @@ from typing import Any
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.adapters.release.helm import HelmReleases, sdk
-from milvus_l7.application.frontend import retirement
 from milvus_l7.application.planning.planner import Planner
-from milvus_l7.application.stages import tear_down
-from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
-from milvus_l7.application.stages.create_ingress import CreateIngress
-from milvus_l7.application.stages.prepare_tls import PrepareTls
-from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
+from milvus_l7.application.stages import registry
 from milvus_l7.domain.planning.chain_plan import ChainPlan
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
-from milvus_l7.domain.setup.document import Setup, TearDown
+from milvus_l7.domain.setup.document import Setup, TearDown, service_of
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.ports import ClusterAccess
 from tests.builders import new_setup
 from tests.contract.kube_server import USERS, Json, Server, Space
 from tests.fakes.dns_zones import FakeDnsZones
 from tests.fakes.endpoint import FakeEndpointProbe
+from tests.fakes.ports import FakePorts, dry_run
 
 CHART = Path(__file__).parents[2] / "localcloud" / "chart" / "milvus"
 NAME = "my-release"
@@ -65,6 +61,10 @@ class Chain:
 
     def __post_init__(self) -> None:
         self.setup = new_setup(namespace=self.space.name)
+
+    @property
+    def ports(self) -> FakePorts:
+        return FakePorts(self, self.zones, X509Certificates(), self.probe)
 
     @property
     def server(self) -> Server:
@@ -103,17 +103,12 @@ class Chain:
 
     def run(self, upto: Stage = SETUP_STAGES[-1]) -> None:
         """The stages in order, up to and with `upto`; the last is what verification takes away."""
-        works = {
-            Stage.PREPARE_TLS: PrepareTls(self),
-            Stage.CONFIGURE_HEALTH_CHECK: ConfigureHealthCheck(self),
-            Stage.PROVISION_CERTIFICATE: ProvisionCertificate(self, X509Certificates()),
-            Stage.CREATE_INGRESS: CreateIngress(self, self.zones),
-        }
+        works = registry.planned(self.ports)
         for stage in SETUP_STAGES[: SETUP_STAGES.index(upto) + 1]:
             if stage in works:
                 self._work(works[stage])
             else:
-                retirement.retire(self.objects(""), self.setup)
+                self.ports.frontends.of(self.setup, service_of(self.setup)).retire()
 
     def _work(self, work: Any) -> None:
         for _ in range(3):
@@ -139,11 +134,11 @@ class Chain:
         raise AssertionError(self.tear_down_once())
 
     def tear_down_once(self) -> Outcome:
-        stage = tear_down.TearDown(self, self.zones, self.probe)
-        return self.note(stage(self.setup, datetime.now(UTC)))
+        work = registry.work(Stage.TEAR_DOWN, self.ports)
+        return self.note(work(self.setup, datetime.now(UTC)))
 
     def plan(self) -> ChainPlan:
-        return Planner(self, self.zones, X509Certificates()).plan(self.setup, datetime.now(UTC))
+        return Planner(dry_run(self.ports)).plan(self.setup, datetime.now(UTC))
 
     def snapshot(self) -> dict[tuple[str, str], Json]:
         """All that people and stages write, without Helm's own records."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from milvus_l7.application.stages.verify_endpoint import VerifyEndpoint
 from milvus_l7.domain.frontend import backend_health, service_annotations
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Outcome
@@ -18,6 +18,7 @@ from milvus_l7.ports import ObjectRef, Resolved
 from tests.builders import new_setup
 from tests.fakes.endpoint import FakeEndpointProbe
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
+from tests.fakes.ports import stage
 from tests.fakes.resolver import FakeResolver
 from tests.fakes.state import START
 
@@ -93,4 +94,5 @@ class World:
 
     def verify(self, facts: Facts = FACTS, **desired: Any) -> Outcome:
         setup: Setup = replace(new_setup(**desired), facts=facts)
-        return VerifyEndpoint(OneCluster(self.kube), self.probe, self.resolver)(setup, START)  # type: ignore[arg-type]
+        ports = {"probe": self.probe, "resolver": self.resolver}
+        return stage(Stage.VERIFY_ENDPOINT, OneCluster(self.kube), **ports)(setup, START)

@@ -10,10 +10,20 @@ from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.ports.certificates import Certificates
 from milvus_l7.ports.connections import Connections
 from milvus_l7.ports.dns import DnsZones, Resolved, Resolver
+from milvus_l7.ports.frontend import Frontend, FrontendObservation, Frontends
 from milvus_l7.ports.kubernetes import ClusterAccess, Clusters, KubeObjects, ObjectRef
 from milvus_l7.ports.planning import PlanRecord, Plans
-from milvus_l7.ports.release import Release, Releases, Rendering, ValuesChange
+from milvus_l7.ports.release import (
+    Deployments,
+    MilvusDeployment,
+    PlaintextEndpoint,
+    Release,
+    Releases,
+    Rendering,
+    ValuesChange,
+)
 from milvus_l7.ports.setup import Clock, Commit, Events, HistoryEntry, Postponed, Queue, Setups, Versioned
+from milvus_l7.ports.stages import DryRunPorts, StagePorts
 from milvus_l7.ports.verification import Endpoint, EndpointProbe, ServedCertificate
 
 __all__ = [
@@ -23,14 +33,21 @@ __all__ = [
     "Clusters",
     "Commit",
     "Connections",
+    "Deployments",
     "DnsZones",
+    "DryRunPorts",
     "Endpoint",
     "EndpointProbe",
     "Events",
+    "Frontend",
+    "FrontendObservation",
+    "Frontends",
     "HistoryEntry",
     "KubeObjects",
     "Manifest",
+    "MilvusDeployment",
     "ObjectRef",
+    "PlaintextEndpoint",
     "PlanRecord",
     "Plans",
     "Postponed",
@@ -42,6 +59,7 @@ __all__ = [
     "Resolver",
     "ServedCertificate",
     "Setups",
+    "StagePorts",
     "ValuesChange",
     "Versioned",
 ]

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.kubernetes.manifests import Manifest
+from milvus_l7.domain.setup.desired import Desired
+from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
+from milvus_l7.domain.setup.outcome import Failed, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +86,53 @@ class Releases(Protocol):
 
         Raises `Permanent(RELEASE_NOT_DEPLOYED)` if there is none.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlaintextEndpoint:
+    """Where Milvus is meant to answer without TLS; `address` is None while the Service has none."""
+
+    service: str
+    address: str | None
+    port: int
+
+
+class MilvusDeployment(Protocol):
+    """The Milvus of one setup as it is deployed, ready to be changed. Raises what the cluster raises."""
+
+    def service(self) -> ServiceFacts:
+        """Return the Service that clients talk to. Raises `Permanent(SERVICE_NOT_FOUND)` and the like."""
+        ...
+
+    def before(self) -> ReleaseBefore | None:
+        """Return what our first change replaces, or has replaced if its result was lost; None: nothing."""
+        ...
+
+    def secure(self, domain: str) -> None:
+        """Let Milvus serve TLS behind a Service of type ClusterIP; writes only what differs.
+
+        `domain` is named in the deployment's history. Raises `Permanent(UPGRADE_NOT_CONTAINED)` before
+        anything is written.
+        """
+        ...
+
+    def restore(self, before: ReleaseBefore | None) -> None:
+        """Bring back what was there before (None: as far as the deployment itself tells); see `secure`."""
+        ...
+
+    def unfinished(self) -> Waiting | None:
+        """Return what the roll-out of the present configuration waits for; None if it is complete."""
+        ...
+
+    def plaintext(self) -> PlaintextEndpoint | None:
+        """Return where Milvus answers in plaintext at a load balancer of its own; None: it is not to."""
+        ...
+
+
+class Deployments(Protocol):
+    """The deployments of setups."""
+
+    def open(self, desired: Desired, now: datetime) -> MilvusDeployment | Waiting | Failed:
+        """Return the deployment, ready to be changed, or why it is not; repairs an interrupted change."""
         ...

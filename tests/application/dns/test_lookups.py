@@ -51,14 +51,14 @@ def test_many_domains_are_looked_up_at_once() -> None:
 
 def test_name_server_that_is_down_is_told_of_each_domain() -> None:
     found = lookups.look_up(FakeResolver(is_down=True), ("a.org", "b.org"), ("a.org",))
-    assert "a.org" in found["a.org"].trouble
-    assert "b.org" in found["b.org"].trouble
+    assert "a.org" in found["a.org"].problem
+    assert "b.org" in found["b.org"].problem
 
 
 def test_caa_that_cannot_be_looked_up_leaves_the_addresses() -> None:
     resolver = CaalessResolver({"a.org": Resolved(("192.0.2.1",))})
     found = lookups.look_up(resolver, ("a.org",), ("a.org",))
-    assert found["a.org"] == Lookup(("192.0.2.1",), caa_trouble="no CAA records of a.org")
+    assert found["a.org"] == Lookup(("192.0.2.1",), caa_problem="no CAA records of a.org")
 
 
 def test_no_domain_is_no_work() -> None:

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done
 from milvus_l7.ports import ObjectRef
 from tests.builders import new_setup
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
+from tests.fakes.ports import stage
 from tests.fakes.state import START
 
 NAME = "my-release-milvus"
@@ -52,7 +53,7 @@ def kube() -> FakeKubeObjects:
 
 
 def run(kube: FakeKubeObjects, setup: Setup | None = None) -> object:
-    return ConfigureHealthCheck(OneCluster(kube))(setup or ready_setup(), START)
+    return stage(Stage.CONFIGURE_HEALTH_CHECK, OneCluster(kube))(setup or ready_setup(), START)
 
 
 def annotations(kube: FakeKubeObjects) -> dict[str, str]:

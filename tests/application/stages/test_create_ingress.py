@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from milvus_l7.application.stages.create_ingress import CreateIngress
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.dns.records import RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ManagedFacts, ServiceFacts
@@ -21,6 +21,7 @@ from milvus_l7.ports import ObjectRef
 from tests.builders import new_setup
 from tests.fakes.dns_zones import ZONE, FakeDnsZones
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
+from tests.fakes.ports import stage
 from tests.fakes.state import START
 
 NAME = "my-release-milvus"
@@ -34,7 +35,8 @@ def ready_setup(**changes: Any) -> Setup:
 
 
 def run(kube: FakeKubeObjects, setup: Setup | None = None, zones: FakeDnsZones | None = None) -> Outcome:
-    return CreateIngress(OneCluster(kube), zones or FakeDnsZones())(setup or ready_setup(), START)
+    work = stage(Stage.CREATE_INGRESS, OneCluster(kube), zones=zones or FakeDnsZones())
+    return work(setup or ready_setup(), START)
 
 
 def address_it(kube: FakeKubeObjects, ip: str = "203.0.113.9") -> None:

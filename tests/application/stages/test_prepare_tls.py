@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from milvus_l7.application.stages.prepare_tls import PrepareTls
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import ObjectRef, Release
 from tests.builders import new_setup
+from tests.fakes.ports import stage
 from tests.fakes.releases import FakeReleases, Killed, ReleaseCluster
 from tests.fakes.state import START
 
@@ -61,7 +62,7 @@ def cluster(*revisions: Release, ports: Any = PORTS, available: int = 1) -> Rele
 
 
 def run(there: ReleaseCluster, setup: Setup | None = None) -> Outcome:
-    return PrepareTls(there)(setup or new_setup(), NOW)
+    return stage(Stage.PREPARE_TLS, there)(setup or new_setup(), NOW)
 
 
 def test_plaintext_release_is_upgraded_and_its_service_found() -> None:

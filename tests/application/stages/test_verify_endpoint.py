@@ -78,7 +78,7 @@ def test_pods_of_other_services_say_nothing_of_the_backends(world: World) -> Non
     assert world.verify().reason is Reason.BACKENDS_UNHEALTHY  # type: ignore[union-attr]
 
 
-def test_controllers_trouble_explains_backends_that_are_not_there(world: World) -> None:
+def test_controllers_warning_explains_backends_that_are_not_there(world: World) -> None:
     world.put_ingress("Unknown")
     world.probe.version = None
     world.warn("Translate", 'Translation failed: could not find port "19530" in service "default/x"')
@@ -87,13 +87,13 @@ def test_controllers_trouble_explains_backends_that_are_not_there(world: World) 
     assert outcome.reason is Reason.SERVICE_PORT_MISSING
 
 
-def test_controllers_trouble_explains_a_handshake_that_fails(world: World) -> None:
+def test_controllers_warning_explains_a_handshake_that_fails(world: World) -> None:
     world.probe.sha256 = None
     world.warn("Sync", "Error syncing to GCP: googleapi: Error 403: Quota 'SSL_CERTIFICATES' exceeded")
     assert checks(world.verify())["tls"].reason is Reason.QUOTA_EXCEEDED
 
 
-def test_controllers_trouble_does_not_matter_when_everything_works(world: World) -> None:
+def test_controllers_warning_does_not_matter_when_everything_works(world: World) -> None:
     world.warn("Sync", "Error syncing to GCP: googleapi: Error 500")
     assert isinstance(world.verify(), Done)
 

@@ -64,7 +64,7 @@ def test_many_addresses_are_shown_in_part() -> None:
 
 
 def test_failed_lookup_is_no_missing_record() -> None:
-    fault = diagnosis.address_fault("d.io", ADDRESS, Lookup(trouble="d.io could not be looked up: Timeout"))
+    fault = diagnosis.address_fault("d.io", ADDRESS, Lookup(problem="d.io could not be looked up: Timeout"))
     assert fault is not None
     assert fault.reason is Reason.DNS_LOOKUP_FAILED
 
@@ -117,7 +117,7 @@ def test_unknown_critical_tag_forbids() -> None:
 
 
 def test_caa_that_could_not_be_looked_up_keeps_from_issuing_too() -> None:
-    fault = diagnosis.caa_fault("d.io", Lookup(caa_trouble="the CAA records of d.io ..."))
+    fault = diagnosis.caa_fault("d.io", Lookup(caa_problem="the CAA records of d.io ..."))
     assert fault is not None
     assert fault.reason is Reason.DNS_LOOKUP_FAILED
 

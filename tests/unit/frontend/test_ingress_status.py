@@ -116,15 +116,15 @@ def test_missing_certificate_counts_while_the_ingress_names_it() -> None:
 
 
 def test_missing_certificate_that_is_named_no_more_is_old() -> None:
-    assert ingress_status.trouble(naming("one"), [MISSING]) is None
+    assert ingress_status.warning(naming("one"), [MISSING]) is None
 
 
 def test_missing_certificate_that_is_there_by_now_is_old() -> None:
-    assert ingress_status.trouble(naming("other"), [MISSING], present={"other"}) is None
+    assert ingress_status.warning(naming("other"), [MISSING], present={"other"}) is None
 
 
 def test_old_warning_does_not_hide_an_earlier_one_that_still_counts() -> None:
-    found = ingress_status.trouble(naming("one"), [FAILED, MISSING])
+    found = ingress_status.warning(naming("one"), [FAILED, MISSING])
     assert found is not None
     assert found.reason is Reason.INGRESS_SYNC_FAILING
 
@@ -143,7 +143,7 @@ NO_SECRET = event("Warning", "Sync", 'error initializing translator env: secrets
         ([NO_SECRET, FAILED], None),  # something else holds it back now
     ],
 )
-def test_secret_that_holds_the_controller_back_is_the_one_of_the_newest_trouble(
+def test_secret_that_holds_the_controller_back_is_the_one_of_the_newest_warning(
     events: list[dict[str, Any]], name: str | None
 ) -> None:
     assert ingress_status.unusable_secret(naming("other"), events) == name

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import ApplyRequest
+from milvus_l7.adapters.kubernetes import apply
+from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.field_managers import Writer, is_applied, writer
 from milvus_l7.domain.kubernetes.manifests import OURS

@@ -78,7 +78,7 @@ def test_dns_mismatch_names_the_record_to_create() -> None:
 
 
 def test_failed_lookup_says_nothing_of_the_domain() -> None:
-    check = checklist.dns("d.io", "192.0.2.1", Lookup(trouble="d.io could not be looked up: Timeout"))
+    check = checklist.dns("d.io", "192.0.2.1", Lookup(problem="d.io could not be looked up: Timeout"))
     assert (check.state, check.reason) == (CheckState.PENDING, Reason.DNS_LOOKUP_FAILED)
     assert not check.required
 
@@ -128,7 +128,7 @@ def test_any_other_certificate_is_not_the_managed_one(served: Served, words: str
     assert words in check.message
 
 
-TROUBLE = Condition(Reason.QUOTA_EXCEEDED, "Sync: quota")
+WARNING = Condition(Reason.QUOTA_EXCEEDED, "Sync: quota")
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ TROUBLE = Condition(Reason.QUOTA_EXCEEDED, "Sync: quota")
         checks.failed("tls", Reason.TLS_NOT_SERVED, "reset"),
     ],
 )
-def test_what_is_not_there_is_explained_by_the_controllers_trouble(check: Check) -> None:
-    assert checklist.explained(check, lambda: TROUBLE) == checks.failed(
-        check.name, TROUBLE.reason, "Sync: quota"
+def test_what_is_not_there_is_explained_by_the_controllers_warning(check: Check) -> None:
+    assert checklist.explained(check, lambda: WARNING) == checks.failed(
+        check.name, WARNING.reason, "Sync: quota"
     )
     assert checklist.explained(check, lambda: None) is check
 
@@ -153,8 +153,8 @@ def test_what_is_not_there_is_explained_by_the_controllers_trouble(check: Check)
         checks.failed("tls", Reason.OTHER_CERTIFICATE_SERVED, "other"),
     ],
 )
-def test_what_is_there_is_not_explained_by_the_controllers_trouble(check: Check) -> None:
-    assert checklist.explained(check, lambda: TROUBLE) is check
+def test_what_is_there_is_not_explained_by_the_controllers_warning(check: Check) -> None:
+    assert checklist.explained(check, lambda: WARNING) is check
 
 
 def test_all_required_passed_is_done_whatever_the_optional_ones_say() -> None:

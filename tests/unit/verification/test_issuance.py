@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milvus_l7.adapters.frontend.ingress_observation import IngressObservation
 from milvus_l7.domain.dns.diagnosis import CaaRecord, CaaRecords, Lookup
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
-from milvus_l7.domain.setup.facts import Check, CheckState, ManagedFacts
+from milvus_l7.domain.setup.facts import Check, CheckState, ManagedFacts, ServiceFacts
 from milvus_l7.domain.verification import issuance
 from milvus_l7.domain.verification.issuance import CertificateObservation
 
@@ -21,7 +22,7 @@ A, B = "a.example.org", "b.example.org"
 NAME, CERTIFICATE = "milvus-tls", "mcrt-0b6a4b0c-5d3c-4c55-9d0f-7a3a1f9e8d11"
 RIGHT = Lookup((ADDRESS,))
 FORBIDDEN = Lookup((ADDRESS,), CaaRecords("example.org", (CaaRecord(0, "issue", "sectigo.com"),)))
-TROUBLE = Condition(Reason.NO_FRONT_END, "Sync: both HTTP and HTTPS are disabled")
+WARNING = Condition(Reason.NO_FRONT_END, "Sync: both HTTP and HTTPS are disabled")
 
 
 def managed(status: str, states: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
@@ -40,20 +41,24 @@ def managed(status: str, states: dict[str, str] | None = None, **changes: Any) -
     }
 
 
-def ingress(names: str = NAME, pre_shared: str = CERTIFICATE) -> dict[str, Any]:
+def ingress(names: str = NAME, pre_shared: str = CERTIFICATE) -> IngressObservation:
     annotations = {
         "networking.gke.io/managed-certificates": names,
         "ingress.gcp.kubernetes.io/pre-shared-cert": pre_shared,
     }
-    return {"metadata": {"annotations": annotations}}
+    return observed({"metadata": {"annotations": annotations}})
+
+
+def observed(live: Any) -> IngressObservation:
+    return IngressObservation(ServiceFacts("milvus", "milvus", 19530), live, None, tuple, lambda _: ())
 
 
 def scene(live: dict[str, Any] | None, **changes: Any) -> CertificateObservation:
     """All is right but for `live` and `changes`; `a` and `b` are the look-ups of the two domains."""
     lookups = {A: changes.pop("a", RIGHT), B: changes.pop("b", RIGHT)}
-    trouble = changes.pop("trouble", None)
+    warning, there = changes.pop("warning", None), changes.pop("ingress", ingress())
     fine = CertificateObservation(
-        ManagedFacts(NAME, (A, B)), ADDRESS, live, ingress(), lambda: trouble, lookups
+        ManagedFacts(NAME, (A, B)), ADDRESS, live, there.attached, there.loaded, lambda: warning, lookups
     )
     return replace(fine, **changes)
 
@@ -123,7 +128,7 @@ def test_missing_certificate_of_somebody_else_that_blocks_ours_is_the_cause() ->
     missing = Condition(
         Reason.MANAGED_CERTIFICATE_MISSING, "MissingCertificate: ManagedCertificate d:x missing"
     )
-    blocked = scene(managed("Provisioning"), ingress=ingress(f"{NAME},x", ""), trouble=missing)
+    blocked = scene(managed("Provisioning"), ingress=ingress(f"{NAME},x", ""), warning=missing)
     told(issuance.certificate(blocked), Reason.MANAGED_CERTIFICATE_MISSING, "d:x missing")
 
 
@@ -156,12 +161,12 @@ def test_records_of_a_domain_that_is_active_are_not_blamed_on_the_certificate() 
 
 
 def test_wrong_record_outranks_a_lookup_that_failed() -> None:
-    found = scene(managed("Provisioning"), a=Lookup(trouble=f"{A} could not be looked up"), b=Lookup())
+    found = scene(managed("Provisioning"), a=Lookup(problem=f"{A} could not be looked up"), b=Lookup())
     told(issuance.certificate(found), Reason.DNS_RECORD_MISSING, B)
 
 
 def test_lookup_that_failed_is_told_for_want_of_more() -> None:
-    found = scene(WAITING, b=Lookup(trouble=f"{B} could not be looked up: Timeout"))
+    found = scene(WAITING, b=Lookup(problem=f"{B} could not be looked up: Timeout"))
     told(issuance.certificate(found), Reason.DNS_LOOKUP_FAILED, "Timeout")
 
 
@@ -173,20 +178,20 @@ def test_caa_records_that_forbid_are_told_before_and_after_google_tried(state: s
 
 def test_caa_records_that_cannot_be_read_are_told() -> None:
     waiting = managed("Provisioning", {A: "Active", B: "FailedCaaChecking"})
-    unread = Lookup((ADDRESS,), caa_trouble=f"the CAA records of {B} could not be looked up: NoNameservers")
+    unread = Lookup((ADDRESS,), caa_problem=f"the CAA records of {B} could not be looked up: NoNameservers")
     told(issuance.certificate(scene(waiting, b=unread)), Reason.DNS_LOOKUP_FAILED, "CAA", B)
 
 
-def test_trouble_of_the_ingress_is_told_when_dns_is_right() -> None:
-    told(issuance.certificate(scene(WAITING, trouble=TROUBLE)), Reason.NO_FRONT_END)
+def test_warning_of_the_ingress_is_told_when_dns_is_right() -> None:
+    told(issuance.certificate(scene(WAITING, warning=WARNING)), Reason.NO_FRONT_END)
     told(
-        issuance.certificate(scene(WAITING, trouble=TROUBLE, b=Lookup())),
+        issuance.certificate(scene(WAITING, warning=WARNING, b=Lookup())),
         Reason.DNS_RECORD_MISSING,
     )
 
 
-def test_trouble_of_the_ingress_does_not_matter_to_a_certificate_that_is_active() -> None:
-    assert issuance.certificate(scene(managed("Active"), trouble=TROUBLE)).state is CheckState.PASSED
+def test_warning_of_the_ingress_does_not_matter_to_a_certificate_that_is_active() -> None:
+    assert issuance.certificate(scene(managed("Active"), warning=WARNING)).state is CheckState.PASSED
 
 
 def test_rate_limit_names_the_domain() -> None:
@@ -236,7 +241,7 @@ def test_dns_is_required_of_every_domain_also_of_one_that_is_active() -> None:
 
 
 def test_dns_that_could_not_be_looked_up_is_pending() -> None:
-    check = issuance.dns(scene(managed("Active"), b=Lookup(trouble="Timeout")))
+    check = issuance.dns(scene(managed("Active"), b=Lookup(problem="Timeout")))
     assert (check.state, check.reason) == (CheckState.PENDING, Reason.DNS_LOOKUP_FAILED)
 
 
@@ -278,7 +283,7 @@ STATUS = st.dictionaries(
 def test_no_content_of_the_objects_makes_the_diagnosis_crash(top: Any, status: Any, annotation: Any) -> None:
     annotations = {"networking.gke.io/managed-certificates": annotation}
     for live in (top, managed("Provisioning") | {"status": status}):
-        for around in (top, {"metadata": {"annotations": annotations}}, ingress()):
+        for around in (observed(top), observed({"metadata": {"annotations": annotations}}), ingress()):
             check = issuance.certificate(scene(live, ingress=around))
             assert check.state is CheckState.PASSED or check.reason is not None
             assert check.message.isprintable()

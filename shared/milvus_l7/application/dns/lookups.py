@@ -28,11 +28,11 @@ def _one(resolver: Resolver, domain: str, *, with_caa: bool) -> Lookup:
     try:
         resolved = resolver.resolve(domain)
     except Transient as error:
-        return Lookup(trouble=error.message)
+        return Lookup(problem=error.message)
     addresses = (*resolved.ipv4, *resolved.ipv6)
     if not with_caa:
         return Lookup(addresses)
     try:
         return Lookup(addresses, resolver.caa(domain))
     except Transient as error:
-        return Lookup(addresses, caa_trouble=error.message)
+        return Lookup(addresses, caa_problem=error.message)

@@ -15,7 +15,9 @@ from datetime import datetime
 from milvus_l7.application.engine import log
 from milvus_l7.application.engine.due_queue import DueSetups, QueueAction, TickResult
 from milvus_l7.application.engine.outbox import Outbox
-from milvus_l7.application.planning.planner import DryRun, StageDryRun, StageWork
+from milvus_l7.application.planning.planner import StageDryRun, run_stage
+from milvus_l7.application.stages import registry
+from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.certificates import key_pair as certificates
 from milvus_l7.domain.drift import evaluation
 from milvus_l7.domain.drift.evaluation import Decision, StageObservation
@@ -33,7 +35,11 @@ from milvus_l7.domain.setup.facts import Check
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy
 from milvus_l7.domain.setup.topology import Topology
-from milvus_l7.ports import Clock, Commit, Connections, HistoryEntry, Queue, Versioned
+from milvus_l7.ports import Clock, Commit, DryRunPorts, HistoryEntry, Queue, StagePorts, Versioned
+
+
+def _verification(ports: StagePorts) -> StageWork:
+    return registry.work(Stage.VERIFY_ENDPOINT, ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +49,9 @@ class CheckDrift:
     outbox: Outbox
     clock: Clock
     topology: Topology
-    dry_run: Callable[[], DryRun]  # a new one for each check
-    verification: Callable[[Connections], StageWork]
+    dry_run: Callable[[], DryRunPorts]  # a new one for each check
     pace_scale: float = 1.0
+    verification: Callable[[StagePorts], StageWork] = _verification
 
     def tick(self) -> TickResult:
         """Ask for the check of every setup whose time has come, each by a message of its own.
@@ -78,26 +84,25 @@ class CheckDrift:
 
     def _look(self, setup: Setup) -> DriftReport:
         now = self.clock.now()
-        dry_run = self.dry_run()
-        looks, state = [], setup
-        for stage, work in dry_run.works.items():
-            act = dry_run.run_stage(stage, work, state, now)
-            looks.append(_look(act, dry_run))
-            state = act.setup
+        ports = self.dry_run()
+        observations, state = [], setup
+        for stage, work in registry.planned(ports).items():
+            ran = run_stage(ports, stage, work, state, now)
+            observations.append(_observation(ran, ports))
+            state = ran.setup
         checks: tuple[Check, ...] = ()
-        if not any(evaluation.is_inconclusive(look) for look in looks):
-            act = self._verify(dry_run, setup, now)
-            looks.append(_look(act, dry_run))
-            checks = act.setup.facts.checklist
-        report = evaluation.evaluate(looks, checks, setup.drift, now)
+        if not any(evaluation.is_inconclusive(each) for each in observations):
+            ran = self._verify(ports, setup, now)
+            observations.append(_observation(ran, ports))
+            checks = ran.setup.facts.checklist
+        report = evaluation.evaluate(observations, checks, setup.drift, now)
         return evaluation.with_finding(report, _expiring(setup, now))
 
-    def _verify(self, dry_run: DryRun, setup: Setup, now: datetime) -> StageDryRun:
+    def _verify(self, ports: DryRunPorts, setup: Setup, now: datetime) -> StageDryRun:
         """The checklist on the cluster as it is. It makes no throw-away collection in Milvus."""
         shallow = replace(setup, desired=replace(setup.desired, deep_verification=False))
         fresh = replace(shallow, facts=replace(setup.facts, checklist=()))
-        work = self.verification(dry_run.connections.unwritten())
-        return dry_run.run_stage(Stage.VERIFY_ENDPOINT, work, fresh, now)
+        return run_stage(ports, Stage.VERIFY_ENDPOINT, self.verification(ports.observed()), fresh, now)
 
     def _keep(self, found: Versioned, report: DriftReport) -> DriftReport | None:
         now, setup = self.clock.now(), found.setup
@@ -145,8 +150,7 @@ def _entry(setup: Setup, mark: str, outcome: str = "drifted") -> HistoryEntry:
     )
 
 
-def _look(act: StageDryRun, dry_run: DryRun) -> StageObservation:
-    recorder = dry_run.recorder
+def _observation(act: StageDryRun, ports: DryRunPorts) -> StageObservation:
     waiting = act.ended if isinstance(act.ended, Waiting) and act.stage is not Stage.VERIFY_ENDPOINT else None
     fault = act.step.fault or (Condition(waiting.reason, waiting.message) if waiting else None)
     return StageObservation(
@@ -154,8 +158,8 @@ def _look(act: StageDryRun, dry_run: DryRun) -> StageObservation:
         act.step.changes,
         fault,
         waiting is not None,
-        dict(recorder.writers),
-        frozenset(recorder.missing),
+        ports.writers,
+        ports.missing,
     )
 
 

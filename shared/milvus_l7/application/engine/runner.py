@@ -8,12 +8,12 @@ request); its result is then dropped. What it did to the cluster is harmless: st
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from milvus_l7.application.engine import log
 from milvus_l7.application.engine.outbox import Outbox
+from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost, Permanent, StateConflict, StateUnavailable, Transient
 from milvus_l7.domain.setup import event as events
@@ -25,8 +25,6 @@ from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
 from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.domain.setup.transitions import Admission, Settled
 from milvus_l7.ports import Clock, Commit, HistoryEntry, Setups, Versioned
-
-StageWork = Callable[[Setup, datetime], Outcome]
 
 # Commits of one execution that may find the document changed (by a request, or by re-poll) before giving up.
 CONFLICTS = 5

@@ -1,7 +1,7 @@
 """The stage that provides the certificate: a TLS Secret, ours or one that the request names, or Google's.
 
-A ManagedCertificate is provided as soon as it exists. It becomes Active only after an Ingress with an address
-has it attached (GoogleCloudPlatform/gke-managed-certs#13), so waiting here would be waiting for ever.
+A ManagedCertificate is provided as soon as it exists. It becomes Active only after a load balancer with an
+address has it attached (GoogleCloudPlatform/gke-managed-certs#13), so waiting here would never end.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.certificates import certificate_objects, key_pair, managed_certificate
 from milvus_l7.domain.certificates.key_pair import CertificateView
 from milvus_l7.domain.kubernetes import manifests
@@ -170,5 +168,8 @@ class _Work:
         manifest = certificate_objects.tls_secret(self.desired, secret["metadata"]["name"], pair)
         version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
         versioned = {**manifest, "metadata": {**manifest["metadata"], **version}}
-        apply.apply_if_changed(self.objects, ApplyRequest(secret, versioned, force=True))
+        if secret["metadata"].get("deletionTimestamp"):
+            message = f"Secret {secret['metadata']['name']} is being deleted"
+            raise Transient(Reason.OBJECT_BEING_DELETED, message)
+        self.objects.apply(versioned, force=True)
         return self.certificates.inspect(pair)

@@ -6,22 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_l7.application.dns import lookups
-from milvus_l7.application.frontend import retirement
 from milvus_l7.application.verification import snapshot
 from milvus_l7.application.verification.snapshot import VerificationSnapshot
 from milvus_l7.domain.dns.diagnosis import Lookup
-from milvus_l7.domain.frontend import backend_health, ingress_status
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.setup import checks
-from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document import Setup, service_of
 from milvus_l7.domain.setup.facts import Check, CheckState, Facts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.domain.text import excerpt
 from milvus_l7.domain.verification import checklist, issuance
 from milvus_l7.domain.verification.checklist import Served
-from milvus_l7.ports import Connections, Endpoint, EndpointProbe, KubeObjects, Resolver
+from milvus_l7.ports import Connections, Endpoint, EndpointProbe, Frontends, Resolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,7 @@ class VerifyEndpoint:
     """
 
     connections: Connections
+    frontends: Frontends
     probe: EndpointProbe
     resolver: Resolver
 
@@ -43,17 +42,17 @@ class VerifyEndpoint:
         Raises `Permanent` if facts of earlier stages are missing, and `Transient(ADDRESS_PENDING)`.
         """
         objects = self.connections.objects(setup.desired.cluster)
-        scene = snapshot.gather(objects, setup)
-        facts, outcome = self._verified(objects, scene, now)
+        frontend = self.frontends.of(setup, service_of(setup))
+        scene = snapshot.gather(objects, setup, frontend.observe())
+        facts, outcome = self._verified(scene, now)
         verified = isinstance(outcome, Done)
         if not verified and not _may_be_hidden(facts):
             return outcome
-        retired = retirement.retire(objects, replace(setup, facts=facts), verified=verified)
+        verified_frontend = self.frontends.of(replace(setup, facts=facts), service_of(setup))
+        retired = verified_frontend.retire(verified=verified)
         return Waiting(Reason.RETIRING_CERTIFICATE, _words(retired), facts) if retired else outcome
 
-    def _verified(
-        self, objects: KubeObjects, scene: VerificationSnapshot, now: datetime
-    ) -> tuple[Facts, Outcome]:
+    def _verified(self, scene: VerificationSnapshot, now: datetime) -> tuple[Facts, Outcome]:
         """Work through the checklist.
 
         Every item is looked at that says something: an unhealthy report does not keep TLS and Milvus from
@@ -61,7 +60,7 @@ class VerifyEndpoint:
         """
         found = self._look_up(scene)
         certificate = _certificate(scene, found, now)
-        backends = _backends(objects, scene)
+        backends = checklist.explained(scene.frontend.backends(), lambda: scene.warning)
         blocking = next((check for check in (certificate, backends) if checklist.is_final(check)), None)
         tls = checks.after(checks.TLS, blocking) if blocking else self._tls(scene)
         milvus, version = self._milvus(scene, tls)
@@ -86,7 +85,7 @@ class VerifyEndpoint:
             return checklist.tls(self._served(scene.endpoint), snapshot.secret_of(scene.setup))
         except Transient as error:
             silent = checks.failed(checks.TLS, error.reason, error.message)
-            return checklist.explained(silent, lambda: scene.trouble)
+            return checklist.explained(silent, lambda: scene.warning)
 
     def _managed_tls(self, scene: VerificationSnapshot, wanted: ManagedFacts) -> Check:
         """One handshake, for the setup's own domain, unless that shows a certificate without the others.
@@ -120,29 +119,20 @@ class VerifyEndpoint:
 
 def _certificate(scene: VerificationSnapshot, found: dict[str, Lookup], now: datetime) -> Check:
     if scene.managed is not None:
-        return issuance.certificate(snapshot.diagnosed(scene, found))
+        return issuance.certificate(scene.issuance(found))
     return checklist.certificate(scene.certificate, snapshot.secret_of(scene.setup), now)
 
 
 def _dns(scene: VerificationSnapshot, found: dict[str, Lookup]) -> Check:
     if scene.managed is not None:
-        return issuance.dns(snapshot.diagnosed(scene, found))
+        return issuance.dns(scene.issuance(found))
     domain = scene.endpoint.domain
     return checklist.dns(domain, scene.endpoint.address, found[domain])
 
 
-def _backends(objects: KubeObjects, scene: VerificationSnapshot) -> Check:
-    """The Pods are asked for only when they can explain something."""
-    check = backend_health.backends(scene.ingress, scene.service, scene.port)
-    if check.state is not CheckState.FAILED or check.reason is not Reason.BACKENDS_UNHEALTHY:
-        return checklist.explained(check, lambda: scene.trouble)
-    pods = snapshot.pods(objects, scene)
-    return backend_health.explained(check, pods, ingress_status.firewall_change(scene.events))
-
-
 def _milvus_failure(scene: VerificationSnapshot, error: Transient) -> Check:
     """The commonest cause, and one that health checks do not see, is told by name."""
-    problem = backend_health.protocol_problem(scene.service, scene.port) if scene.service else None
+    problem = scene.frontend.protocol_problem()
     if problem is not None:
         return checks.failed(checks.MILVUS, Reason.BACKEND_NOT_HTTP2, problem)
     return checks.failed(checks.MILVUS, error.reason, error.message)
@@ -151,11 +141,11 @@ def _milvus_failure(scene: VerificationSnapshot, error: Transient) -> Check:
 def _may_be_hidden(facts: Facts) -> bool:
     """Whether the wanted Secret may be hidden behind ManagedCertificates, which are shown first.
 
-    The handshake is looked at only when the Secret is good; whether anything hides it, `retiring` sees.
+    The handshake is looked at only when the Secret is good; whether anything hides it, `retire` sees.
     """
     return any(check.reason is Reason.OTHER_CERTIFICATE_SERVED for check in facts.checklist)
 
 
 def _words(retired: Plan) -> str:
     targets = ", ".join(dict.fromkeys(change.target for change in retired))
-    return excerpt.excerpt(f"taken away or detached: {targets}", 400)
+    return excerpt.excerpt(f"removed or detached: {targets}", 400)

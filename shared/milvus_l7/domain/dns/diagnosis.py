@@ -51,8 +51,8 @@ class Lookup:
 
     addresses: tuple[str, ...] = ()  # IPv4 and IPv6, aliases followed
     caa: CaaRecords = CaaRecords()  # empty also when they were not looked at
-    trouble: str = ""  # why the addresses could not be looked up
-    caa_trouble: str = ""  # why the CAA records could not be looked up
+    problem: str = ""  # why the addresses could not be looked up
+    caa_problem: str = ""  # why the CAA records could not be looked up
 
 
 def record(domain: str, address: str) -> str:
@@ -62,8 +62,8 @@ def record(domain: str, address: str) -> str:
 
 def address_fault(domain: str, address: str, lookup: Lookup) -> Condition | None:
     """Why the domain does not lead to the load balancer's address alone, or None if it does."""
-    if lookup.trouble:
-        return Condition(Reason.DNS_LOOKUP_FAILED, lookup.trouble)
+    if lookup.problem:
+        return Condition(Reason.DNS_LOOKUP_FAILED, lookup.problem)
     others = sorted(set(lookup.addresses) - {address})
     wanted = f"`{record(domain, address)}`"
     if not lookup.addresses:
@@ -90,8 +90,8 @@ def caa_fault(domain: str, lookup: Lookup) -> Condition | None:
     `issuewild` says nothing about names without a wildcard, and without any `issue` everybody may issue
     (RFC 8659, 4.2 and 4.3).
     """
-    if lookup.caa_trouble:
-        return Condition(Reason.DNS_LOOKUP_FAILED, lookup.caa_trouble)
+    if lookup.caa_problem:
+        return Condition(Reason.DNS_LOOKUP_FAILED, lookup.caa_problem)
     caa = lookup.caa
     issue = [r for r in caa.records if r.tag.lower() == "issue"]
     unknown = [r for r in caa.records if r.flags & _CRITICAL and r.tag.lower() not in _KNOWN_TAGS]

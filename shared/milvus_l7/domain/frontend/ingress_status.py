@@ -31,13 +31,13 @@ def names(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
 
 def waiting(ingress: Manifest | None, events: Sequence[Manifest]) -> Waiting:
     """Why there is no address yet, judged by the Ingress' events, oldest first."""
-    found = trouble(ingress, events)
+    found = warning(ingress, events)
     if found is None:
         return Waiting(Reason.ADDRESS_PENDING, "the load balancer has no address yet")
     return Waiting(found.reason, found.message)
 
 
-def trouble(
+def warning(
     ingress: Manifest | None, events: Sequence[Manifest], present: Collection[str] = ()
 ) -> Condition | None:
     """What the newest Warning means that no success has followed and that is still about this Ingress.
@@ -60,7 +60,7 @@ def unusable_secret(ingress: Manifest | None, events: Sequence[Manifest]) -> str
     return ingress_warnings.unusable_secret(_message(event)) if event is not None else None
 
 
-def collection_trouble(events: Sequence[Manifest]) -> str | None:
+def collection_warning(events: Sequence[Manifest]) -> str | None:
     """Why the controller cannot take the load balancer down, in its own words, or None."""
     failed = [_message(event) for event in events if event.get("reason") == "GarbageCollection"]
     return ingress_warnings.words(failed[-1]) if failed else None

@@ -91,8 +91,8 @@ def _certificate_text(secret: Mapping[str, Any]) -> str:
 
 def dns(domain: str, address: str, lookup: Lookup) -> Check:
     """Whether the domain resolves to the load balancer's address and to nothing else; optional."""
-    if lookup.trouble:
-        return pending(DNS, Reason.DNS_LOOKUP_FAILED, lookup.trouble, required=False)
+    if lookup.problem:
+        return pending(DNS, Reason.DNS_LOOKUP_FAILED, lookup.problem, required=False)
     fault = diagnosis.address_fault(domain, address, lookup)
     if fault is None:
         return passed(DNS, f"{domain} resolves to {address}", required=False)
@@ -147,15 +147,15 @@ def managed_tls(
 
 
 def explained(check: Check, look: Callable[[], Condition | None]) -> Check:
-    """What is not there yet, because the controller cannot build it, is told by the controller's trouble.
+    """What is not there yet, because the controller cannot build it, is told by the controller's warning.
 
     `look` is called only if it can explain something.
     """
     not_there = check.state is CheckState.PENDING or check.reason is Reason.TLS_NOT_SERVED
-    trouble = look() if check.state is not CheckState.PASSED and not_there else None
-    if trouble is None:
+    warning = look() if check.state is not CheckState.PASSED and not_there else None
+    if warning is None:
         return check
-    return failed(check.name, trouble.reason, trouble.message, required=check.required)
+    return failed(check.name, warning.reason, warning.message, required=check.required)
 
 
 def confirmed(backends: Check) -> Check:

@@ -1,6 +1,6 @@
 """Why a Google-managed certificate is not in use yet: the one cause that is worth telling.
 
-    gone -> failed for good -> not attached -> DNS -> CAA -> the Ingress' trouble -> rate limit -> patience
+    gone -> failed for good -> not attached -> DNS -> CAA -> the Ingress' warnings -> rate limit -> patience
 
 Source: GoogleCloudPlatform/gke-managed-certs `pkg/config`, `pkg/controller/sync`, and the documentation of
 Compute Engine's SslCertificate. ManagedCertificate and Ingress are untrusted: odd content is "not reported".
@@ -16,8 +16,6 @@ from milvus_l7.domain.certificates import managed_certificate
 from milvus_l7.domain.certificates.managed_certificate import ACTIVE, RENEWAL_FAILED
 from milvus_l7.domain.dns import diagnosis
 from milvus_l7.domain.dns.diagnosis import Lookup
-from milvus_l7.domain.frontend import ingress_status
-from milvus_l7.domain.frontend.attachment import PRE_SHARED
 from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
@@ -40,16 +38,17 @@ class CertificateObservation:
     wanted: ManagedFacts
     address: str  # of the load balancer
     live: Manifest | None  # the ManagedCertificate
-    ingress: Manifest | None
-    look_for_trouble: Callable[[], Condition | None] = lambda: None  # what the Ingress' events say
+    attached: tuple[str, ...] = ()  # ManagedCertificates that the Ingress names
+    loaded: tuple[str, ...] = ()  # certificates that the load balancer has, by their own names
+    read_warning: Callable[[], Condition | None] = lambda: None  # what the Ingress' events say
     lookups: Mapping[str, Lookup] = field(
         default_factory=dict
     )  # by domain; one that is missing is not judged
 
     @cached_property
-    def trouble(self) -> Condition | None:
+    def warning(self) -> Condition | None:
         """What the Ingress' events say; asked for only when something is to be explained."""
-        return self.look_for_trouble()
+        return self.read_warning()
 
 
 def certificate(scene: CertificateObservation) -> Check:
@@ -98,15 +97,15 @@ def _fault(scene: CertificateObservation) -> Condition | None:
 
 def _unattached(scene: CertificateObservation) -> Condition | None:
     wanted, status = scene.wanted.name, untrusted.mapping(scene.live, "status")
-    names = ingress_status.names(scene.ingress, MANAGED_CERTIFICATES)
-    if wanted not in names:
-        message = f"the Ingress' annotation {MANAGED_CERTIFICATES} names {_listed(names)}, not {wanted}"
+    if wanted not in scene.attached:
+        found = _listed(scene.attached)
+        message = f"the Ingress' annotation {MANAGED_CERTIFICATES} names {found}, not {wanted}"
         return Condition(Reason.CERTIFICATE_NOT_ATTACHED, f"{message}; publish the request again")
     certificate_name = untrusted.text(status.get("certificateName"))
-    if certificate_name and certificate_name in ingress_status.names(scene.ingress, PRE_SHARED):
+    if certificate_name and certificate_name in scene.loaded:
         return None
-    if scene.trouble is not None:
-        return scene.trouble
+    if scene.warning is not None:
+        return scene.warning
     if not certificate_name:
         return Condition(
             Reason.CERTIFICATE_NOT_ATTACHED, f"GKE has not taken up ManagedCertificate {wanted} yet"
@@ -125,7 +124,7 @@ def _unfinished(scene: CertificateObservation) -> Condition | None:
         )
         message = f"{name} could not be renewed; the old certificate is served until {expiry}{_behind(scene)}"
         return Condition(Reason.CERTIFICATE_RENEWAL_FAILED, message)
-    return _cause(scene) or scene.trouble or _patience(scene, waits)
+    return _cause(scene) or scene.warning or _patience(scene, waits)
 
 
 def _patience(scene: CertificateObservation, waits: Sequence[str]) -> Condition:

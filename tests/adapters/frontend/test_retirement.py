@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from milvus_l7.application.frontend import retirement
-from milvus_l7.application.stages.create_ingress import CreateIngress
+from milvus_l7.adapters.frontend import retirement
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.certificates.key_pair import KeyPair
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts, Facts, ManagedFacts, ServiceFacts
 from milvus_l7.ports import ObjectRef
 from tests.builders import new_setup
-from tests.fakes.dns_zones import FakeDnsZones
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
+from tests.fakes.ports import stage
 from tests.fakes.state import START
 
 NAME = "my-release-milvus"
@@ -78,7 +78,7 @@ class World:
         elif setup.facts.certificate is not None:
             name = setup.facts.certificate.secret
             self.kube.create(certificate_objects.tls_secret(setup.desired, name, KeyPair("k", "c")))
-        CreateIngress(OneCluster(self.kube), FakeDnsZones())(setup, START)
+        stage(Stage.CREATE_INGRESS, OneCluster(self.kube))(setup, START)
         self.kube.done.clear()
 
     def controllers_say(self, served: str, pre_shared: str) -> None:
@@ -254,7 +254,7 @@ def test_an_adopted_secret_is_detached_and_stays(world: World) -> None:
     world.kube.put(
         certificate_objects.tls_secret(self_managed().desired, "theirs", KeyPair("k", "c")), "kubectl"
     )
-    CreateIngress(OneCluster(world.kube), FakeDnsZones())(self_managed("theirs"), START)
+    stage(Stage.CREATE_INGRESS, OneCluster(world.kube))(self_managed("theirs"), START)
     world.attach(google_managed())
     assert world.retire(google_managed())
     assert (world.tls, world.names("Secret")) == (None, ["theirs"])

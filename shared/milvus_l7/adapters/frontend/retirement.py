@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from milvus_l7.application.frontend import attached_certificates
-from milvus_l7.application.kubernetes import apply
-from milvus_l7.application.kubernetes.apply import ApplyRequest
+from milvus_l7.adapters.frontend import attached_certificates
+from milvus_l7.adapters.kubernetes import apply
+from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.frontend import attachment, ingress_objects
 from milvus_l7.domain.frontend.attachment import Retirement
 from milvus_l7.domain.kubernetes import manifests
@@ -34,7 +34,7 @@ def retire(objects: KubeObjects, setup: Setup, *, verified: bool = True) -> Plan
     Raises what `attachment.wanted` and the cluster raise.
     """
     wanted = attachment.wanted(setup)
-    live = objects.get(attached_certificates.ingress_ref(setup, wanted))
+    live = objects.get(attached_certificates.ingress_ref(setup.desired.namespace, wanted.service))
     if live is None or not manifests.is_ours(live):
         return ()
     found = attached_certificates.gather(objects, setup, wanted, live)

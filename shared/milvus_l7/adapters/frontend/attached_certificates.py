@@ -20,9 +20,9 @@ class Gathered:
     managed: Sequence[Manifest] = ()
 
 
-def ingress_ref(setup: Setup, wanted: Wanted) -> ObjectRef:
-    """The Ingress of the Service's name."""
-    return ObjectRef("networking.k8s.io/v1", "Ingress", setup.desired.namespace, wanted.service)
+def ingress_ref(namespace: str, service: str) -> ObjectRef:
+    """Return the name of the Service's Ingress."""
+    return ObjectRef("networking.k8s.io/v1", "Ingress", namespace, service)
 
 
 def gather(objects: KubeObjects, setup: Setup, wanted: Wanted, live: Manifest | None) -> Gathered:
@@ -32,7 +32,7 @@ def gather(objects: KubeObjects, setup: Setup, wanted: Wanted, live: Manifest | 
     be what the controller fails on. Raises what the cluster raises.
     """
     others = set(attachment.attached(live, wanted.service).secrets) - {wanted.secret}
-    events = objects.events(ingress_ref(setup, wanted)) if others else ()
+    events = objects.events(ingress_ref(setup.desired.namespace, wanted.service)) if others else ()
     unusable = ingress_status.unusable_secret(live, events)
     if not attachment.concerns_managed(setup, live):
         return Gathered(Seen(live, unusable=unusable))

@@ -9,7 +9,7 @@ from milvus_l7.domain.release import helm_values, milvus_service, rollout
 from milvus_l7.domain.release.helm_values import ReleaseValues, ValuesPlan
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
-from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
+from milvus_l7.domain.setup.outcome import Failed, Waiting
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import KubeObjects, Manifest, ObjectRef, Release, Releases
 
@@ -19,7 +19,7 @@ ABANDONED_AFTER = timedelta(minutes=10)
 SETTLED = frozenset({"deployed", "failed"})
 
 
-def usable(releases: Releases, desired: Desired, now: datetime) -> Release | Outcome:
+def usable(releases: Releases, desired: Desired, now: datetime) -> Release | Waiting | Failed:
     """The release, ready to be upgraded, or why it is not."""
     release = releases.get(desired.release)
     if release is not None and release.status.startswith("pending-"):

@@ -1,0 +1,1 @@
+"""What exposes Milvus: a GKE Ingress."""

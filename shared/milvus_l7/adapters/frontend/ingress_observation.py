@@ -1,0 +1,81 @@
+"""One look at a GKE Ingress and the Service behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from milvus_l7.domain.frontend import backend_health, ingress_status
+from milvus_l7.domain.frontend.attachment import PRE_SHARED
+from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
+from milvus_l7.domain.kubernetes.manifests import Manifest
+from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.condition import Condition
+from milvus_l7.domain.setup.facts import Check, CheckState, ServiceFacts
+from milvus_l7.ports import KubeObjects, ObjectRef
+
+
+@dataclass(frozen=True)
+class IngressObservation:
+    """Implements `FrontendObservation`."""
+
+    port: ServiceFacts
+    ingress: Manifest | None
+    service: Manifest | None
+    read_events: Callable[[], Sequence[Manifest]]  # about the Ingress, oldest first
+    read_pods: Callable[[Manifest | None], Sequence[Manifest]]  # behind the Service
+
+    @property
+    def address(self) -> str | None:
+        """Return the address in the Ingress' status."""
+        return ingress_status.address(self.ingress)
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """Return the ManagedCertificates that the Ingress' annotation names."""
+        return ingress_status.names(self.ingress, MANAGED_CERTIFICATES)
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Return the certificates that the controller says it has given to the load balancer."""
+        return ingress_status.names(self.ingress, PRE_SHARED)
+
+    @cached_property
+    def events(self) -> Sequence[Manifest]:
+        """The events about the Ingress, asked for only when something is to be explained."""
+        return self.read_events() if self.ingress else ()
+
+    def warning(self, present: str | None = None) -> Condition | None:
+        """Return what the newest unsettled Warning about the Ingress means."""
+        known = {present} if present else set()
+        return ingress_status.warning(self.ingress, self.events, known)
+
+    def backends(self) -> Check:
+        """Return the item `backends`; the Pods are asked for only when they can explain something."""
+        check = backend_health.backends(self.ingress, self.service, self.port)
+        if check.state is not CheckState.FAILED or check.reason is not Reason.BACKENDS_UNHEALTHY:
+            return check
+        pods = self.read_pods(self.service)
+        return backend_health.explained(check, pods, ingress_status.firewall_change(self.events))
+
+    def protocol_problem(self) -> str | None:
+        """Return what is wrong with the annotation that names the port's protocol, or None."""
+        return backend_health.protocol_problem(self.service, self.port) if self.service else None
+
+
+def observe(objects: KubeObjects, ingress: ObjectRef, port: ServiceFacts) -> IngressObservation:
+    """Read the Ingress and the Service of its name; events and Pods are read when they are asked for."""
+    namespace = ingress.namespace
+
+    def pods(service: Manifest | None) -> Sequence[Manifest]:
+        labels = backend_health.selector(service)
+        return objects.list(ObjectRef("v1", "Pod", namespace), labels) if labels else ()
+
+    return IngressObservation(
+        port,
+        objects.get(ingress),
+        objects.get(ObjectRef("v1", "Service", namespace, port.name)),
+        lambda: objects.events(ingress),
+        pods,
+    )

@@ -1,0 +1,133 @@
+"""Milvus deployed as a Helm release: the first implementation of `MilvusDeployment`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from milvus_l7.adapters.kubernetes import apply
+from milvus_l7.adapters.kubernetes.apply import ApplyRequest
+from milvus_l7.adapters.release import release_view
+from milvus_l7.domain.kubernetes import owned_fields, services
+from milvus_l7.domain.kubernetes.manifests import Manifest
+from milvus_l7.domain.release import helm_values, milvus_service, restoration, user_yaml
+from milvus_l7.domain.setup.desired import Desired
+from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
+from milvus_l7.domain.setup.outcome import Failed, Waiting
+from milvus_l7.domain.text.untrusted import mapping, text
+from milvus_l7.ports import (
+    Connections,
+    KubeObjects,
+    ObjectRef,
+    PlaintextEndpoint,
+    Release,
+    Releases,
+    ValuesChange,
+)
+
+HELM = "helm"  # Helm's field manager, which the helm command and our upgrades write as
+_LOAD_BALANCER = "LoadBalancer"
+
+
+@dataclass(frozen=True, slots=True)
+class HelmDeployments:
+    """Implements `Deployments` over the Helm releases of the clusters that requests name."""
+
+    connections: Connections
+
+    def open(self, desired: Desired, now: datetime) -> HelmDeployment | Waiting | Failed:
+        """Return the release, ready to be upgraded, or why it is not; recovers an interrupted upgrade."""
+        releases = self.connections.releases(desired.cluster, desired.namespace)
+        release = release_view.usable(releases, desired, now)
+        if not isinstance(release, Release):
+            return release
+        return HelmDeployment(self.connections.objects(desired.cluster), releases, release)
+
+
+@dataclass
+class HelmDeployment:
+    """Implements `MilvusDeployment` for one Helm release."""
+
+    objects: KubeObjects
+    releases: Releases
+    release: Release  # as it is; the new revision after an upgrade of ours
+
+    @cached_property
+    def _found(self) -> tuple[Manifest, ServiceFacts]:
+        """The Service as it was when it was first asked for."""
+        return release_view.service(self.objects, self.release)
+
+    def service(self) -> ServiceFacts:
+        """Return the release's Service and its gRPC port."""
+        return self._found[1]
+
+    def before(self) -> ReleaseBefore | None:
+        """Return the values that our first upgrade replaces or, from Helm's history, has replaced."""
+        return release_view.before(self.releases, self.release, self._plan())
+
+    def secure(self, domain: str) -> None:
+        """Upgrade the release if its values differ; else undo what somebody changed past Helm."""
+        plan = self._plan()
+        if plan.changes:
+            description = f"milvus-l7: TLS and ClusterIP for {domain}"
+            self._upgrade(ValuesChange(plan.overlay, description, changes=plan.changes))
+        else:
+            _revert_out_of_band_edits(self.objects, self.release, self._found[0])
+
+    def restore(self, before: ReleaseBefore | None) -> None:
+        """Bring the release's values back in one upgrade; nothing is written if they are back."""
+        found = before
+        if found is None and not self._plan().changes:
+            found = self.before()
+        if found is not None:
+            self._restore(found)
+
+    def _restore(self, before: ReleaseBefore) -> None:
+        earlier = self.releases.get(self.release.name, before.revision)
+        theirs = helm_values.own_user_yaml(release_view.values(earlier)) if earlier else None
+        back = restoration.restoration(release_view.values(self.release), before, theirs)
+        if back.changes:
+            description = "milvus-l7: as before, without TLS at the Layer-7 load balancer"
+            self._upgrade(ValuesChange(back.overlay, description, back.removals, back.changes))
+
+    def unfinished(self) -> Waiting | None:
+        """Return what the roll-out of the release's present configuration waits for, or None."""
+        return release_view.unfinished(self.objects, self.release)
+
+    def plaintext(self) -> PlaintextEndpoint | None:
+        """Return the Layer-4 end point, if the release is meant to have one without TLS."""
+        live, service = release_view.service(self.objects, self.release)
+        has_tls = not user_yaml.merge(
+            helm_values.effective_user_yaml(release_view.values(self.release))
+        ).changes
+        if has_tls or text(mapping(live, "spec").get("type")) != _LOAD_BALANCER:
+            return None
+        return PlaintextEndpoint(service.name, milvus_service.address(live), service.port)
+
+    def _plan(self) -> helm_values.ValuesPlan:
+        return helm_values.plan(release_view.values(self.release))
+
+    def _upgrade(self, change: ValuesChange) -> None:
+        self.release = self.releases.upgrade(self.release, change)
+
+
+def _revert_out_of_band_edits(kube: KubeObjects, release: Release, service: Manifest) -> None:
+    """Undo what somebody has changed in the cluster, past Helm, of what we set.
+
+    Helm's values are right then, so that an upgrade would change nothing. The fields become Helm's again, so
+    that the user's next upgrade meets no foreign owner. Everything else stays, other edits of user.yaml too.
+    """
+    if not services.is_cluster_ip(service):
+        _apply_as_helm(kube, service, ("spec", "type"), services.CLUSTER_IP)
+    live = kube.get(ObjectRef("v1", "ConfigMap", release.namespace, release_view.fullname(release)))
+    if live is None:
+        return
+    merged = user_yaml.merge(text(mapping(live, "data").get("user.yaml")))
+    if merged.changes:
+        _apply_as_helm(kube, live, ("data", "user.yaml"), merged.text)
+
+
+def _apply_as_helm(kube: KubeObjects, live: Manifest, path: tuple[str, ...], value: str) -> None:
+    manifest = owned_fields.with_field(owned_fields.applied_by(live, HELM), path, value)
+    apply.apply_if_changed(kube, ApplyRequest(live, manifest, force=True, manager=HELM))

@@ -1,0 +1,155 @@
+"""The stages' ports: in production, and as a dry run over others. Each adapter is imported on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from milvus_l7.domain.kubernetes.change import Plan
+
+if TYPE_CHECKING:
+    from milvus_l7.adapters.planning.dry_run import DryRunConnections, Recorder
+    from milvus_l7.ports import (
+        Certificates,
+        Connections,
+        Deployments,
+        DnsZones,
+        EndpointProbe,
+        Frontends,
+        Resolver,
+        StagePorts,
+    )
+
+
+class ClusterPorts:
+    """The ports that follow from the ways into the clusters."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def connections(self) -> Connections:
+        """Return the ways into the clusters."""
+        return self._connections
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """Return the Helm releases in those clusters."""
+        from milvus_l7.adapters.release.helm_deployment import HelmDeployments
+
+        return HelmDeployments(self._connections)
+
+    @cached_property
+    def frontends(self) -> Frontends:
+        """Return the GKE Ingresses in those clusters."""
+        from milvus_l7.adapters.frontend.gke_ingress import IngressFrontends
+
+        return IngressFrontends(self._connections)
+
+
+class ProductionPorts(ClusterPorts):
+    """Implements `StagePorts` with the real thing. `https_port` and `dns_server` are the embedded cloud's."""
+
+    def __init__(
+        self, connections: Connections, https_port: int = 443, dns_server: tuple[str, int] | None = None
+    ) -> None:
+        super().__init__(connections)
+        self._https_port, self._dns_server = https_port, dns_server
+
+    @cached_property
+    def zones(self) -> DnsZones:
+        """Return the zones of Cloud DNS."""
+        from milvus_l7.adapters.dns.cloud_dns import CloudDnsZones
+
+        return CloudDnsZones()
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """Return the maker of X.509 certificates."""
+        from milvus_l7.adapters.certificates.x509 import X509Certificates
+
+        return X509Certificates()
+
+    @cached_property
+    def probe(self) -> EndpointProbe:
+        """Return a client with ssl and pymilvus."""
+        from milvus_l7.adapters.verification.probe import EdgeProbe
+
+        return EdgeProbe(self._https_port)
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        """Return the resolver that asks public DNS."""
+        from milvus_l7.adapters.dns.resolver import DnsResolver
+
+        return DnsResolver(self._dns_server)
+
+
+class _Over(ClusterPorts):
+    """Ports over others, with other ways into the clusters."""
+
+    def __init__(self, real: StagePorts, connections: Connections) -> None:
+        super().__init__(connections)
+        self.real = real
+
+    @property
+    def zones(self) -> DnsZones:
+        """Return the real zones."""
+        return self.real.zones
+
+    @property
+    def certificates(self) -> Certificates:
+        """Return the real maker of certificates, which writes nothing."""
+        return self.real.certificates
+
+    @property
+    def probe(self) -> EndpointProbe:
+        """Return the real client."""
+        return self.real.probe
+
+    @property
+    def resolver(self) -> Resolver:
+        """Return the real resolver."""
+        return self.real.resolver
+
+
+class RecordingPorts(_Over):
+    """Implements `DryRunPorts` over the real thing, which it does not change."""
+
+    def __init__(self, real: StagePorts, connections: DryRunConnections, recorder: Recorder) -> None:
+        super().__init__(real, connections)
+        self._dry_run_connections, self._recorder = connections, recorder
+
+    @classmethod
+    def over(cls, real: StagePorts) -> RecordingPorts:
+        """Return a new dry run over the real thing."""
+        from milvus_l7.adapters.planning.dry_run import DryRunConnections, Recorder
+
+        recorder = Recorder()
+        return cls(real, DryRunConnections(real.connections, recorder), recorder)
+
+    @cached_property
+    def zones(self) -> DnsZones:
+        """Return zones whose changes are recorded, not made."""
+        from milvus_l7.adapters.planning.dry_run import DryRunZones
+
+        return DryRunZones(self.real.zones, self._recorder)
+
+    @property
+    def writers(self) -> Mapping[tuple[str, str], str]:
+        """Return who last wrote what would be changed, by target and field."""
+        return dict(self._recorder.writers)
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Return the targets that would be made."""
+        return frozenset(self._recorder.missing)
+
+    def take(self) -> Plan:
+        """Return the changes recorded since the last call, which are then forgotten."""
+        return self._recorder.take()
+
+    def observed(self) -> StagePorts:
+        """Return ports to the cluster as it is, with what was read, and without what was "written"."""
+        return _Over(self.real, self._dry_run_connections.unwritten())

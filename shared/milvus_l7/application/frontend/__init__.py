@@ -1,1 +1,0 @@
-"""What exposes Milvus, as the stages see it."""

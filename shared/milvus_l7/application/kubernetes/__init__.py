@@ -1,1 +1,0 @@
-"""Kubernetes objects are written here, and only when they would change."""

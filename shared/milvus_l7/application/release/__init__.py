@@ -1,1 +1,0 @@
-"""The Milvus release as the stages see it."""

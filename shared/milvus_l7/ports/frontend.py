@@ -1,0 +1,94 @@
+"""What exposes the Milvus of one setup: objects, address, certificates, complaints, removal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from milvus_l7.domain.kubernetes.change import Plan
+from milvus_l7.domain.reasons.condition import Condition
+from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import Check, ServiceFacts
+from milvus_l7.domain.setup.outcome import Waiting
+
+
+class FrontendObservation(Protocol):
+    """What one look at the frontend showed; whatever explains a fault is read only when it is asked for."""
+
+    @property
+    def address(self) -> str | None:
+        """Return the load balancer's address, or None while it has none."""
+        ...
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """Return the names of the ManagedCertificates that the frontend asks for."""
+        ...
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """Return the names of the Google-managed certificates that the load balancer has."""
+        ...
+
+    def warning(self, present: str | None = None) -> Condition | None:
+        """Return what the controller complains about; not that the certificate `present` is missing."""
+        ...
+
+    def backends(self) -> Check:
+        """Return the checklist's item: whether the load balancer finds Milvus healthy, and if not, why."""
+        ...
+
+    def protocol_problem(self) -> str | None:
+        """Return why the load balancer does not speak HTTP/2 to Milvus, or None if it does."""
+        ...
+
+
+class Frontend(Protocol):
+    """What exposes one setup's Service. Raises what `KubeObjects` raises. Repeating a call writes nothing."""
+
+    def annotations_before(self) -> Mapping[str, str | None]:
+        """Return the Service's annotations that `configure_backend` may change; None: not set."""
+        ...
+
+    def configure_backend(self) -> None:
+        """Give the Service health check, time-out and HTTP/2 where they differ.
+
+        Raises `Permanent` with SERVICE_NOT_FOUND, ANNOTATION_INVALID or FIELD_CONFLICT.
+        """
+        ...
+
+    def expose(self) -> str | Waiting:
+        """Expose the Service with its certificate, and return the address, or what it waits for.
+
+        The wanted certificate is attached beside what serves now; `retire` takes that away when the wanted
+        one is verified. Raises `Permanent(OBJECT_NOT_OURS | MANAGED_CERTIFICATE_GONE)`.
+        """
+        ...
+
+    def observe(self) -> FrontendObservation:
+        """Return what the cluster says of the frontend now. Writes nothing."""
+        ...
+
+    def retire(self, *, verified: bool = True) -> Plan:
+        """Take away certificates and hosts that are no longer wanted, and return what that was.
+
+        Call it when the whole checklist has passed; with `verified` false when another certificate than the
+        wanted Secret's is served, which takes away only what may hide it.
+        """
+        ...
+
+    def remove(self) -> Waiting | None:
+        """Remove what exposes the Service, if it is ours; None once the load balancer is released."""
+        ...
+
+    def restore_backend(self) -> None:
+        """Give the Service its annotations back, and remove our health check."""
+        ...
+
+
+class Frontends(Protocol):
+    """The frontends of setups."""
+
+    def of(self, setup: Setup, service: ServiceFacts) -> Frontend:
+        """Return what exposes, or is to expose, the Service of the setup."""
+        ...
