@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
-# Each gate is one target, which `make check` and CI call. The quickest come first.
+# Each gate is one target, which `make check`, CI and the hooks of pre-commit call. The quickest come first.
 GATES := lint layers dead-code secrets types
 
 # Runs a gate's command: one line if it passes; its whole output, and its exit status, if it fails.
@@ -17,7 +17,7 @@ define gate
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check $(GATES) bench docs bundles clean
+.PHONY: help install demo test check $(GATES) hooks bench docs bundles clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ secrets: $(INSTALLED) ## keys and passwords in any file
 
 types: $(INSTALLED) ## annotations
 	$(call gate,$(VENV)/bin/mypy)
+
+hooks: $(INSTALLED) ## let git run the gates before every commit
+	@$(VENV)/bin/pre-commit install
 
 bench: $(INSTALLED) ## cold start, memory and warm time of each function
 	@$(PY) -m tests.bench

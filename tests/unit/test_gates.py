@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ("ruff", "lint-imports", "vulture", "detect-secrets-hook", "mypy")
@@ -127,6 +128,14 @@ def test_check_fails_and_shows_everything_when_one_tool_fails(gates: Path, tools
     answer = make(gates, "check", tools)
     assert answer.returncode != 0
     assert {f"{name} line 1", f"{name} line 40"} <= set(answer.stdout.splitlines())
+
+
+def test_hooks_call_exactly_the_gates_of_check(gates: Path, tools: Path) -> None:
+    passed = make(gates, "check", tools).stdout.splitlines()
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
+    assert [f"{hook['entry'].split()[-1]}: passed" for hook in hooks] == passed
+    assert {hook["entry"].split()[0] for hook in hooks} == {"make"}
 
 
 def test_each_import_contract_can_be_broken(gates: Path) -> None:
