@@ -4,8 +4,20 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
+# A failure anywhere in a pipe is a failure.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Each gate is one target, which `make check`, CI and the hooks of pre-commit call. The quickest come first.
+GATES := lint layers dead-code secrets types
+
+# Runs a gate's command: one line if it passes; its whole output, and its exit status, if it fails.
+define gate
+@output=$$($(1) 2>&1) || { status=$$?; printf '%s\n' "$$output"; exit $$status; }; echo "$@: passed"
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench docs bundles clean
+.PHONY: help install demo test check $(GATES) hooks bench docs bundles clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,11 +38,25 @@ test: $(INSTALLED) ## everything that CI runs: checks, then all tests
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest
 
-check: $(INSTALLED) ## format, lint, types, layers, secrets
-	@$(VENV)/bin/ruff format --check --quiet .
-	@$(VENV)/bin/ruff check --quiet .
-	@$(VENV)/bin/mypy
-	@PYTHONPATH=shared $(VENV)/bin/lint-imports --no-logo 2>&1 | tail -n 4
+check: $(GATES) ## every gate: lint, layers, dead code, secrets, types (-k goes on after a failure)
+
+lint: $(INSTALLED) ## format and lint
+	$(call gate,$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .)
+
+layers: $(INSTALLED) ## directions of import
+	$(call gate,$(VENV)/bin/lint-imports --no-logo)
+
+dead-code: $(INSTALLED) ## code that nothing uses; what only seems so is in .ci/dead_code_allowed.py
+	$(call gate,$(VENV)/bin/vulture)
+
+secrets: $(INSTALLED) ## keys and passwords in any file
+	$(call gate,.ci/find-secrets $(VENV)/bin/detect-secrets-hook)
+
+types: $(INSTALLED) ## annotations
+	$(call gate,$(VENV)/bin/mypy)
+
+hooks: $(INSTALLED) ## let git run the gates before every commit
+	@$(VENV)/bin/pre-commit install
 
 bench: $(INSTALLED) ## cold start, memory and warm time of each function
 	@$(PY) -m tests.bench
@@ -44,4 +70,4 @@ bundles: $(INSTALLED) ## package the functions for deployment into dist/
 	@$(PY) -m infra.bundle dist
 
 clean: ## remove everything that the targets above made
-	rm -rf $(VENV) dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
