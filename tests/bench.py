@@ -124,7 +124,7 @@ def show_warm(name: str, log: Path, skip: int) -> None:
 def show_demo() -> None:
     """Print how long `make demo` takes."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "localcloud.demo"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "demo"], check=True, capture_output=True)
     print(f"\ndemo after installation: {time.perf_counter() - started:.0f} s")
 
 

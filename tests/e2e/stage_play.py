@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from demo.release import install, wait_plaintext
 from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud, Pacing
 from localcloud.controllers import Delays
 from localcloud.controllers.client import KubeClient
-from localcloud.release import install, wait_plaintext
 from shared.adapters.firestore import FirestoreSetups
 from shared.domain.chain import Stage
 from shared.domain.reasons import Reason

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.release import CHART, PLAINTEXT_VALUES
 from localcloud.cloud import Cloud
-from localcloud.release import CHART, PLAINTEXT_VALUES
 from shared.adapters.helm import sdk
 from shared.domain.chain import Stage
 from shared.domain.drift import DriftReport, Finding, Verdict

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from demo.release import USER_YAML
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import PROJECT, Cloud
-from localcloud.release import USER_YAML
 from shared.adapters.helm import sdk
 from shared.domain.reasons import Reason
 from shared.domain.setup import CheckState, Setup, Status

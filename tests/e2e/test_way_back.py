@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from demo.release import wait_plaintext
 from localcloud.cloud import CLUSTER, PROJECT, Cloud
-from localcloud.release import wait_plaintext
 from shared.adapters.plans import FirestorePlans
 from shared.domain.reasons import Reason
 from shared.domain.setup import Setup, Stage, Status

@@ -16,11 +16,11 @@ from typing import Any
 
 from rich.console import Console
 
+from demo.release import install, wait_plaintext
+from demo.report import report
+from demo.view import follow
 from localcloud.cloud import CLUSTER, PROJECT, Cloud, Pacing
 from localcloud.controllers import Delays
-from localcloud.release import install, wait_plaintext
-from localcloud.report import report
-from localcloud.view import follow
 from shared.adapters.firestore import FirestoreSetups
 from shared.domain.chain import Stage
 from shared.domain.reasons import Reason

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from demo.release import install, wait_plaintext
 from localcloud.cloud import CLUSTER, Cloud
-from localcloud.release import install, wait_plaintext
 
 RELEASE = "my-release"
 DOMAIN = "my-release.milvus.io"

@@ -13,7 +13,7 @@ from localcloud.cloud import OPERATOR, Cloud
 from localcloud.controllers.client import KubeClient
 from shared.adapters.helm import sdk
 
-CHART = Path(__file__).parent / "chart" / "milvus"
+CHART = Path(__file__).parent.parent / "localcloud" / "chart" / "milvus"
 START_TIMEOUT_S = 120.0
 
 # A setting of the user's own, with a comment, that must survive.

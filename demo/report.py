@@ -8,9 +8,9 @@ import sys
 
 from rich.console import Console
 
+from demo.view import checklist_table
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import Cloud
-from localcloud.view import checklist_table
 from shared.domain.setup import CertificateFacts, Setup, Status
 
 # Prints what default verification made of the certificate that is served.
