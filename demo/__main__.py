@@ -16,10 +16,11 @@ from typing import Any
 
 from rich.console import Console
 
+from demo.deployment import Pacing, embedded_cloud
 from demo.release import install, wait_plaintext
 from demo.report import report
 from demo.view import follow
-from localcloud.cloud import CLUSTER, PROJECT, Cloud, Pacing
+from localcloud.cloud import CLUSTER, PROJECT, Cloud
 from localcloud.controllers import Delays
 from shared.adapters.firestore import FirestoreSetups
 from shared.domain.chain import Stage
@@ -75,7 +76,7 @@ def main() -> int:
         with ExitStack() as stack:
             with _step(console, "The embedded cloud runs"):
                 quick_or_real = (REAL_TIME_PACING, REAL_TIME) if options.real_time else ()
-                cloud = stack.enter_context(Cloud(*quick_or_real))
+                cloud = stack.enter_context(embedded_cloud(*quick_or_real))
             os.environ.update(cloud.environment)
             return _run(cloud, console, options)
     except KeyboardInterrupt:

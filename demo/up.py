@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from demo.deployment import embedded_cloud
 from demo.release import install, wait_plaintext
-from localcloud.cloud import CLUSTER, Cloud
+from localcloud.cloud import CLUSTER
 
 RELEASE = "my-release"
 DOMAIN = "my-release.milvus.io"
@@ -22,7 +23,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     remarks = Console(stderr=True, highlight=False, markup=False)
     try:
-        with Cloud() as cloud:
+        with embedded_cloud() as cloud:
             remarks.print("The embedded cloud runs; Milvus starts.")
             install(cloud, RELEASE)
             wait_plaintext(cloud, f"{RELEASE}-milvus")

@@ -1,4 +1,4 @@
-"""Emulates the part of the Cloud DNS API v1 that the product speaks: zones, record sets, changes.
+"""Emulates a part of the Cloud DNS API v1: zones, record sets, changes.
 
 Semantics: cloud.google.com/dns/docs/reference/v1. A change is atomic: what it deletes must be there exactly
 as given (404, 412), what it adds must not be there (409), nor fall out of the zone or meet a CNAME (400).

@@ -9,11 +9,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.bundle import bundle
 from localcloud.addresses import free_port
 from localcloud.guard import Guard
 
@@ -70,9 +69,15 @@ class Function:
 
 
 class Functions:
-    """All functions of the topology."""
+    """All functions that are deployed: the keys of `environments`; `bundle` is that of the `Deployment`."""
 
-    def __init__(self, guard: Guard, folder: Path, environments: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        folder: Path,
+        bundle: Callable[[str, Path], Path],
+        environments: Mapping[str, Mapping[str, str]],
+    ) -> None:
         self._guard = guard
         self._folder = folder
         self.all = {

@@ -1,4 +1,4 @@
-"""Emulates the one call of the GKE API that the product makes: `ClusterManager.GetCluster`."""
+"""Emulates the one call of the GKE API that clients of a cluster need: `ClusterManager.GetCluster`."""
 
 from __future__ import annotations
 

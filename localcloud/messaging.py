@@ -44,7 +44,7 @@ class Messaging:
     def create(self, topology: Mapping[str, Any], endpoints: Mapping[str, str]) -> None:
         """Make topics, a push subscription for each function, and a pull one, `<topic>-watch`, for notices.
 
-        `topology` is the parsed `infra/topology.yaml`; `endpoints` are the functions' URLs by name.
+        `topology` is that of the `Deployment`; `endpoints` are the functions' URLs by name.
         """
         rules = topology["subscriptions"]
         functions = topology["functions"]

@@ -16,8 +16,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from demo.deployment import embedded_cloud
 from infra.bundle import bundle, function_names
-from localcloud.cloud import PROJECT, Cloud
+from localcloud.cloud import PROJECT
 from shared.domain.chain import ORDER
 from shared.domain.setup import Status
 from tests import bench_drift, bench_repoll
@@ -92,7 +93,7 @@ def show_cold_starts() -> None:
 
 def show_warm_stages() -> None:
     """Set a release up, then run its chain again and again; print the stages' own and the engine's time."""
-    with Cloud() as cloud:
+    with embedded_cloud() as cloud:
         os.environ.update(cloud.environment)
         play = Play(cloud, "bench")
         play.install()

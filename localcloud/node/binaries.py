@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for this product (`XDG_CACHE_HOME`, else `~/.cache`); created if missing."""
+    """The user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`); created if missing."""
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(root) / "milvus-l7"
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from demo.deployment import Pacing, embedded_cloud
 from demo.release import install, wait_plaintext
-from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud, Pacing
+from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud
 from localcloud.controllers import Delays
 from localcloud.controllers.client import KubeClient
 from shared.adapters.firestore import FirestoreSetups
@@ -34,7 +35,7 @@ PATHS = {
 @contextmanager
 def open_cloud(pacing: Pacing | None = None, delays: Delays | None = None) -> Iterator[Cloud]:
     """An embedded cloud that Google's clients in this process talk to, for the body of the `with`."""
-    with Cloud(pacing or Pacing(), delays) as cloud:
+    with embedded_cloud(pacing or Pacing(), delays) as cloud:
         before = dict(os.environ)
         os.environ.update(cloud.environment)
         try:

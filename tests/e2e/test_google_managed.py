@@ -11,8 +11,9 @@ from itertools import pairwise
 
 import pytest
 
+from demo.deployment import Pacing
 from localcloud.addresses import HTTPS_PORT
-from localcloud.cloud import Cloud, Pacing
+from localcloud.cloud import Cloud
 from localcloud.controllers import Delays
 from localcloud.controllers.visibility import DomainStatus
 from shared.domain.chain import Stage

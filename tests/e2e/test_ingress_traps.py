@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.cloud import Pacing
+from demo.deployment import Pacing
 from localcloud.controllers import Delays, Quotas
 from shared.domain.chain import Stage
 from shared.domain.reasons import Reason
