@@ -15,7 +15,6 @@ from localcloud.kube.fields import (
     FieldSet,
     Path,
     by_first_element,
-    descend,
     item_element,
 )
 from localcloud.kube.schema import ANYTHING, Schema, Shape
@@ -182,13 +181,3 @@ def remove_items(value: Any, paths: FieldSet, schema: Schema) -> Any:
     if isinstance(value, dict):
         return {element[2:]: inner for element, inner in kept}
     return [inner for _, inner in kept]
-
-
-def schema_at(schema: Schema, path: Path) -> Schema | None:
-    """The schema of what `path` leads to."""
-    node: Schema | None = schema
-    for element in path:
-        if node is None:
-            return None
-        node = descend(node, element)
-    return node
