@@ -21,10 +21,10 @@ import yaml
 from localcloud.gates import Gates
 from localcloud.kube import bootstrap, certificates, dispatch, status
 from localcloud.kube.audit import AuditLog
-from localcloud.kube.collector import Collector
-from localcloud.kube.reads import Watch
-from localcloud.kube.requests import HttpRequest
-from localcloud.kube.store import Store
+from localcloud.kube.requests.http import HttpRequest
+from localcloud.kube.store.collector import Collector
+from localcloud.kube.store.objects import Store
+from localcloud.kube.store.reads import Watch
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

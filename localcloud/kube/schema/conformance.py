@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.kube.schema import Schema, Shape
+from localcloud.kube.schema.schemas import Schema, Shape
 from localcloud.kube.status import Cause
 
 Json = dict[str, Any]

@@ -14,22 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.kube import (
-    allocation,
-    conformance,
-    defaults,
-    intake,
-    merge,
-    ownership,
-    patch,
-    requests,
-    schema,
-    status,
-    validation,
-)
-from localcloud.kube.requests import Options, Target
+from localcloud.kube import status
+from localcloud.kube.apply import merge, ownership, patch
+from localcloud.kube.requests import http
+from localcloud.kube.requests.http import Options, Target
 from localcloud.kube.resources import CREATED_BY_UPDATE, NAMESPACES, SERVICES, Resource
-from localcloud.kube.store import Store
+from localcloud.kube.schema import conformance, defaults, schemas, validation
+from localcloud.kube.store import allocation, intake
+from localcloud.kube.store.objects import Store
 
 Json = dict[str, Any]
 
@@ -95,7 +87,7 @@ class Writes:
 
     def patch(self, target: Target, content_type: str, body: Any, options: Options) -> tuple[int, Json]:
         """Apply a patch of the given media type; 201 if a server-side apply created the object, else 200."""
-        if content_type == requests.APPLY_PATCH:
+        if content_type == http.APPLY_PATCH:
             return self._apply(target, body, options)
         with self.store.lock:
             live = self._live(target)
@@ -159,7 +151,7 @@ class Writes:
         resource = target.resource
         obj = copy.deepcopy(intake.typed(resource, _with_server_fields(target, live, obj)))
         defaults.fill(resource, obj)
-        if resource.is_custom and (left := conformance.nulls(obj, schema.of(resource))):
+        if resource.is_custom and (left := conformance.nulls(obj, schemas.of(resource))):
             raise status.invalid(resource, target.name, [conformance.type_cause(wrong) for wrong in left])
         self._allocate(resource, obj, live)
         refused = [*validation.causes(resource, obj), *validation.update_causes(resource, live, obj)]
@@ -213,20 +205,18 @@ def _writer(target: Target, options: Options) -> ownership.Writer:
 
 
 def _patched(target: Target, live: Json, content_type: str, body: Any) -> Any:
-    if content_type == requests.JSON_PATCH and not isinstance(body, list):
+    if content_type == http.JSON_PATCH and not isinstance(body, list):
         raise status.bad_request("error decoding patch: a JSON patch is an array of operations")
     try:
-        if content_type == requests.JSON_PATCH:
+        if content_type == http.JSON_PATCH:
             return patch.json_patch(live, body)
-        if content_type == requests.MERGE_PATCH:
+        if content_type == http.MERGE_PATCH:
             return patch.merge_patch(live, body)
-        if content_type == requests.STRATEGIC_PATCH and not target.resource.is_custom:
-            return patch.strategic_merge_patch(live, body, schema.of(target.resource))
+        if content_type == http.STRATEGIC_PATCH and not target.resource.is_custom:
+            return patch.strategic_merge_patch(live, body, schemas.of(target.resource))
     except patch.PatchError as error:
         raise status.ApiError(422, "Invalid", str(error), {}) from error
-    raise status.unsupported_media_type(
-        ", ".join((requests.JSON_PATCH, requests.MERGE_PATCH, requests.APPLY_PATCH))
-    )
+    raise status.unsupported_media_type(", ".join((http.JSON_PATCH, http.MERGE_PATCH, http.APPLY_PATCH)))
 
 
 def _with_server_fields(target: Target, live: Json, obj: Json) -> Json:

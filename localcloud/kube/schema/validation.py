@@ -11,10 +11,10 @@ import binascii
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from localcloud.kube import conformance, names, schema
-from localcloud.kube.names import invalid_value, required
 from localcloud.kube.resources import Resource
-from localcloud.kube.schema import Schema
+from localcloud.kube.schema import conformance, names, schemas
+from localcloud.kube.schema.names import invalid_value, required
+from localcloud.kube.schema.schemas import Schema
 from localcloud.kube.status import Cause
 
 Json = dict[str, Any]
@@ -24,8 +24,8 @@ def causes(resource: Resource, obj: Json) -> list[Cause]:
     """Everything that is wrong with an object that was defaulted; empty if it may be stored."""
     found = list(names.metadata_causes(resource, obj))
     if resource.is_custom:
-        return found + conformance.limits(obj, schema.of(resource))
-    found += _enum_causes(obj, schema.of(resource), "")
+        return found + conformance.limits(obj, schemas.of(resource))
+    found += _enum_causes(obj, schemas.of(resource), "")
     kind_causes = _KINDS.get(resource.kind)
     return found + list(kind_causes(obj)) if kind_causes else found
 
@@ -88,7 +88,7 @@ def _enum_causes(value: Any, node: Schema, path: str) -> list[Cause]:
             cause
             for name, inner in value.items()
             for cause in _enum_causes(
-                inner, node.field(name) or schema.ANYTHING, f"{path}.{name}".lstrip(".")
+                inner, node.field(name) or schemas.ANYTHING, f"{path}.{name}".lstrip(".")
             )
         ]
     if isinstance(value, list):

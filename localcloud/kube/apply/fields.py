@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from localcloud.kube.schema import Schema, Shape
+from localcloud.kube.schema.schemas import Schema, Shape
 
 Path = tuple[str, ...]
 FieldSet = frozenset[Path]

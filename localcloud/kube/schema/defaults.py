@@ -9,9 +9,9 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from localcloud.kube import schema
 from localcloud.kube.resources import Resource
-from localcloud.kube.schema import Schema, Shape
+from localcloud.kube.schema import schemas
+from localcloud.kube.schema.schemas import Schema, Shape
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ def fill(resource: Resource, obj: Json) -> None:
     kind_defaults = _KINDS.get(resource.kind)
     if kind_defaults is not None:
         kind_defaults(obj)
-    _fill_structs(obj, schema.of(resource))
+    _fill_structs(obj, schemas.of(resource))
 
 
 def _fill_structs(value: Any, node: Schema) -> None:

@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from localcloud.kube import fields, merge, schema, status
-from localcloud.kube.fields import EMPTY, FieldSet, Path
+from localcloud.kube import status
+from localcloud.kube.apply import fields, merge
+from localcloud.kube.apply.fields import EMPTY, FieldSet, Path
 from localcloud.kube.resources import Resource
+from localcloud.kube.schema import schemas
 
 Json = dict[str, Any]
 
@@ -141,7 +143,7 @@ def updated(live: Json, new: Json, resource: Resource, writer: Writer) -> Json:
     if live and not managers:  # ownership is not tracked for what was stored without any, until it is applied
         return without_managed_fields(new)
     before, after = without_managed_fields(live), without_managed_fields(new)
-    change = merge.compare(before, after, schema.of(resource))
+    change = merge.compare(before, after, schemas.of(resource))
     taken = _counted(change.added | change.modified, resource, writer.subresource)
     lost = taken | _counted(change.removed, resource, writer.subresource)
     managers = {who: replace(owned, paths=owned.paths - lost) for who, owned in managers.items()}
@@ -157,7 +159,7 @@ def applied(live: Json, config: Json, resource: Resource, writer: Writer, *, for
 
     Raises `ApiError` 409 with one cause a field for changes to fields of other managers, unless `force`.
     """
-    root = schema.of(resource)
+    root = schemas.of(resource)
     if live and not live["metadata"].get("managedFields"):
         earlier = Writer(_BEFORE_FIRST_APPLY, "", writer.time)
         live = updated({}, without_managed_fields(live), resource, earlier)
@@ -176,7 +178,7 @@ def applied(live: Json, config: Json, resource: Resource, writer: Writer, *, for
     return _with_managers(merged, managers)
 
 
-def _pruned(merged: Json, managers: Managers, last: FieldSet, root: schema.Schema) -> Json:
+def _pruned(merged: Json, managers: Managers, last: FieldSet, root: schemas.Schema) -> Json:
     # Drop what the manager applied last time, then put back what anybody (itself included) owns now, and what
     # the removal of a parent took along although the manager had not applied it.
     removed: Json = merge.remove_items(merged, fields.with_named_parents(last, root), root) or {}
@@ -187,7 +189,7 @@ def _pruned(merged: Json, managers: Managers, last: FieldSet, root: schema.Schem
     return merge.remove_items(merged, gone & fields.with_named_parents(last, root), root) or {}
 
 
-def _all_paths(value: Json, root: schema.Schema) -> FieldSet:
+def _all_paths(value: Json, root: schemas.Schema) -> FieldSet:
     return fields.with_named_parents(merge.field_set(value, root), root)
 
 
@@ -195,7 +197,7 @@ def _without_lost(
     before: Json, after: Json, managers: Managers, context: tuple[Manager, Resource, Writer, bool]
 ) -> Managers:
     me, resource, writer, force = context
-    change = merge.compare(before, after, schema.of(resource))
+    change = merge.compare(before, after, schemas.of(resource))
     touched = _counted(change.added | change.modified, resource, writer.subresource)
     removed = _counted(change.removed, resource, writer.subresource)
     others = {who: owned for who, owned in managers.items() if who != me}

@@ -10,14 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from localcloud.kube.fields import (
-    EMPTY,
-    FieldSet,
-    Path,
-    by_first_element,
-    item_element,
-)
-from localcloud.kube.schema import ANYTHING, Schema, Shape
+from localcloud.kube.apply.fields import EMPTY, FieldSet, Path, by_first_element, item_element
+from localcloud.kube.schema.schemas import ANYTHING, Schema, Shape
 
 _MISSING = object()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from localcloud.kube import conformance, schema, status, validation
-from localcloud.kube.requests import Options, Target
+from localcloud.kube import status
+from localcloud.kube.requests.http import Options, Target
 from localcloud.kube.resources import Resource
+from localcloud.kube.schema import conformance, schemas, validation
 
 Json = dict[str, Any]
 
@@ -24,7 +25,7 @@ def checked(target: Target, body: Any, options: Options, *, is_apply: bool = Fal
             f"({resource.api_version})"
         )
     report = conformance.Report()
-    obj: Json = conformance.conform(copy.deepcopy(body), schema.of(resource), report)
+    obj: Json = conformance.conform(copy.deepcopy(body), schemas.of(resource), report)
     _refuse_misfits(target, obj, report, options, is_apply=is_apply)
     if not is_apply:  # what is applied is not decoded into Go types, so its empty fields are owned
         obj = typed(resource, obj)
@@ -67,7 +68,7 @@ def _refuse_misfits(
 
 def typed(resource: Resource, obj: Json) -> Json:
     """`obj` as kube-apiserver's Go types hold it: without empty lists and maps."""
-    clean: Json = conformance.without_empty(obj, schema.of(resource), is_custom=resource.is_custom)
+    clean: Json = conformance.without_empty(obj, schemas.of(resource), is_custom=resource.is_custom)
     return clean
 
 

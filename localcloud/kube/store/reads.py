@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud.kube import status
-from localcloud.kube.requests import Target
-from localcloud.kube.selectors import Predicate, field_predicate, label_predicate
-from localcloud.kube.store import Change, Store
+from localcloud.kube.requests.http import Target
+from localcloud.kube.requests.selectors import Predicate, field_predicate, label_predicate
+from localcloud.kube.store.objects import Change, Store
 
 Json = dict[str, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from localcloud.kube.deletion import DeleteOptions, delete_all
 from localcloud.kube.resources import NAMESPACES, RESOURCES
-from localcloud.kube.store import Store
+from localcloud.kube.store.deletion import DeleteOptions, delete_all
+from localcloud.kube.store.objects import Store
 
 Json = dict[str, Any]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from localcloud.kube import protobuf, status
+from localcloud.kube import status
+from localcloud.kube.requests import protobuf
 from localcloud.kube.resources import BY_PATH, Resource
 
 Json = dict[str, Any]

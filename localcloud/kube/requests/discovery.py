@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from localcloud.kube import schema
 from localcloud.kube.resources import Resource, group_versions, of_group_version
+from localcloud.kube.schema import schemas
 
 Json = dict[str, Any]
 
@@ -153,14 +153,14 @@ def _open_api(base: str) -> Json | None:
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]},
         "paths": dict(_path(row) for row in rows),
-        "components": {"schemas": _reachable([schema.definition_name(row) for row in rows])},
+        "components": {"schemas": _reachable([schemas.definition_name(row) for row in rows])},
     }
 
 
 def _path(row: Resource) -> tuple[str, Json]:
     place = "namespaces/{namespace}/" if row.is_namespaced else ""
     kind = {"group": row.group, "version": row.version, "kind": row.kind}
-    reference = {"schema": {"$ref": f"#/components/schemas/{schema.definition_name(row)}"}}
+    reference = {"schema": {"$ref": f"#/components/schemas/{schemas.definition_name(row)}"}}
     names = ("dryRun", "fieldManager", "fieldValidation", "force")
     parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]
     patches = _PATCHES if row.is_custom else (*_PATCHES, "application/strategic-merge-patch+json")
@@ -181,7 +181,7 @@ def _reachable(names: list[str]) -> Json:
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name] = schema.definitions()[name]
+            found[name] = schemas.definitions()[name]
             waiting += _references(found[name])
     return dict(sorted(found.items()))
 

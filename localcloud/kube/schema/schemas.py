@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from localcloud.kube import crds
 from localcloud.kube.resources import RESOURCES, Resource
+from localcloud.kube.schema import crds
 
 Json = dict[str, Any]
 

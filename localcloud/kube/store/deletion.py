@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.kube import protobuf, status
-from localcloud.kube.requests import Target
+from localcloud.kube import status
+from localcloud.kube.requests import protobuf
+from localcloud.kube.requests.http import Target
 from localcloud.kube.resources import PODS, RESOURCES, Resource
-from localcloud.kube.store import Store
-from localcloud.kube.writes import is_free_to_go, now
+from localcloud.kube.store.objects import Store
+from localcloud.kube.store.writes import is_free_to_go, now
 
 Json = dict[str, Any]
 

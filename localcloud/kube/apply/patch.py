@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from localcloud.kube.schema import ANYTHING, Schema
+from localcloud.kube.schema.schemas import ANYTHING, Schema
 
 Json = dict[str, Any]
 
