@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any
 
-from localcloud.controllers import load_balancer, service_annotations, translation
+from localcloud.controllers import load_balancer, object_annotations, service_annotations, translation
 from localcloud.controllers.translation import Gathered
 
 Object = dict[str, Any]
@@ -28,7 +28,7 @@ def _wishes(item: Object) -> Object:
     """Spec and annotations without those of the controllers."""
     kept = {
         key: value
-        for key, value in service_annotations.of(item).items()
+        for key, value in object_annotations.of(item).items()
         if key != service_annotations.NEG_STATUS and not _is_ours(key)
     }
     return {"spec": item["spec"], "annotations": kept}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localcloud.addresses import Addresses
-from localcloud.controllers import load_balancer, names, translation
+from localcloud.controllers import load_balancer, names, object_annotations, translation
 from localcloud.controllers.client import KubeClient
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.events import Events
@@ -70,7 +70,7 @@ class Ingresses:
             self._forget(uid)
         for uid, ingress in ingresses.items():
             is_going = "deletionTimestamp" in ingress["metadata"]
-            if translation.is_gce(ingress) and not is_going:
+            if object_annotations.is_gce(ingress) and not is_going:
                 self._sync_if_due(ingress, self._progress.setdefault(uid, Progress()))
                 self._move_on(ingress, self._progress[uid])
             elif FINALIZER in (ingress["metadata"].get("finalizers") or []):

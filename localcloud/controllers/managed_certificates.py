@@ -12,7 +12,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from localcloud.controllers import service_annotations, translation
+from localcloud.controllers import object_annotations
 from localcloud.controllers.client import KubeClient, Object
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.events import Events
@@ -51,7 +51,7 @@ class ManagedCertificates:
         for key, item in present.items():
             self._sync(key, item)
         for ingress in self._store.list("ingresses"):
-            if translation.is_gce(ingress) and "deletionTimestamp" not in ingress["metadata"]:
+            if object_annotations.is_gce(ingress) and "deletionTimestamp" not in ingress["metadata"]:
                 self._attach(ingress, present)
 
     def _sync(self, key: Key, item: Object) -> None:
@@ -101,22 +101,23 @@ class ManagedCertificates:
 
     def _attach(self, ingress: Object, present: dict[Key, Object]) -> None:
         namespace, name = _key(ingress)
-        annotations = service_annotations.of(ingress)
-        wanted = set(translation.listed(annotations.get(translation.MANAGED_CERTIFICATES)))
+        found = object_annotations.of(ingress)
+        wanted = set(object_annotations.listed(found.get(object_annotations.MANAGED_CERTIFICATES)))
         missing = sorted(one for one in wanted if (namespace, one) not in present)
         if missing:
             self._complain(ingress, missing[0])
             return
-        attached = set(translation.listed(annotations.get(translation.PRE_SHARED_CERT)))
+        attached = set(object_annotations.listed(found.get(object_annotations.PRE_SHARED_CERT)))
         for (owner, managed), entry in self._entries.items():
             if owner == namespace and entry.is_soft_deleted:
                 attached.discard(entry.ssl_certificate)
             elif owner == namespace and managed in wanted:
                 attached.add(entry.ssl_certificate)
         value = ",".join(sorted(attached))
-        if value != annotations.get(translation.PRE_SHARED_CERT, ""):
+        if value != found.get(object_annotations.PRE_SHARED_CERT, ""):
             path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{name}"
-            self._client.patch(path, {"metadata": {"annotations": {translation.PRE_SHARED_CERT: value}}})
+            changed = {object_annotations.PRE_SHARED_CERT: value}
+            self._client.patch(path, {"metadata": {"annotations": changed}})
 
     def _complain(self, ingress: Object, missing: str) -> None:
         """Once each `resync_s`: there the work queue backs off."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from localcloud.controllers import names, service_annotations, translation
+from localcloud.controllers import names, object_annotations, service_annotations, translation
 from localcloud.controllers.client import KubeClient
 from localcloud.controllers.events import Events
 from localcloud.controllers.store import Store
@@ -24,9 +24,9 @@ def neg_ports(service: Object, ingresses: list[Object]) -> set[int]:
     known = {port["port"] for port in service["spec"].get("ports") or []}
     ports = service_annotations.exposed_neg_ports(service) & known
     if service_annotations.has_neg_for_ingress(service):
-        for ingress in ingresses:
-            if ingress["metadata"]["namespace"] == metadata["namespace"] and translation.is_gce(ingress):
-                ports |= _used_ports(service, ingress)
+        neighbours = (one for one in ingresses if one["metadata"]["namespace"] == metadata["namespace"])
+        for ingress in filter(object_annotations.is_gce, neighbours):
+            ports |= _used_ports(service, ingress)
     return ports
 
 
@@ -56,7 +56,7 @@ class Negs:
         ]
         for service in self._store.list("services"):
             wanted = neg_status(service, neg_ports(service, ingresses))
-            if service_annotations.of(service).get(service_annotations.NEG_STATUS) != wanted:
+            if object_annotations.of(service).get(service_annotations.NEG_STATUS) != wanted:
                 self._record(service, wanted)
 
     def _record(self, service: Object, wanted: str | None) -> None:

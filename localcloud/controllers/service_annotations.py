@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast, get_args
 
+from localcloud.controllers import object_annotations
 from localcloud.envoy.model import Protocol
 
 Object = dict[str, Any]
@@ -24,11 +25,6 @@ class BadAnnotation(Exception):
     """An annotation that cannot be used; the text is the controller's."""
 
 
-def of(item: Object) -> dict[str, str]:
-    """The object's annotations; empty if it has none."""
-    return item["metadata"].get("annotations") or {}
-
-
 def has_neg_for_ingress(service: Object) -> bool:
     """Whether container-native load balancing is asked for. Bad JSON counts as not asked."""
     return _neg(service).get("ingress") is True
@@ -42,7 +38,7 @@ def exposed_neg_ports(service: Object) -> set[int]:
 
 def app_protocols(service: Object) -> dict[str, Protocol]:
     """Port name -> protocol. The alpha key, if present, wins. Raises `BadAnnotation`."""
-    found = of(service)
+    found = object_annotations.of(service)
     text = found.get(ALPHA_APP_PROTOCOLS, found.get(APP_PROTOCOLS))
     if text is None:
         return {}
@@ -63,7 +59,7 @@ def backend_config_name(service: Object, port: Object) -> str | None:
 
     Raises `BadAnnotation`.
     """
-    found = of(service)
+    found = object_annotations.of(service)
     text = found.get(BACKEND_CONFIG, found.get(BETA_BACKEND_CONFIG))
     if text is None:
         return None
@@ -82,7 +78,7 @@ def backend_config_name(service: Object, port: Object) -> str | None:
 
 def _neg(service: Object) -> Object:
     try:
-        wanted = json.loads(of(service).get(NEG, "{}"))
+        wanted = json.loads(object_annotations.of(service).get(NEG, "{}"))
     except ValueError:
         return {}
     return wanted if isinstance(wanted, dict) else {}

@@ -1,6 +1,6 @@
 """What an Ingress means: backends, routes and certificates, or the error that GKE would report. Pure.
 
-Rules and texts: kubernetes/ingress-gce pkg/translator, pkg/controller/errors, pkg/utils (`IsGCEIngress`).
+Rules and texts: kubernetes/ingress-gce pkg/translator, pkg/controller/errors.
 """
 
 from __future__ import annotations
@@ -13,16 +13,11 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from localcloud.controllers import endpoints, health_checks, names, service_annotations
+from localcloud.controllers import endpoints, health_checks, names, object_annotations, service_annotations
 from localcloud.envoy.model import Backend, Certificate, Endpoint, HealthCheck, Protocol, Route
 
 Object = dict[str, Any]
 
-CLASS = "kubernetes.io/ingress.class"
-ALLOW_HTTP = "kubernetes.io/ingress.allow-http"
-STATIC_IP = "kubernetes.io/ingress.global-static-ip-name"
-MANAGED_CERTIFICATES = "networking.gke.io/managed-certificates"
-PRE_SHARED_CERT = "ingress.gcp.kubernetes.io/pre-shared-cert"
 NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
 NO_FRONT_END = (
     "both HTTP and HTTPS are disabled "
@@ -74,17 +69,6 @@ class Translation:
     pre_shared: tuple[str, ...] = ()  # SslCertificates; they come before the Secrets' certificates
 
 
-def is_gce(ingress: Object) -> bool:
-    """Whether the GKE controller looks at the Ingress.
-
-    The annotation decides; without it, an `ingressClassName` of whatever value excludes.
-    """
-    name = service_annotations.of(ingress).get(CLASS, "")
-    if name:
-        return name == "gce"
-    return not ingress["spec"].get("ingressClassName")
-
-
 def service_ports(ingress: Object) -> Iterator[tuple[str, Object]]:
     """Every Service name and port reference (`{"name"}` or `{"number"}`) of the Ingress, with repetitions."""
     for _, _, backend in _rules(ingress):
@@ -94,11 +78,6 @@ def service_ports(ingress: Object) -> Iterator[tuple[str, Object]]:
 def secret_names(ingress: Object) -> list[str]:
     """The Secrets of `spec.tls`; an empty name for an entry without one."""
     return [str(entry.get("secretName") or "") for entry in ingress["spec"].get("tls") or []]
-
-
-def listed(annotation: str | None) -> list[str]:
-    """The items of a comma list, trimmed."""
-    return [item.strip() for item in (annotation or "").split(",") if item.strip()]
 
 
 def translate(ingress: Object, gathered: Gathered, fastest_probe_s: float) -> Translation:
@@ -111,16 +90,15 @@ def translate(ingress: Object, gathered: Gathered, fastest_probe_s: float) -> Tr
         text, is_exact = _matched_path(path)
         routes.append(Route(host, text, is_exact, spec.name, spec.timeout_s))
     certificates = tuple(_certificate(name, gathered.secrets) for name in secret_names(ingress))
-    wishes = service_annotations.of(ingress)
-    allows_http = wishes.get(ALLOW_HTTP, "true").lower() not in ("false", "f", "0")
+    wishes = object_annotations.of(ingress)
+    allows_http = wishes.get(object_annotations.ALLOW_HTTP, "true").lower() not in ("false", "f", "0")
     pre_shared = _pre_shared(wishes, gathered)
     if not allows_http and not certificates and not pre_shared:
         raise SyncError(NO_FRONT_END)
-    if STATIC_IP in wishes:
+    static_ip = wishes.get(object_annotations.STATIC_IP)
+    if static_ip is not None:
         # No addresses can be reserved in the embedded cloud.
-        raise SyncError(
-            f"the given static IP name {wishes[STATIC_IP]} doesn't translate to an existing static IP."
-        )
+        raise SyncError(f"the given static IP name {static_ip} doesn't translate to an existing static IP.")
     return Translation(tuple(backends.values()), tuple(routes), certificates, allows_http, pre_shared)
 
 
@@ -263,7 +241,7 @@ def _no_backend_config(service: Object, port: Object, why: str) -> TranslateErro
 
 
 def _pre_shared(wishes: Mapping[str, str], gathered: Gathered) -> tuple[str, ...]:
-    names = tuple(listed(wishes.get(PRE_SHARED_CERT)))
+    names = tuple(object_annotations.listed(wishes.get(object_annotations.PRE_SHARED_CERT)))
     missing = [name for name in names if name not in gathered.ssl_certificates]
     if missing:
         raise SyncError(

@@ -9,8 +9,8 @@ import pytest
 from localcloud.authority import Authority
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.managed_certificates import ManagedCertificates
+from localcloud.controllers.object_annotations import MANAGED_CERTIFICATES, PRE_SHARED_CERT, listed
 from localcloud.controllers.ssl_certificates import InUse, SslCertificates
-from localcloud.controllers.translation import MANAGED_CERTIFICATES, PRE_SHARED_CERT, listed
 from localcloud.controllers.visibility import DomainStatus
 
 Object = dict[str, Any]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from localcloud.controllers import load_balancer, negs, translation
+from localcloud.controllers import load_balancer, negs, object_annotations, translation
 from localcloud.controllers.fingerprints import fingerprint
 from localcloud.controllers.names import neg_name
 from localcloud.controllers.translation import Gathered, SyncError, TranslateError, Translation
@@ -127,9 +127,9 @@ def translated(ingress: Object, service: Object | None = None, **gathered: Any) 
 def test_the_class_annotation_decides_and_an_ingress_class_name_only_excludes(
     annotation: str, class_name: str | None, is_handled: bool
 ) -> None:
-    annotations = {"kubernetes.io/ingress.class": annotation} if annotation else {}
+    given = {"kubernetes.io/ingress.class": annotation} if annotation else {}
     spec = {"ingressClassName": class_name} if class_name else {}
-    assert translation.is_gce(an_ingress(annotations, **spec)) is is_handled
+    assert object_annotations.is_gce(an_ingress(given, **spec)) is is_handled
 
 
 def test_a_complete_service_gives_an_http2_backend_with_the_configured_check_and_time_out() -> None:
