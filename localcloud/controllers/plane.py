@@ -10,19 +10,19 @@ from typing import Protocol
 
 from localcloud.addresses import Addresses, free_port
 from localcloud.authority import Authority
+from localcloud.controllers.certificates.managed_certificates import ManagedCertificates
+from localcloud.controllers.certificates.ssl_certificates import SslCertificates
+from localcloud.controllers.certificates.visibility import Lookup
 from localcloud.controllers.client import KubeClient
 from localcloud.controllers.delays import Delays
-from localcloud.controllers.deployments import Deployments
-from localcloud.controllers.ingresses import Edge, Ingresses
-from localcloud.controllers.kubelet import Kubelet
+from localcloud.controllers.ingress.ingresses import Edge, Ingresses
+from localcloud.controllers.ingress.negs import Negs
+from localcloud.controllers.ingress.quotas import Quotas
 from localcloud.controllers.loop import Loop
-from localcloud.controllers.managed_certificates import ManagedCertificates
-from localcloud.controllers.negs import Negs
-from localcloud.controllers.quotas import Quotas
-from localcloud.controllers.services import Services
-from localcloud.controllers.ssl_certificates import SslCertificates
 from localcloud.controllers.store import Store
-from localcloud.controllers.visibility import Lookup
+from localcloud.controllers.workloads.deployments import Deployments
+from localcloud.controllers.workloads.kubelet import Kubelet
+from localcloud.controllers.workloads.services import Services
 from localcloud.envoy.process import Envoy
 from localcloud.guard import Guard
 from localcloud.node import binaries

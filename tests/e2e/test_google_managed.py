@@ -15,7 +15,7 @@ from demo.deployment import Pacing
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import Cloud
 from localcloud.controllers import Delays
-from localcloud.controllers.visibility import DomainStatus
+from localcloud.controllers.certificates.visibility import DomainStatus
 from shared.domain.chain import Stage
 from shared.domain.reasons import Reason
 from shared.domain.setup import CheckState, Setup, StageRecord, Status

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from localcloud.authority import Authority
+from localcloud.controllers.certificates.managed_certificates import ManagedCertificates
+from localcloud.controllers.certificates.ssl_certificates import InUse, SslCertificates
+from localcloud.controllers.certificates.visibility import DomainStatus
 from localcloud.controllers.delays import Delays
-from localcloud.controllers.managed_certificates import ManagedCertificates
 from localcloud.controllers.object_annotations import MANAGED_CERTIFICATES, PRE_SHARED_CERT, listed
-from localcloud.controllers.ssl_certificates import InUse, SslCertificates
-from localcloud.controllers.visibility import DomainStatus
 
 Object = dict[str, Any]
 

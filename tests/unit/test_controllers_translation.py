@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from localcloud.controllers import load_balancer, negs, object_annotations, translation
-from localcloud.controllers.fingerprints import fingerprint
-from localcloud.controllers.names import neg_name
-from localcloud.controllers.translation import Gathered, SyncError, TranslateError, Translation
+from localcloud.controllers import object_annotations
+from localcloud.controllers.ingress import load_balancer, negs, translation
+from localcloud.controllers.ingress.fingerprints import fingerprint
+from localcloud.controllers.ingress.names import neg_name
+from localcloud.controllers.ingress.translation import Gathered, SyncError, TranslateError, Translation
 from localcloud.envoy.model import Certificate, Endpoint
 from localcloud.envoy.process import Health
 from localcloud.node.containers import HOST_PORTS

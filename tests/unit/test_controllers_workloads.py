@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from localcloud.controllers import services
-from localcloud.controllers.deployments import decide, new_pod, template_hash
+from localcloud.controllers.workloads import services
+from localcloud.controllers.workloads.deployments import decide, new_pod, template_hash
 from localcloud.node import milvus_config, mounts
 from localcloud.node.containers import HOST_PORTS
 from localcloud.node.pod_status import ContainerFacts, pod_status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localcloud.controllers.quotas import QuotaExceeded, Quotas
+from localcloud.controllers.ingress.quotas import QuotaExceeded, Quotas
 from shared.domain import ingress_trouble
 from shared.domain.reasons import Reason
 

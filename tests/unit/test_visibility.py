@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localcloud.controllers.visibility import DomainStatus, is_allowed, judged
+from localcloud.controllers.certificates.visibility import DomainStatus, is_allowed, judged
 
 DOMAIN = "milvus.example.org"
 ADDRESS = "192.0.2.1"

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localcloud.addresses import Addresses
-from localcloud.controllers import load_balancer, names, object_annotations, translation
+from localcloud.controllers import object_annotations
+from localcloud.controllers.certificates.ssl_certificates import SslCertificates
 from localcloud.controllers.client import KubeClient
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.events import Events
-from localcloud.controllers.fingerprints import fingerprint
-from localcloud.controllers.quotas import QuotaExceeded, Quotas
-from localcloud.controllers.ssl_certificates import SslCertificates
+from localcloud.controllers.ingress import load_balancer, names, translation
+from localcloud.controllers.ingress.fingerprints import fingerprint
+from localcloud.controllers.ingress.quotas import QuotaExceeded, Quotas
+from localcloud.controllers.ingress.translation import Gathered, SyncError, TranslateError, Translation
 from localcloud.controllers.store import Store
-from localcloud.controllers.translation import Gathered, SyncError, TranslateError, Translation
 from localcloud.envoy.model import Balancing
 from localcloud.envoy.process import Envoy
 

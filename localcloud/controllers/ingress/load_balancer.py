@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.addresses import HTTP_PORT, HTTPS_PORT
-from localcloud.controllers import names
-from localcloud.controllers.translation import Translation
+from localcloud.controllers.ingress import names
+from localcloud.controllers.ingress.translation import Translation
 from localcloud.envoy.model import Backend, Balancing, Certificate, HttpFrontEnd, TcpFrontEnd
 from localcloud.envoy.process import Health
 

@@ -13,7 +13,9 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from localcloud.controllers import endpoints, health_checks, names, object_annotations, service_annotations
+from localcloud.controllers import object_annotations
+from localcloud.controllers.ingress import health_checks, names, service_annotations
+from localcloud.controllers.workloads import endpoints
 from localcloud.envoy.model import Backend, Certificate, Endpoint, HealthCheck, Protocol, Route
 
 Object = dict[str, Any]

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from localcloud.addresses import Addresses
-from localcloud.controllers import endpoints
 from localcloud.controllers.client import KubeClient
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.store import Store
+from localcloud.controllers.workloads import endpoints
 from localcloud.envoy.model import Backend, Balancing, Endpoint, TcpFrontEnd
 from localcloud.envoy.process import Envoy
 

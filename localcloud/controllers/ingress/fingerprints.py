@@ -9,8 +9,9 @@ import hashlib
 import json
 from typing import Any
 
-from localcloud.controllers import load_balancer, object_annotations, service_annotations, translation
-from localcloud.controllers.translation import Gathered
+from localcloud.controllers import object_annotations
+from localcloud.controllers.ingress import load_balancer, service_annotations, translation
+from localcloud.controllers.ingress.translation import Gathered
 
 Object = dict[str, Any]
 

@@ -13,10 +13,10 @@ import uuid
 from dataclasses import dataclass
 
 from localcloud.controllers import object_annotations
+from localcloud.controllers.certificates.ssl_certificates import InUse, SslCertificate, SslCertificates
 from localcloud.controllers.client import KubeClient, Object
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.events import Events
-from localcloud.controllers.ssl_certificates import InUse, SslCertificate, SslCertificates
 from localcloud.controllers.store import Store
 
 Key = tuple[str, str]  # namespace, name

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from localcloud.authority import Authority, Issued
+from localcloud.controllers.certificates.visibility import DomainStatus, Lookup, judged
 from localcloud.controllers.delays import Delays
-from localcloud.controllers.visibility import DomainStatus, Lookup, judged
 from localcloud.envoy.model import Certificate
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from localcloud.controllers import names, object_annotations, service_annotations, translation
+from localcloud.controllers import object_annotations
 from localcloud.controllers.client import KubeClient
 from localcloud.controllers.events import Events
+from localcloud.controllers.ingress import names, service_annotations, translation
 from localcloud.controllers.store import Store
 
 Object = dict[str, Any]
