@@ -11,7 +11,7 @@ from types import TracebackType
 from localcloud.addresses import Addresses
 from localcloud.authority import Authority, trust
 from localcloud.cloud_dns import CloudDnsEmulator
-from localcloud.controllers import ControlPlane, Delays, Internet
+from localcloud.controllers import ControlPlane, Delays, PublicServices
 from localcloud.deployment import Deployment
 from localcloud.firestore import FirestoreEmulator
 from localcloud.functions import Functions
@@ -100,8 +100,8 @@ class Cloud:
     def _start_cluster(self, stack: ExitStack) -> None:
         addresses = Addresses()
         stack.callback(addresses.close)
-        internet = Internet(self.authority, self.zone.lookup)
-        self.control_plane = ControlPlane(self.kube, self.guard, addresses, self.folder, internet)
+        public = PublicServices(self.authority, self.zone.lookup)
+        self.control_plane = ControlPlane(self.kube, self.guard, addresses, self.folder, public)
         self.control_plane.delays = self.delays
         self.control_plane.start()
         stack.callback(self.control_plane.stop)

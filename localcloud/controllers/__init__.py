@@ -2,6 +2,6 @@
 
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.ingress.quotas import Quotas
-from localcloud.controllers.plane import ControlPlane, Internet
+from localcloud.controllers.plane import ControlPlane, PublicServices
 
-__all__ = ["ControlPlane", "Delays", "Internet", "Quotas"]
+__all__ = ["ControlPlane", "Delays", "PublicServices", "Quotas"]

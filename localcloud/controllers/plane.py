@@ -57,8 +57,8 @@ class Cluster(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Internet:
-    """What Google-managed certificates need of the world: somebody who issues them, and public DNS."""
+class PublicServices:
+    """What Google-managed certificates need of the world: an authority that issues them, and public DNS."""
 
     authority: Authority
     lookup: Lookup
@@ -76,7 +76,7 @@ class ControlPlane:
         guard: Guard,
         addresses: Addresses,
         state: Path,
-        internet: Internet | None = None,
+        public: PublicServices | None = None,
     ) -> None:
         self._cluster = cluster
         self._clients: list[KubeClient] = []
@@ -89,8 +89,8 @@ class ControlPlane:
             self._client("system:service-controller"), self._store, addresses, self.envoy
         )
         gce = self._client("system:gce-controller")
-        internet = internet or Internet(Authority(), lambda _name, _kind: ())
-        self.certificates = SslCertificates(internet.authority, internet.lookup)
+        public = public or PublicServices(Authority(), lambda _name, _kind: ())
+        self.certificates = SslCertificates(public.authority, public.lookup)
         edge = Edge(addresses, self.envoy, self.certificates)
         self._ingresses = Ingresses(gce, self._store, edge)
         managed = self._client("system:managed-certificate-controller")

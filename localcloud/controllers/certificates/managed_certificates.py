@@ -2,7 +2,7 @@
 
 Follows GoogleCloudPlatform/gke-managed-certs `pkg/controller/sync/sync.go`, traps included: an Ingress with
 one name that does not exist is left alone altogether; a name that leaves the annotation stays attached; other
-domains mean that the certificate is taken away first and made anew after.
+domains mean that the certificate is deleted first and made anew after.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ManagedCertificates:
         self._certificates = certificates
         self._events = Events(client, "managed-certificate-controller")
         self._entries: dict[Key, Entry] = {}
-        self._complained: dict[Key, float] = {}  # Ingress -> when it was told what is missing
+        self._warned_at: dict[Key, float] = {}  # Ingress -> when it was told what is missing
         self.delays = Delays()
 
     def reconcile(self) -> None:
@@ -105,7 +105,7 @@ class ManagedCertificates:
         wanted = set(object_annotations.listed(found.get(object_annotations.MANAGED_CERTIFICATES)))
         missing = sorted(one for one in wanted if (namespace, one) not in present)
         if missing:
-            self._complain(ingress, missing[0])
+            self._warn(ingress, missing[0])
             return
         attached = set(object_annotations.listed(found.get(object_annotations.PRE_SHARED_CERT)))
         for (owner, managed), entry in self._entries.items():
@@ -119,11 +119,11 @@ class ManagedCertificates:
             changed = {object_annotations.PRE_SHARED_CERT: value}
             self._client.patch(path, {"metadata": {"annotations": changed}})
 
-    def _complain(self, ingress: Object, missing: str) -> None:
+    def _warn(self, ingress: Object, missing: str) -> None:
         """Once each `resync_s`: there the work queue backs off."""
         key = _key(ingress)
-        if time.monotonic() - self._complained.get(key, -self.delays.resync_s) >= self.delays.resync_s:
-            self._complained[key] = time.monotonic()
+        if time.monotonic() - self._warned_at.get(key, -self.delays.resync_s) >= self.delays.resync_s:
+            self._warned_at[key] = time.monotonic()
             self._events.warning(
                 ingress, "MissingCertificate", f"ManagedCertificate {key[0]}:{missing} missing"
             )

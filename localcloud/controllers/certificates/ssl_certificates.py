@@ -1,7 +1,7 @@
 """Compute Engine's Google-managed SslCertificate resources: created, attached, provisioned, served.
 
 An SslCertificate knows nothing of Kubernetes. It is provisioned only while a load balancer with an address
-has it, and cannot be deleted meanwhile.
+has it, and cannot be deleted as long as one has it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from localcloud.authority import Authority, Issued
-from localcloud.controllers.certificates.visibility import DomainStatus, Lookup, judged
+from localcloud.controllers.certificates.visibility import DomainStatus, Lookup, evaluate
 from localcloud.controllers.delays import Delays
 from localcloud.envoy.model import Certificate
 
@@ -150,7 +150,7 @@ class SslCertificates:
         addresses = {address for names, address in self._uses.values() if item.name in names} - {""}
         found = {}
         for domain in item.domains:
-            state = judged(domain, addresses, self._lookup)
+            state = evaluate(domain, addresses, self._lookup)
             is_refused = state is DomainStatus.ACTIVE and domain in self._refused
             found[domain] = self._refused[domain] if is_refused else state
         return found

@@ -28,7 +28,7 @@ class DomainStatus(StrEnum):
     FAILED_RATE_LIMITED = "FailedRateLimited"
 
 
-def judged(domain: str, addresses: Collection[str], lookup: Lookup) -> DomainStatus:
+def evaluate(domain: str, addresses: Collection[str], lookup: Lookup) -> DomainStatus:
     """What an attempt to validate the domain finds.
 
     `addresses` are those of the load balancers that have the certificate: every address of the domain, A and

@@ -70,8 +70,8 @@ class Ingresses:
         for uid in [uid for uid in self._progress if uid not in ingresses]:
             self._forget(uid)
         for uid, ingress in ingresses.items():
-            is_going = "deletionTimestamp" in ingress["metadata"]
-            if object_annotations.is_gce(ingress) and not is_going:
+            is_terminating = "deletionTimestamp" in ingress["metadata"]
+            if object_annotations.is_gce(ingress) and not is_terminating:
                 self._sync_if_due(ingress, self._progress.setdefault(uid, Progress()))
                 self._move_on(ingress, self._progress[uid])
             elif FINALIZER in (ingress["metadata"].get("finalizers") or []):

@@ -56,8 +56,8 @@ def collect(store: Store) -> None:
 
 def _is_orphan(obj: Json, uids: set[str]) -> bool:
     owners = obj["metadata"].get("ownerReferences", [])
-    is_going = obj["metadata"].get("deletionTimestamp")
-    return bool(owners) and not is_going and all(owner.get("uid") not in uids for owner in owners)
+    is_terminating = obj["metadata"].get("deletionTimestamp")
+    return bool(owners) and not is_terminating and all(owner.get("uid") not in uids for owner in owners)
 
 
 def _empty(store: Store, namespace: Json) -> None:

@@ -12,7 +12,7 @@ from localcloud.kube.requests import protobuf
 from localcloud.kube.requests.http import Target
 from localcloud.kube.resources import PODS, RESOURCES, Resource
 from localcloud.kube.store.objects import Store
-from localcloud.kube.store.writes import is_free_to_go, now
+from localcloud.kube.store.writes import is_removable, now
 
 Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ def delete(store: Store, target: Target, wanted: DeleteOptions) -> Json:
             return _success(resource, live)
         if wanted.propagation == "Orphan":
             orphan(store, live["metadata"]["uid"])
-        if is_free_to_go(marked):
+        if is_removable(marked):
             store.remove(resource, marked)
             # A Pod's delete answers with the object, everything else with a Status.
             return marked if resource is PODS else _success(resource, live)

@@ -163,7 +163,7 @@ class Writes:
             return live
         if options.is_dry_run:
             return obj
-        if is_free_to_go(obj):
+        if is_removable(obj):
             return self.store.remove(resource, obj)
         return self.store.put(resource, obj)
 
@@ -256,7 +256,7 @@ def _timeless(obj: Json) -> Json:
     return obj | {"metadata": meta | {"managedFields": entries}}
 
 
-def is_free_to_go(obj: Json) -> bool:
+def is_removable(obj: Json) -> bool:
     """True for an object that is being deleted and that nothing holds back any more."""
     meta = obj["metadata"]
     if not meta.get("deletionTimestamp") or meta.get("finalizers"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localcloud.controllers.certificates.visibility import DomainStatus, is_allowed, judged
+from localcloud.controllers.certificates.visibility import DomainStatus, evaluate, is_allowed
 
 DOMAIN = "milvus.example.org"
 ADDRESS = "192.0.2.1"
@@ -12,7 +12,7 @@ Records = dict[tuple[str, str], tuple[str, ...]]
 
 
 def status(records: Records, *addresses: str) -> DomainStatus:
-    return judged(DOMAIN, addresses, lambda name, kind: records.get((name, kind), ()))
+    return evaluate(DOMAIN, addresses, lambda name, kind: records.get((name, kind), ()))
 
 
 @pytest.mark.parametrize(
