@@ -52,7 +52,7 @@ class Options:
 
     @property
     def request(self) -> dict[str, Any]:
-        """The message that is published."""
+        """Return the message that is published."""
         body: dict[str, Any] = {"cluster": CLUSTER, "release": RELEASE, "domain": DOMAIN}
         if self.certificate is CertificateType.GOOGLE_MANAGED:
             body["certificate"] = {"type": str(self.certificate)}

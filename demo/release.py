@@ -45,7 +45,7 @@ def install(cloud: Cloud, name: str, values: Mapping[str, Any] = PLAINTEXT_VALUE
 
 
 def wait_plaintext(cloud: Cloud, service: str) -> Plaintext:
-    """Where pymilvus reaches the release at its Layer-4 address; `TimeoutError` if it does not in time."""
+    """Return where pymilvus reaches the release at its Layer-4 address; `TimeoutError` if it does not."""
     from pymilvus import MilvusClient
     from pymilvus.exceptions import MilvusException
 

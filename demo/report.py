@@ -54,7 +54,7 @@ def report(setup: Setup, cloud: Cloud, console: Console) -> bool:
 
 
 def _plain_verification(address: str, domain: str, cloud: Cloud) -> str:
-    """What a plain Python client with nothing but its system's roots says of the served certificate.
+    """Return what a plain Python client with nothing but its system's roots says of the served certificate.
 
     A process of its own, because roots are read when it starts. `RuntimeError` if it does not trust it.
     """
@@ -68,7 +68,7 @@ def _plain_verification(address: str, domain: str, cloud: Cloud) -> str:
 
 
 def _snippet(setup: Setup, certificate: CertificateFacts | None, cloud: Cloud) -> str:
-    """How a client connects; without `certificate` it needs the system's roots only, here this cloud's."""
+    """Return how a client connects; without `certificate` the system's roots do, here this cloud's."""
     address, domain = setup.facts.address, setup.desired.domain
     if certificate is None:
         exports = "".join(f"export {name}={value}\n" for name, value in cloud.trust.items())

@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def instructions(environment: Mapping[str, str], kubeconfig: Path, folder: Path) -> str:
-    """What to type in another terminal, ready to be pasted."""
+    """Return what to type in another terminal, ready to be pasted."""
     exports = "".join(f"export {name}={value}\n" for name, value in environment.items())
     request = json.dumps({"cluster": CLUSTER, "release": RELEASE, "domain": DOMAIN})
     here = Path(sys.executable).parent

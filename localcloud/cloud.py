@@ -127,7 +127,7 @@ class Cloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What any client needs in its environment to talk to this cloud instead of Google's."""
+        """Return what any client needs in its environment to talk to this cloud instead of Google's."""
         return {
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "PUBSUB_EMULATOR_HOST": self.pubsub.address,
@@ -138,19 +138,19 @@ class Cloud:
 
     @property
     def roots(self) -> Path:
-        """The system's root certificates in this cloud: the public ones, and that of Google's stand-in."""
+        """Return the file of this cloud's root certificates: the public ones, and its own authority's."""
         return self.folder / "roots.pem"
 
     @property
     def trust(self) -> dict[str, str]:
-        """Environment variables that make a process take `roots` for the system's.
+        """Return environment variables that make a process take `roots` for the system's.
 
         To be set before the process starts: gRPC reads them once.
         """
         return trust(self.roots)
 
     def kubeconfig(self) -> Path:
-        """A kubeconfig for the cluster, as a person with all rights."""
+        """Return a kubeconfig for the cluster, as a person with all rights."""
         path = self.folder / "kubeconfig"
         path.write_text(self.kube.kubeconfig(self.kube.issue_token(OPERATOR)), encoding="utf-8")
         path.chmod(0o600)

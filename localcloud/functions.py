@@ -45,7 +45,7 @@ class Function:
 
     @property
     def url(self) -> str:
-        """Where its push subscription delivers."""
+        """Return where its push subscription delivers."""
         return f"http://127.0.0.1:{self.port}/"
 
     def start(self, guard: Guard, log_path: Path) -> None:
@@ -58,7 +58,7 @@ class Function:
         )
 
     def is_ready(self) -> bool:
-        """Whether the instance answers HTTP at all."""
+        """Return whether the instance answers HTTP at all."""
         try:
             urllib.request.urlopen(self.url, timeout=1).close()  # noqa: S310 - our own loopback URL
         except urllib.error.HTTPError:
@@ -86,7 +86,7 @@ class Functions:
         }
 
     def log_path(self, name: str) -> Path:
-        """Where the function's output goes."""
+        """Return where the function's output goes."""
         return self._folder / f"{name}.log"
 
     def start(self) -> None:

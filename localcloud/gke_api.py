@@ -47,7 +47,7 @@ class GkeApiEmulator(GrpcServer):
 
 
 def _cluster_name(request: Any) -> str:
-    """The full name; clients of the older form send project, zone and cluster id apart."""
+    """Return the full name; clients of the older form send project, zone and cluster id apart."""
     return request.name or "/".join(
         ("projects", request.project_id, "locations", request.zone, "clusters", request.cluster_id)
     )

@@ -17,17 +17,17 @@ PRE_SHARED_CERT = "ingress.gcp.kubernetes.io/pre-shared-cert"
 
 
 def of(item: Object) -> dict[str, str]:
-    """The object's annotations; empty if it has none."""
+    """Return the object's annotations; empty if it has none."""
     return item["metadata"].get("annotations") or {}
 
 
 def listed(annotation: str | None) -> list[str]:
-    """The items of a comma list, trimmed."""
+    """Return the items of a comma list, trimmed."""
     return [item.strip() for item in (annotation or "").split(",") if item.strip()]
 
 
 def is_gce(ingress: Object) -> bool:
-    """Whether the GKE controller looks at the Ingress.
+    """Return whether the GKE controller looks at the Ingress.
 
     The annotation decides; without it, an `ingressClassName` of whatever value excludes.
     """

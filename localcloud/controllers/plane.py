@@ -43,14 +43,14 @@ class Cluster(Protocol):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return where it listens."""
 
     @property
     def ca_pem(self) -> str:
-        """What its certificate is verified against."""
+        """Return what its certificate is verified against."""
 
     def issue_token(self, user: str) -> str:
-        """A bearer token for a user name."""
+        """Return a bearer token for a user name."""
 
     def serve_pod_logs(self, source: Callable[[str, str, str], str | None]) -> None:
         """Have it ask `source` (namespace, Pod, container) for logs."""
@@ -117,7 +117,7 @@ class ControlPlane:
 
     @property
     def delays(self) -> Delays:
-        """The present delays; assigning new ones takes effect in the next round of every controller."""
+        """Return the present delays; new ones take effect in the next round of every controller."""
         return self._delays
 
     @delays.setter
@@ -128,7 +128,7 @@ class ControlPlane:
 
     @property
     def quotas(self) -> Quotas:
-        """The project's quotas; assigning others takes effect when something is made, or tried again."""
+        """Return the project's quotas; new ones take effect when something is made, or tried again."""
         return self._ingresses.quotas
 
     @quotas.setter
@@ -158,7 +158,7 @@ class ControlPlane:
             client.close()
 
     def pod_log(self, namespace: str, pod: str, container: str = "") -> str | None:
-        """The log of a Pod's Milvus container, all its restarts; None for a Pod that never ran here."""
+        """Return the log of a Pod's Milvus container, all restarts; None for a Pod that never ran here."""
         del container  # a Pod here has one container that writes
         return self._kubelet.log_text(namespace, pod)
 

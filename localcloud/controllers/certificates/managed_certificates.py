@@ -43,7 +43,7 @@ class ManagedCertificates:
         self.delays = Delays()
 
     def reconcile(self) -> None:
-        """One round over all ManagedCertificates, then over all Ingresses."""
+        """Go once over all ManagedCertificates, then over all Ingresses."""
         self._certificates.advance()
         present = {_key(item): item for item in self._store.list("managedcertificates")}
         for key in self._entries.keys() - present.keys():
@@ -120,7 +120,7 @@ class ManagedCertificates:
             self._client.patch(path, {"metadata": {"annotations": changed}})
 
     def _warn(self, ingress: Object, missing: str) -> None:
-        """Once each `resync_s`: there the work queue backs off."""
+        """Report the missing one, once each `resync_s`: there the work queue backs off."""
         key = _key(ingress)
         if time.monotonic() - self._warned_at.get(key, -self.delays.resync_s) >= self.delays.resync_s:
             self._warned_at[key] = time.monotonic()
@@ -130,7 +130,7 @@ class ManagedCertificates:
 
 
 def _new_name() -> str:
-    """`mcrt-<uuid>`, each one sorting after those before it.
+    """Return `mcrt-<uuid>`, each one sorting after those before it.
 
     Real ones are random, and pre-shared-cert is sorted, so which of two certificates is served for a domain
     that both have is a matter of luck there. Here it is always the older one: the harder case.

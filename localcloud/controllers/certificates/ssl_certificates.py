@@ -65,12 +65,12 @@ class SslCertificates:
             self._all[name] = SslCertificate(name, tuple(domains), first, domain_status=states)
 
     def find(self, name: str) -> SslCertificate | None:
-        """The resource, not to be changed, or None."""
+        """Return the resource, not to be changed, or None."""
         with self._lock:
             return self._all.get(name)
 
     def names(self) -> frozenset[str]:
-        """The names of all resources."""
+        """Return the names of all resources."""
         with self._lock:
             return frozenset(self._all)
 
@@ -92,7 +92,7 @@ class SslCertificates:
                 del self._uses[load_balancer]
 
     def served(self, names: Sequence[str]) -> tuple[Certificate, ...]:
-        """The certificates among `names` that the edge can serve now, in that order."""
+        """Return the certificates among `names` that the edge can serve now, in that order."""
         with self._lock:
             found = [self._all[name] for name in names if name in self._all]
             now = time.monotonic()

@@ -29,7 +29,7 @@ class DomainStatus(StrEnum):
 
 
 def evaluate(domain: str, addresses: Collection[str], lookup: Lookup) -> DomainStatus:
-    """What an attempt to validate the domain finds.
+    """Return what an attempt to validate the domain finds.
 
     `addresses` are those of the load balancers that have the certificate: every address of the domain, A and
     AAAA, must be one of them. Without any, the domain is not visible.
@@ -43,7 +43,7 @@ def evaluate(domain: str, addresses: Collection[str], lookup: Lookup) -> DomainS
 
 
 def is_allowed(records: Sequence[str]) -> bool:
-    """Whether a relevant CAA record set, in zone file form, lets one of Google's issuers issue."""
+    """Return whether a relevant CAA record set, in zone file form, lets one of Google's issuers issue."""
     issuers = []
     for record in records:
         flags, tag, value = record.split(maxsplit=2)
@@ -55,7 +55,7 @@ def is_allowed(records: Sequence[str]) -> bool:
 
 
 def _climb(domain: str, lookup: Lookup) -> Iterator[Sequence[str]]:
-    """The CAA record sets of the domain and of its parents; the first one that is not empty counts."""
+    """Yield the CAA record sets of the domain and of its parents; the first that is not empty counts."""
     labels = domain.split(".")
     for start in range(len(labels)):
         yield lookup(".".join(labels[start:]), "CAA")

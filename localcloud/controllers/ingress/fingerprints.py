@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 
 def fingerprint(ingress: Object, gathered: Gathered) -> str:
-    """Changes with the Ingress, its Services and the BackendConfigs; not with what controllers write."""
+    """Return a digest of the Ingress, its Services and the BackendConfigs, not of what controllers write."""
     names = {name for name, _ in translation.service_ports(ingress)}
     services = {name: _wishes(gathered.services[name]) for name in sorted(names & gathered.services.keys())}
     configs = {name: config.get("spec") for name, config in sorted(gathered.backend_configs.items())}
@@ -26,7 +26,7 @@ def fingerprint(ingress: Object, gathered: Gathered) -> str:
 
 
 def _wishes(item: Object) -> Object:
-    """Spec and annotations without those of the controllers."""
+    """Return the spec and annotations without those of the controllers."""
     kept = {
         key: value
         for key, value in object_annotations.of(item).items()

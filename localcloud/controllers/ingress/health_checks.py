@@ -23,7 +23,7 @@ class BadBackendConfig(Exception):
 
 
 def health_check(config: Object | None, protocol: Protocol, fastest_s: float) -> HealthCheck:
-    """The check for a backend that is spoken to by `protocol`, sped up to `fastest_s`.
+    """Return the check for a backend that is spoken to by `protocol`, sped up to `fastest_s`.
 
     Raises `BadBackendConfig`.
     """
@@ -46,13 +46,13 @@ def health_check(config: Object | None, protocol: Protocol, fastest_s: float) ->
 
 
 def health_port(config: Object | None) -> int | None:
-    """The fixed port that is probed; None: the one that serves."""
+    """Return the fixed port that is probed; None: the one that serves."""
     port = (_spec(config).get("healthCheck") or {}).get("port")
     return int(port) if port else None
 
 
 def timeout_s(config: Object | None) -> float:
-    """How long a response may take as a whole."""
+    """Return how long a response may take as a whole."""
     return float(_spec(config).get("timeoutSec") or BACKEND_TIMEOUT_S)
 
 

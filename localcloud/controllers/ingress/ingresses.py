@@ -65,7 +65,7 @@ class Ingresses:
         self.quotas = Quotas()
 
     def reconcile(self) -> None:
-        """One round over all Ingresses: syncs what changed or is due, and moves the others on."""
+        """Go once over all Ingresses: sync what changed or is due, and move the others on."""
         ingresses = {item["metadata"]["uid"]: item for item in self._store.list("ingresses")}
         for uid in [uid for uid in self._progress if uid not in ingresses]:
             self._forget(uid)
@@ -122,7 +122,7 @@ class Ingresses:
             self._report_certificates(ingress, before, progress.translation)
 
     def _held(self) -> list[str]:
-        """The backend services that there are."""
+        """Return the backend services that there are."""
         made = [each.translation for each in self._progress.values() if each.translation]
         return [spec.name for one in made for spec in one.backends]
 
@@ -139,7 +139,7 @@ class Ingresses:
         progress.next_sync = time.monotonic() + delay_s
 
     def _move_on(self, ingress: Object, progress: Progress) -> None:
-        """Between syncs: endpoints come and go; time brings the address, and then an answer at it."""
+        """Do what is due between syncs: follow the endpoints; after a time give the address, then answers."""
         if progress.translation is None:
             return
         now, uid = time.monotonic(), ingress["metadata"]["uid"]
@@ -208,7 +208,7 @@ class Ingresses:
         self._progress.pop(uid, None)
 
     def _gather(self, ingress: Object) -> Gathered:
-        """What is watched. Secrets are not, there as here: they are read at a sync."""
+        """Return what is watched. Secrets are not, there as here: they are read at a sync."""
         namespace = ingress["metadata"]["namespace"]
         return Gathered(
             services=_named(self._store.list("services"), namespace),

@@ -33,7 +33,7 @@ STATUS_KEYS = (
 def front_ends(
     uid: str, address: str, translation: Translation, issued: tuple[Certificate, ...] = ()
 ) -> Balancing:
-    """Listeners for HTTP, unless it is disallowed, and for HTTPS, if there is a certificate.
+    """Return listeners for HTTP, unless it is disallowed, and for HTTPS, if there is a certificate.
 
     `issued` are those of the Google-managed certificates that can be served. While there are none at all,
     connections to the HTTPS port are accepted, and closed without an answer.
@@ -54,7 +54,7 @@ def front_ends(
 def status_annotations(
     ingress: Object, translation: Translation, health: Mapping[str, Health]
 ) -> dict[str, str | None]:
-    """All annotations of the controller; None for one whose resource is absent."""
+    """Return all annotations of the controller; None for one whose resource is absent."""
     metadata = ingress["metadata"]
     resources = {"url-map": "um"}
     if translation.allows_http:
@@ -71,7 +71,7 @@ def status_annotations(
 
 
 def certificate_names(ingress: Object, translation: Translation) -> list[str]:
-    """The SslCertificates on the proxy, first that of the Google-managed ones, then one for each Secret."""
+    """Return the SslCertificates on the proxy: the Google-managed ones, then one for each Secret."""
     metadata = ingress["metadata"]
     digests = [hashlib.sha256(item.chain_pem.encode()).hexdigest()[:16] for item in translation.certificates]
     stem = names.front_end_name("cr", metadata["namespace"], metadata["name"])

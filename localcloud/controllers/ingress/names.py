@@ -14,7 +14,7 @@ DEFAULT_BACKEND = ("kube-system", "default-http-backend", 80)
 
 
 def neg_name(namespace: str, service: str, port: int) -> str:
-    """Name of the NEG, and of the backend service on it."""
+    """Return the name of the NEG, and of the backend service on it."""
     digest = _hash(CLUSTER_UID, namespace, service, str(port))
     room = NAME_LIMIT - len(f"k8s1-{CLUSTER_UID}---{port}-{digest}")
     short_namespace, short_service = _trimmed(namespace, service, room)
@@ -22,12 +22,12 @@ def neg_name(namespace: str, service: str, port: int) -> str:
 
 
 def node_port_backend_name(node_port: int) -> str:
-    """Name of the backend service on instance groups."""
+    """Return the name of the backend service on instance groups."""
     return f"k8s-be-{node_port}--{CLUSTER_UID}"
 
 
 def front_end_name(kind: str, namespace: str, name: str) -> str:
-    """Name of a front-end resource; `kind` is fr, fs, tp, ts, um, rm or cr."""
+    """Return the name of a front-end resource; `kind` is fr, fs, tp, ts, um, rm or cr."""
     digest = _hash(CLUSTER_UID, namespace, name)
     room = NAME_LIMIT - len(f"k8s2-{kind}-{CLUSTER_UID}---{digest}")
     short_namespace, short_name = _trimmed(namespace, name, room)
@@ -35,7 +35,7 @@ def front_end_name(kind: str, namespace: str, name: str) -> str:
 
 
 def _trimmed(first: str, second: str, room: int) -> tuple[str, str]:
-    """Both, cut in proportion to their length, so that they fit into `room` characters together."""
+    """Return both, cut in proportion to their length, so that they fit into `room` characters together."""
     total = len(first) + len(second)
     if total <= room:
         return first, second

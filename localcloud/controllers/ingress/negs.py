@@ -17,7 +17,7 @@ ZONE = "us-central1-a"
 
 
 def neg_ports(service: Object, ingresses: list[Object]) -> set[int]:
-    """The Service's ports that get a NEG: exposed ones, and those an Ingress uses if NEGs are asked for.
+    """Return the ports that get a NEG: exposed ones, and those an Ingress uses if NEGs are asked for.
 
     Pure.
     """
@@ -32,7 +32,7 @@ def neg_ports(service: Object, ingresses: list[Object]) -> set[int]:
 
 
 def neg_status(service: Object, ports: set[int]) -> str | None:
-    """The text of the status annotation, None when there are no NEGs. Pure."""
+    """Return the text of the status annotation, None when there are no NEGs. Pure."""
     if not ports:
         return None
     metadata = service["metadata"]
@@ -51,7 +51,7 @@ class Negs:
         self._events = Events(client, "neg-controller")
 
     def reconcile(self) -> None:
-        """One round over all Services."""
+        """Go once over all Services."""
         ingresses = [
             item for item in self._store.list("ingresses") if "deletionTimestamp" not in item["metadata"]
         ]

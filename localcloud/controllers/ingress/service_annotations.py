@@ -26,18 +26,18 @@ class BadAnnotation(Exception):
 
 
 def has_neg_for_ingress(service: Object) -> bool:
-    """Whether container-native load balancing is asked for. Bad JSON counts as not asked."""
+    """Return whether container-native load balancing is asked for. Bad JSON counts as not asked."""
     return _neg(service).get("ingress") is True
 
 
 def exposed_neg_ports(service: Object) -> set[int]:
-    """Ports with a stand-alone NEG."""
+    """Return the ports with a stand-alone NEG."""
     ports = _neg(service).get("exposed_ports")
     return {int(port) for port in ports if str(port).isdigit()} if isinstance(ports, dict) else set()
 
 
 def app_protocols(service: Object) -> dict[str, Protocol]:
-    """Port name -> protocol. The alpha key, if present, wins. Raises `BadAnnotation`."""
+    """Return the protocol by port name. The alpha key, if present, wins. Raises `BadAnnotation`."""
     found = object_annotations.of(service)
     text = found.get(ALPHA_APP_PROTOCOLS, found.get(APP_PROTOCOLS))
     if text is None:
@@ -55,7 +55,7 @@ def app_protocols(service: Object) -> dict[str, Protocol]:
 
 
 def backend_config_name(service: Object, port: Object) -> str | None:
-    """Name of the port's BackendConfig: by port name, then number, then the default.
+    """Return the name of the port's BackendConfig: by port name, then number, then the default.
 
     Raises `BadAnnotation`.
     """

@@ -72,18 +72,18 @@ class Translation:
 
 
 def service_ports(ingress: Object) -> Iterator[tuple[str, Object]]:
-    """Every Service name and port reference (`{"name"}` or `{"number"}`) of the Ingress, with repetitions."""
+    """Yield each Service name and port reference (`{"name"}` or `{"number"}`), with repetitions."""
     for _, _, backend in _rules(ingress):
         yield _service_reference(backend)
 
 
 def secret_names(ingress: Object) -> list[str]:
-    """The Secrets of `spec.tls`; an empty name for an entry without one."""
+    """Return the Secrets of `spec.tls`; an empty name for an entry without one."""
     return [str(entry.get("secretName") or "") for entry in ingress["spec"].get("tls") or []]
 
 
 def translate(ingress: Object, gathered: Gathered, fastest_probe_s: float) -> Translation:
-    """The load balancer that the Ingress describes. Raises `TranslateError` or `SyncError`."""
+    """Return the load balancer that the Ingress describes. Raises `TranslateError` or `SyncError`."""
     backends: dict[str, BackendSpec] = {}
     routes: list[Route] = []
     for host, path, reference in _rules(ingress):
@@ -105,7 +105,7 @@ def translate(ingress: Object, gathered: Gathered, fastest_probe_s: float) -> Tr
 
 
 def backend_of(spec: BackendSpec, service: Object, pods: list[Object]) -> Backend:
-    """The backend with the endpoints that stand behind the Service now."""
+    """Return the backend with the endpoints that stand behind the Service now."""
     found = []
     for pod in endpoints.ready_pods(service, pods):
         serving = endpoints.host_port(pod, endpoints.target_port(pod, spec.port))
@@ -124,7 +124,7 @@ def _probed_port(spec: BackendSpec, pod: Object, serving: int) -> int:
 
 
 def _rules(ingress: Object) -> Iterator[tuple[str, Object, Object]]:
-    """Host, path and backend of every rule; the default backend as any host, any path."""
+    """Yield host, path and backend of every rule; the default backend as any host, any path."""
     spec = ingress["spec"]
     for rule in spec.get("rules") or []:
         for path in (rule.get("http") or {}).get("paths") or []:
@@ -188,7 +188,7 @@ def _backend(namespace: str, reference: Object, gathered: Gathered, fastest_prob
 
 
 def find_port(service: Object, wanted: Object) -> Object | None:
-    """The Service's port with the wanted name or number."""
+    """Return the Service's port with the wanted name or number."""
     for port in service["spec"].get("ports") or []:
         if (wanted.get("name") and port.get("name") == wanted["name"]) or port["port"] == wanted.get(
             "number"
@@ -210,7 +210,7 @@ def _service_port(service: Object, wanted: Object) -> Object:
 
 
 def _protocol(service: Object, port: Object) -> Protocol:
-    """By the port's **name**; a key that is no port name changes nothing, silently."""
+    """Return the protocol by the port's **name**; a key that is no port name changes nothing, silently."""
     try:
         return service_annotations.app_protocols(service).get(port.get("name", ""), "HTTP")
     except service_annotations.BadAnnotation as error:

@@ -32,13 +32,13 @@ class Decision:
 
 
 def template_hash(deployment: Object) -> str:
-    """Ten characters that change whenever the Pod template does."""
+    """Return ten characters that change whenever the Pod template does."""
     text = json.dumps(deployment["spec"]["template"], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def decide(deployment: Object, pods: list[Object], now: str) -> Decision:
-    """What brings the Deployment's own `pods` closer to its spec, and its status as of now. Pure."""
+    """Return what brings the Deployment's own `pods` closer to its spec, and its present status. Pure."""
     wanted = deployment["spec"].get("replicas", 1)
     current = [pod for pod in pods if pod["metadata"]["labels"].get(HASH_LABEL) == template_hash(deployment)]
     old = [pod for pod in pods if pod not in current]
@@ -50,7 +50,7 @@ def decide(deployment: Object, pods: list[Object], now: str) -> Decision:
 
 
 def new_pod(deployment: Object, taken: set[str]) -> Object:
-    """A Pod of the Deployment's template with a name that is not in `taken`."""
+    """Return a Pod of the Deployment's template with a name that is not in `taken`."""
     metadata, template = deployment["metadata"], deployment["spec"]["template"]
     hash_ = template_hash(deployment)
     count = 0
@@ -87,7 +87,7 @@ class Deployments:
         self._store = store
 
     def reconcile(self) -> None:
-        """One round over all Deployments.
+        """Go once over all Deployments.
 
         `KubeError` ends the round; the next one starts from the new state.
         """

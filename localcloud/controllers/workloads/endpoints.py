@@ -11,14 +11,14 @@ Object = dict[str, Any]
 
 
 def ready_pods(service: Object, pods: list[Object]) -> list[Object]:
-    """The ready Pods that the Service selects; a Service without a selector selects none."""
+    """Return the ready Pods that the Service selects; a Service without a selector selects none."""
     selector = service["spec"].get("selector") or {}
     namespace = service["metadata"]["namespace"]
     return [pod for pod in pods if selector and _is_selected(pod, namespace, selector) and is_ready(pod)]
 
 
 def target_port(pod: Object, port: Object) -> int | None:
-    """The container port behind a Service's port on `pod`; None for a name that the Pod does not know."""
+    """Return the container port behind a Service's port; None for a name that the Pod does not know."""
     target = port.get("targetPort") or port["port"]
     if isinstance(target, int):
         return target
@@ -30,7 +30,7 @@ def target_port(pod: Object, port: Object) -> int | None:
 
 
 def host_port(pod: Object, container_port: int | None) -> int | None:
-    """Where the container port is on this machine; None when nothing listens on it."""
+    """Return where the container port is on this machine; None when nothing listens on it."""
     return None if container_port is None else host_ports(pod).get(container_port)
 
 

@@ -57,7 +57,7 @@ class Kubelet:
             self._stop(uid, grace_s=1.0)
 
     def log_text(self, namespace: str, pod: str) -> str | None:
-        """What the Pod's container has written so far, all restarts; None for an unknown Pod."""
+        """Return what the Pod's container has written so far, all restarts; None for an unknown Pod."""
         path = self._state / "logs" / namespace / f"{pod}.log"
         # Names come from a URL: they must not lead out of the folder.
         if path.parent.parent != self._state / "logs" or not path.is_file():
@@ -81,7 +81,7 @@ class Kubelet:
         self._report(pod, (sandbox.facts, *others), {str(key): port for key, port in sandbox.ports.items()})
 
     def _has_no_twin(self, pod: Object) -> bool:
-        """One volume, one container: a second Pod of the same Deployment waits until the first is gone."""
+        """Return whether the volume is free: a Deployment's second Pod waits until the first is gone."""
         volume = new_sandbox(pod, {"name": ""}, self._state).folders.volume
         return all(sandbox.folders.volume != volume for sandbox in self._sandboxes.values())
 

@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 
 def forwarding(service: Object, pods: list[Object], address: str) -> Balancing:
-    """Listeners on `address` for the Service's ports, and the ready Pods behind each. Pure."""
+    """Return listeners on `address` for the Service's ports, and the ready Pods behind each. Pure."""
     backends, front_ends = [], []
     for port in service["spec"].get("ports") or []:
         name = f"l4-{service['metadata']['uid']}-{port['port']}"
@@ -42,7 +42,7 @@ class Services:
         self.delays = Delays()
 
     def reconcile(self) -> None:
-        """One round over all Services: programs, addresses, and releases what is no longer asked for."""
+        """Go once over all Services: program, give addresses, and release what is no longer asked for."""
         services = self._store.list("services")
         wanted = {_owner(item): item for item in services if _wants_address(item)}
         for owner in [owner for owner in self._wanted_since if owner not in wanted]:

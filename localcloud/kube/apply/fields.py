@@ -21,12 +21,12 @@ EMPTY: FieldSet = frozenset()
 
 
 def compact(value: Any) -> str:
-    """JSON without spaces and with sorted keys: the form used inside path elements."""
+    """Return JSON without spaces and with sorted keys: the form used inside path elements."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def item_element(item: Any, schema: Schema) -> str:
-    """The path element of one item of an associative list or a set; `schema` is the list's."""
+    """Return the path element of one item of an associative list or a set; `schema` is the list's."""
     if not schema.keys:
         return "v:" + compact(item)
     values = {}
@@ -41,7 +41,7 @@ def item_element(item: Any, schema: Schema) -> str:
 
 
 def decode(node: Json, prefix: Path = ()) -> FieldSet:
-    """The field set of a fieldsV1 object."""
+    """Return the field set of a fieldsV1 object."""
     paths: set[Path] = set()
     for element, child in node.items():
         if element == ".":
@@ -54,7 +54,7 @@ def decode(node: Json, prefix: Path = ()) -> FieldSet:
 
 
 def encode(paths: Iterable[Path]) -> Json:
-    """The fieldsV1 object of a field set."""
+    """Return the fieldsV1 object of a field set."""
     members = sorted(paths)
     root: Json = {}
     for path in members:
@@ -80,7 +80,7 @@ def _order(element: str) -> tuple[int, str]:
 
 
 def in_walk_order(paths: FieldSet) -> list[Path]:
-    """The paths as the server walks a set: at every level first the members, then what is below them."""
+    """Return the paths as the server walks a set: at every level the members, then what is below them."""
     groups = by_first_element(paths)
     members = sorted(element for element, inside in groups.items() if () in inside)
     walked: list[Path] = [(element,) for element in members]
@@ -91,7 +91,7 @@ def in_walk_order(paths: FieldSet) -> list[Path]:
 
 
 def display(path: Path) -> str:
-    """`.spec.ports[port=80,protocol="TCP"].name`: the form in which conflicts name a field."""
+    """Return `.spec.ports[port=80,protocol="TCP"].name`: the form in which conflicts name a field."""
     shown = []
     for element in path:
         text = element[2:]
@@ -106,7 +106,7 @@ def display(path: Path) -> str:
 
 
 def with_named_parents(paths: FieldSet, schema: Schema) -> FieldSet:
-    """`paths` and every named field above one of them: a set with `.a.b` owns `.a`, but not a map's key."""
+    """Return `paths` and the named fields above them: a set with `.a.b` owns `.a`, but not a map's key."""
     found = set(paths)
     for path in paths:
         node: Schema | None = schema
@@ -120,14 +120,14 @@ def with_named_parents(paths: FieldSet, schema: Schema) -> FieldSet:
 
 
 def descend(schema: Schema, element: str) -> Schema | None:
-    """The schema below one path element."""
+    """Return the schema below one path element."""
     if element[0] == "f":
         return schema.field(element[2:])
     return schema.item if schema.shape is Shape.LIST else None
 
 
 def by_first_element(paths: FieldSet) -> dict[str, FieldSet]:
-    """The paths below each first element, without it; `()` among them says that it is a member itself."""
+    """Return the paths below each first element, without it; `()` says that it is a member itself."""
     groups: dict[str, set[Path]] = {}
     for path in paths:
         if path:

@@ -30,7 +30,7 @@ def _is_leaf(value: Any, schema: Schema) -> bool:
 
 
 def children(value: Any, schema: Schema) -> Iterator[tuple[str, Any, Schema]]:
-    """(path element, value, schema) of everything directly inside a value that is not a leaf."""
+    """Yield (path element, value, schema) of everything directly inside a value that is not a leaf."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield "f:" + name, inner, schema.field(name) or ANYTHING
@@ -45,7 +45,7 @@ def children(value: Any, schema: Schema) -> Iterator[tuple[str, Any, Schema]]:
 
 
 def field_set(value: Any, schema: Schema, path: Path = ()) -> FieldSet:
-    """The paths that a manager who applies `value` owns."""
+    """Return the paths that a manager who applies `value` owns."""
     if _is_leaf(value, schema):
         return frozenset({path})
     paths: set[Path] = set()
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def compare(old: Any, new: Any, schema: Schema) -> Comparison:
-    """What was added, modified and removed on the way from `old` to `new`."""
+    """Return what was added, modified and removed on the way from `old` to `new`."""
     found = Comparison()
     _compare(old, new, schema, ((), found, False))
     return found
@@ -111,7 +111,7 @@ def _is_compared_whole(old: Any, new: Any, schema: Schema) -> bool:
 
 
 def merge(live: Any, config: Any, schema: Schema) -> Any:
-    """`live` with everything that `config` says laid over it."""
+    """Return `live` with everything that `config` says laid over it."""
     if type(live) is not type(config) or _is_leaf(config, schema) or _is_leaf(live, schema):
         return config
     if isinstance(live, dict):
@@ -160,7 +160,7 @@ def _merged_order(left: list[str], right: list[str]) -> list[str]:
 
 
 def remove_items(value: Any, paths: FieldSet, schema: Schema) -> Any:
-    """`value` without what `paths` names; a container that loses its last entry becomes None (null)."""
+    """Return `value` without what `paths` names; a container that loses its last entry becomes None."""
     if not value or _is_leaf(value, schema):
         return value
     groups = by_first_element(paths)

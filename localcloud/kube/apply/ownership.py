@@ -70,7 +70,7 @@ Managers = dict[Manager, Owned]
 
 
 def decode(entries: Iterable[Json]) -> Managers:
-    """The managers of a `metadata.managedFields` list; entries without a manager are dropped."""
+    """Return the managers of a `metadata.managedFields` list; entries without a manager are dropped."""
     managers: Managers = {}
     for entry in entries:
         if not entry.get("operation"):
@@ -89,7 +89,7 @@ def decode(entries: Iterable[Json]) -> Managers:
 
 
 def encode(managers: Managers) -> list[Json]:
-    """The `metadata.managedFields` list, in the server's order."""
+    """Return the `metadata.managedFields` list, in the server's order."""
     rows = sorted(managers.items(), key=lambda row: (row[0].operation, row[1].time, row[0].name))
     return [_entry(manager, owned) for manager, owned in rows if owned.paths]
 
@@ -110,7 +110,7 @@ def _entry(manager: Manager, owned: Owned) -> Json:
 
 
 def without_managed_fields(obj: Json) -> Json:
-    """A shallow copy of `obj` without `metadata.managedFields`."""
+    """Return a shallow copy of `obj` without `metadata.managedFields`."""
     meta = {key: value for key, value in obj.get("metadata", {}).items() if key != "managedFields"}
     return obj | {"metadata": meta}
 
@@ -134,7 +134,7 @@ def _counted(paths: Iterable[Path], resource: Resource, subresource: str) -> Fie
 
 
 def updated(live: Json, new: Json, resource: Resource, writer: Writer) -> Json:
-    """`new` with its ownership after a create, update or patch by `writer`; `live` is {} for a create.
+    """Return `new` with its ownership after a write by `writer`; `live` is {} for a create.
 
     Fields that changed go from whoever owned them to the writer; this never conflicts.
     """
@@ -155,7 +155,7 @@ def updated(live: Json, new: Json, resource: Resource, writer: Writer) -> Json:
 
 
 def applied(live: Json, config: Json, resource: Resource, writer: Writer, *, force: bool) -> Json:
-    """`live` after `writer` applied `config`: merged, pruned of what is no longer applied, newly owned.
+    """Return `live` after `writer` applied `config`: merged, pruned of what is not applied, newly owned.
 
     Raises `ApiError` 409 with one cause a field for changes to fields of other managers, unless `force`.
     """

@@ -19,7 +19,7 @@ class PatchError(ValueError):
 
 
 def json_patch(document: Any, operations: list[Any]) -> Any:
-    """The document after RFC 6902 `operations`; `PatchError` if one of them does not fit or a test fails.
+    """Return the document after RFC 6902 `operations`; `PatchError` if one does not fit or a test fails.
 
     As in kube-apiserver, `replace` of a missing object key adds it.
     """
@@ -84,7 +84,7 @@ def _remove(document: Any, path: list[str]) -> Any:
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """The target after an RFC 7386 merge patch: null removes, objects merge, everything else replaces."""
+    """Return the target after an RFC 7386 merge patch: null removes, objects merge, the rest replaces."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -97,7 +97,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def strategic_merge_patch(target: Any, patch: Any, schema: Schema) -> Any:
-    """The target after a strategic merge patch: like a merge patch, but keyed lists merge item by item."""
+    """Return the target after a strategic merge patch: a merge patch with keyed lists merged by item."""
     if not isinstance(patch, dict):
         return patch
     directive = patch.get("$patch")

@@ -33,7 +33,7 @@ _PATCHES = (
 
 
 def document(path: str) -> Json | None:
-    """The discovery document at a path without slashes at the ends, or None."""
+    """Return the discovery document at a path without slashes at the ends, or None."""
     if path == "version":
         return VERSION
     if path == "api":
@@ -60,7 +60,7 @@ def _below(path: str) -> Json | None:
 
 
 def aggregated(path: str) -> Json:
-    """`/api` or `/apis` as one APIGroupDiscoveryList."""
+    """Return `/api` or `/apis` as one APIGroupDiscoveryList."""
     groups = [group for group in _groups() if bool(group) == (path == "apis")]
     items = [
         {"metadata": {"name": group, "creationTimestamp": None}, "versions": _aggregated_versions(group)}

@@ -75,27 +75,27 @@ class HttpRequest:
 
     @property
     def content_type(self) -> str:
-        """The media type of the body without parameters."""
+        """Return the media type of the body without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip()
 
     @property
     def user_agent(self) -> str:
-        """The client's name for itself."""
+        """Return the client's name for itself."""
         return self.headers.get("user-agent", "")
 
     @property
     def is_dry_run(self) -> bool:
-        """True for `dryRun=All`, in the query."""
+        """Return True for `dryRun=All`, in the query."""
         return self.query.get("dryRun") == "All"
 
     @property
     def is_watch(self) -> bool:
-        """True for `watch=1` or `watch=true` on a read."""
+        """Return True for `watch=1` or `watch=true` on a read."""
         return self.method == "GET" and self.query.get("watch", "") in {"1", "true"}
 
 
 def target(path: str) -> Target | None:
-    """What a URL path names, or None if it is not a resource that is served."""
+    """Return what a URL path names, or None if it is not a resource that is served."""
     found = _NAMESPACE_PATH.match(path) or _PATH.match(path)
     if found is None:
         return None
@@ -108,7 +108,7 @@ def target(path: str) -> Target | None:
 
 
 def verb(request: HttpRequest, what: Target) -> str:
-    """The Kubernetes verb: get, list, watch, create, update, patch, delete or deletecollection."""
+    """Return the Kubernetes verb: get, list, watch, create, update, patch, delete or deletecollection."""
     if request.method in {"GET", "HEAD"}:
         if request.is_watch:
             return "watch"
@@ -123,7 +123,7 @@ def verb(request: HttpRequest, what: Target) -> str:
 
 
 def options(request: HttpRequest) -> Options:
-    """The options of a write; `ApiError` 400/422 for values that are not understood."""
+    """Return the options of a write; `ApiError` 400/422 for values that are not understood."""
     dry_run = request.query.get("dryRun", "")
     if dry_run not in {"", "All"}:
         raise status.bad_request(f"invalid dryRun: {dry_run!r}")
@@ -143,7 +143,7 @@ def options(request: HttpRequest) -> Options:
 
 
 def decoded(request: HttpRequest) -> Any:
-    """The body as JSON values, {} for none; `ApiError` 400 if it is broken, 415 for other formats."""
+    """Return the body as JSON values, {} for none; `ApiError` 400 if broken, 415 for other formats."""
     if not request.body:
         return {}
     if request.content_type == PROTOBUF:

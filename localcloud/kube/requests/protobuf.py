@@ -82,7 +82,7 @@ _MESSAGES: dict[str, dict[int, _Field]] = {
 
 
 def decode(body: bytes) -> Json:
-    """The JSON object of an enveloped body; `ProtobufError` for other kinds and for broken bytes."""
+    """Return the JSON object of an enveloped body; `ProtobufError` for other kinds and for broken bytes."""
     if not body.startswith(MAGIC):
         raise ProtobufError("the body does not start with the Kubernetes protobuf prefix")
     try:

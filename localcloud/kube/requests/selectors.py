@@ -29,7 +29,7 @@ _FIELDS = {
 
 
 def label_predicate(selector: str) -> Predicate:
-    """Whether an object's labels match `a=b,c!=d,e in (f,g),h,!i`; `ApiError` 400 if it cannot be read."""
+    """Return the check of labels against `a=b,c!=d,e in (f,g),h,!i`; `ApiError` 400 if unreadable."""
     parts = [_label_requirement(part) for part in _SEPARATOR.split(selector) if part.strip()]
     return lambda obj: all(part(obj.get("metadata", {}).get("labels") or {}) for part in parts)
 
@@ -51,7 +51,7 @@ def _label_requirement(text: str) -> Predicate:
 
 
 def field_predicate(selector: str) -> Predicate:
-    """Whether an object's fields match `metadata.name=x,type!=y`; `ApiError` 400 for unsupported ones."""
+    """Return the check of fields against `metadata.name=x,type!=y`; `ApiError` 400 if unsupported."""
     parts = [_field_requirement(part) for part in selector.split(",") if part.strip()]
     return lambda obj: all(part(obj) for part in parts)
 

@@ -18,7 +18,7 @@ MEDIA_TYPE = "as=Table"
 
 
 def table(resource: Resource, body: Json, now: datetime) -> Json:
-    """A `meta.k8s.io/v1` Table of one object or of a list; ages are counted up to `now`."""
+    """Return a `meta.k8s.io/v1` Table of one object or of a list; ages are counted up to `now`."""
     names, cells = _COLUMNS.get(resource.kind, ([], lambda _obj: []))
     rows = [
         {"cells": [*_ordered(resource, obj, cells(obj), now)], "object": _partial(obj)}

@@ -43,7 +43,7 @@ class Report:
 
 
 def conform(value: Any, schema: Schema, report: Report, path: str = "") -> Any:
-    """`value` without nulls and without fields that the schema does not know; the rest goes to `report`."""
+    """Return `value` without nulls and fields that the schema does not know; the rest goes to `report`."""
     wanted = schema.node.get("type")
     found = json_type(value)
     if wanted and found != wanted and not (wanted == "number" and found == "integer"):
@@ -69,7 +69,7 @@ def _conform_fields(value: Json, schema: Schema, report: Report, path: str) -> J
 
 
 def without_empty(value: Any, schema: Schema, *, is_custom: bool = False) -> Any:
-    """`value` without the nulls and the empty lists and maps that kube-apiserver's Go types leave out.
+    """Return `value` without nulls and the empty lists and maps that kube-apiserver's Go types leave out.
 
     Of a custom resource only the metadata has a Go type.
     """
@@ -88,7 +88,7 @@ def without_empty(value: Any, schema: Schema, *, is_custom: bool = False) -> Any
 
 
 def nulls(value: Any, schema: Schema, path: str = "") -> list[TypeMismatch]:
-    """The nulls that an apply left in a custom resource where it took the last field out of a struct."""
+    """Return the nulls that an apply left in a custom resource: it took the last field out of a struct."""
     if not isinstance(value, dict):
         return []
     found = []
@@ -102,14 +102,14 @@ def nulls(value: Any, schema: Schema, path: str = "") -> list[TypeMismatch]:
 
 
 def json_type(value: Any) -> str:
-    """`string`, `integer`, `number`, `boolean`, `array`, `object` or `null`."""
+    """Return `string`, `integer`, `number`, `boolean`, `array`, `object` or `null`."""
     if isinstance(value, bool):
         return "boolean"
     return next((name for name, types in _TYPES.items() if isinstance(value, types)), "null")
 
 
 def limits(value: Any, schema: Schema, path: str = "") -> list[Cause]:
-    """What a custom resource's schema refuses: required, pattern, maxLength, maxItems."""
+    """Return what a custom resource's schema refuses: required, pattern, maxLength, maxItems."""
     if isinstance(value, dict):
         missing = [name for name in schema.node.get("required", ()) if name not in value]
         causes = [Cause("FieldValueRequired", "Required value", f"{path}.{name}") for name in missing]
@@ -149,6 +149,6 @@ def _quoted(value: str) -> str:
 
 
 def type_cause(wrong: TypeMismatch) -> Cause:
-    """A wrong type as a custom resource's validation words it."""
+    """Return the cause for a wrong type as a custom resource's validation words it."""
     detail = f'{wrong.path} in body must be of type {wrong.wanted}: "{wrong.found}"'
     return Cause("FieldValueTypeInvalid", f'Invalid value: "{wrong.found}": {detail}', wrong.path)

@@ -90,7 +90,7 @@ _SPEC_AND_STATUS: dict[str, tuple[Json, Json]] = {
 
 
 def open_api_schema(resource: Resource) -> Json:
-    """The `openAPIV3Schema` of a custom resource."""
+    """Return the `openAPIV3Schema` of a custom resource."""
     spec, status = _SPEC_AND_STATUS[resource.kind]
     return _object(apiVersion=_STRING, kind=_STRING, metadata={"type": "object"}, spec=spec, status=status)
 
@@ -121,5 +121,5 @@ def _definition(resource: Resource) -> Json:
 
 
 def definitions() -> list[Json]:
-    """One CustomResourceDefinition object for every custom resource of the table."""
+    """Return one CustomResourceDefinition object for every custom resource of the table."""
     return [_definition(resource) for resource in RESOURCES if resource.is_custom]

@@ -56,18 +56,18 @@ _SUBDOMAIN_NAMES = (_SUBDOMAIN, 253, SUBDOMAIN_RULE)
 
 
 def invalid_value(field: str, value: Any, rule: str) -> Cause:
-    """A cause of reason FieldValueInvalid in the server's words."""
+    """Return a cause of reason FieldValueInvalid in the server's words."""
     shown = json.dumps(value, ensure_ascii=False)
     return Cause("FieldValueInvalid", f"Invalid value: {shown}: {rule}", field)
 
 
 def required(field: str, detail: str = "") -> Cause:
-    """A cause of reason FieldValueRequired in the server's words."""
+    """Return a cause of reason FieldValueRequired in the server's words."""
     return Cause("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", field)
 
 
 def metadata_causes(resource: Resource, obj: Json) -> Iterator[Cause]:
-    """What is wrong with the name, the labels and the annotations."""
+    """Return what is wrong with the name, the labels and the annotations."""
     meta = obj["metadata"]
     name = meta.get("name", "")
     if not name:
@@ -101,15 +101,15 @@ def _qualified_causes(field: str, key: str) -> Iterator[Cause]:
 
 
 def is_data_key(key: str) -> bool:
-    """True for what may be a key of a Secret or ConfigMap."""
+    """Return True for what may be a key of a Secret or ConfigMap."""
     return len(key) <= 253 and bool(_DATA_KEY.fullmatch(key)) and key not in {".", ".."}
 
 
 def is_label(text: str) -> bool:
-    """True for a DNS label (RFC 1123)."""
+    """Return True for a DNS label (RFC 1123)."""
     return len(text) <= 63 and bool(_LABEL.fullmatch(text))
 
 
 def is_subdomain(text: str) -> bool:
-    """True for a lower-case DNS name."""
+    """Return True for a lower-case DNS name."""
     return len(text) <= 253 and bool(_SUBDOMAIN.fullmatch(text))

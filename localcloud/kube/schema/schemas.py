@@ -34,7 +34,7 @@ class Shape(StrEnum):
 
 @cache
 def definitions() -> dict[str, Json]:
-    """Every OpenAPI definition by its name, the custom resources included."""
+    """Return every OpenAPI definition by its name, the custom resources included."""
     text = Path(__file__).with_name("schemas.json").read_text(encoding="utf-8")
     known: dict[str, Json] = json.loads(text)
     return known | {definition_name(row): _custom(row) for row in RESOURCES if row.is_custom}
@@ -48,7 +48,7 @@ def _custom(resource: Resource) -> Json:
 
 
 def definition_name(resource: Resource) -> str:
-    """`io.k8s.api.core.v1.Service`, `com.google.cloud.v1.BackendConfig`: OpenAPI's name of the kind."""
+    """Return OpenAPI's name of the kind: `io.k8s.api.core.v1.Pod`, `com.google.cloud.v1.BackendConfig`."""
     if resource.is_custom:
         return ".".join([*reversed(resource.group.split(".")), resource.version, resource.kind])
     group = resource.group.removesuffix(".k8s.io").removesuffix(".authorization") or "core"
@@ -68,7 +68,7 @@ class Schema:
         self._children: dict[str, Schema] = {}
 
     def field(self, name: str) -> Schema | None:
-        """The schema of a named field or of a map's value; None if there is no such field."""
+        """Return the schema of a named field or of a map's value; None if there is no such field."""
         if self.shape is Shape.ANY:
             return ANYTHING
         if self.shape is Shape.MAP:
@@ -77,12 +77,12 @@ class Schema:
         return None if node is None else self._child(name, node)
 
     def is_named(self, name: str) -> bool:
-        """True for a field that the schema names, false for a map's key."""
+        """Return True for a field that the schema names, False for a map's key."""
         return self.shape is Shape.STRUCT and name in self.node.get("properties", {})
 
     @property
     def item(self) -> Schema:
-        """The schema of a list's items."""
+        """Return the schema of a list's items."""
         return self._child("[]", self.node["items"]) if "items" in self.node else ANYTHING
 
     def _child(self, name: str, node: Json) -> Schema:
@@ -93,7 +93,7 @@ class Schema:
 
     @property
     def is_atomic(self) -> bool:
-        """True if the value has one owner as a whole (lists without a list type are atomic)."""
+        """Return True if the value has one owner as a whole (lists without a list type are atomic)."""
         if self.shape is Shape.LIST:
             return bool(self.node.get("x-kubernetes-list-type", "atomic") == "atomic")
         return self.node.get("x-kubernetes-map-type") == "atomic" or (
@@ -102,26 +102,26 @@ class Schema:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The fields that identify an item of a `listType=map` list; empty for other lists."""
+        """Return the fields that identify an item of a `listType=map` list; empty for other lists."""
         return tuple(self.node.get("x-kubernetes-list-map-keys", ()))
 
     @property
     def patch_key(self) -> str | None:
-        """The field by which a strategic merge patch matches items, if it merges them."""
+        """Return the field by which a strategic merge patch matches items, if it merges them."""
         return self.node.get("x-kubernetes-patch-merge-key")
 
     @property
     def patch_strategies(self) -> tuple[str, ...]:
-        """`merge`, `replace`, `retainKeys`: how a strategic merge patch treats the field."""
+        """Return how a strategic merge patch treats the field: `merge`, `replace`, `retainKeys`."""
         return tuple(self.outer.get("x-kubernetes-patch-strategy", "").split(","))
 
     @property
     def default(self) -> Any:
-        """The documented default, None if there is none."""
+        """Return the documented default, None if there is none."""
         return self.outer.get("default")
 
     def implies(self, name: str) -> bool:
-        """True for a field that kube-apiserver's Go types always carry, so that it is never 'added'.
+        """Return True for a field that kube-apiserver's Go types always carry, so that it is never 'added'.
 
         These are the structs held by value, and the lists that are written even when they are empty.
         """
@@ -133,7 +133,7 @@ class Schema:
         return below.shape is Shape.STRUCT and below.outer.get("default") == {}
 
     def omits_empty(self, name: str) -> bool:
-        """True for a list or map field that kube-apiserver's Go types leave out when it is empty."""
+        """Return True for a list or map field that kube-apiserver's Go types leave out when it is empty."""
         below = self.field(name)
         return below is not None and below.shape in {Shape.LIST, Shape.MAP} and not self.implies(name)
 
@@ -154,5 +154,5 @@ ANYTHING = Schema({})
 
 @cache
 def of(resource: Resource) -> Schema:
-    """The schema of a resource's objects."""
+    """Return the schema of a resource's objects."""
     return Schema({"$ref": _PREFIX + definition_name(resource)})

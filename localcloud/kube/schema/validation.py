@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 def causes(resource: Resource, obj: Json) -> list[Cause]:
-    """Everything that is wrong with an object that was defaulted; empty if it may be stored."""
+    """Return everything that is wrong with an object that was defaulted; empty if it may be stored."""
     found = list(names.metadata_causes(resource, obj))
     if resource.is_custom:
         return found + conformance.limits(obj, schemas.of(resource))
@@ -31,7 +31,7 @@ def causes(resource: Resource, obj: Json) -> list[Cause]:
 
 
 def update_causes(resource: Resource, live: Json, obj: Json) -> list[Cause]:
-    """What an update may not change."""
+    """Return what an update may not change."""
     found = []
     for path in _IMMUTABLE.get(resource.kind, ()):
         old, new = _at(live, path), _at(obj, path)
@@ -231,7 +231,7 @@ _KINDS: dict[str, Callable[[Json], Iterator[Cause]]] = {
 
 
 def undecodable_base64(obj: Json) -> str | None:
-    """The key of the first value of a Secret's `data` that is not base64, if there is one."""
+    """Return the key of the first value of a Secret's `data` that is not base64, if there is one."""
     for key, value in (obj.get("data") or {}).items():
         try:
             base64.b64decode(value, validate=True)

@@ -31,7 +31,7 @@ class DeleteOptions:
 
 
 def options(body: Any, query: dict[str, str]) -> DeleteOptions:
-    """The options of a delete; `ApiError` 400 if the body is not a DeleteOptions object."""
+    """Return the options of a delete; `ApiError` 400 if the body is not a DeleteOptions object."""
     if not isinstance(body, dict):
         raise status.bad_request("the body of a delete is DeleteOptions")
     conditions = body.get("preconditions") or {}
@@ -49,7 +49,7 @@ def options(body: Any, query: dict[str, str]) -> DeleteOptions:
 
 
 def is_dry_run(body: bytes) -> bool:
-    """True if the body of a delete asks for a dry run; for the audit log, which sees broken ones as well."""
+    """Return True if the body of a delete asks for a dry run; the audit log sees broken bodies as well."""
     try:
         decoded = protobuf.decode(body) if body.startswith(protobuf.MAGIC) else json.loads(body or b"{}")
     except ValueError:

@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def checked(target: Target, body: Any, options: Options, *, is_apply: bool = False) -> Json:
-    """A private copy of the body: right kind and types, with name and namespace, without unknown fields."""
+    """Return a private copy of the body: right kind and types, named, without unknown fields."""
     if not isinstance(body, dict):
         raise status.bad_request("the body of the request is not an object")
     resource = target.resource
@@ -67,7 +67,7 @@ def _refuse_misfits(
 
 
 def typed(resource: Resource, obj: Json) -> Json:
-    """`obj` as kube-apiserver's Go types hold it: without empty lists and maps."""
+    """Return `obj` as kube-apiserver's Go types hold it: without empty lists and maps."""
     clean: Json = conformance.without_empty(obj, schemas.of(resource), is_custom=resource.is_custom)
     return clean
 

@@ -43,12 +43,12 @@ class Store:
         self._listeners: list[Callable[[], None]] = []
 
     def get(self, resource: Resource, namespace: str, name: str) -> Json | None:
-        """The object, or None."""
+        """Return the object, or None."""
         with self.lock:
             return self._objects.get(_key(resource), {}).get((namespace, name))
 
     def items(self, resource: Resource, namespace: str = "") -> list[Json]:
-        """The objects of one kind, in one namespace or (with "") in all, ordered by namespace and name."""
+        """Return the objects of a kind in one namespace, or with "" in all, ordered by namespace and name."""
         with self.lock:
             rows = list(self._objects.get(_key(resource), {}).items())
         return [obj for _, obj in sorted(row for row in rows if not namespace or row[0][0] == namespace)]
@@ -86,7 +86,7 @@ class Store:
             listener()
 
     def since(self, resource: Resource, revision: int) -> list[Change]:
-        """The changes of one kind after `revision`, oldest first; `ApiError` 410 if some are forgotten."""
+        """Return a kind's changes after `revision`, oldest first; `ApiError` 410 if some are forgotten."""
         with self.lock:
             if revision < self._forgotten:
                 raise expired(f"too old resource version: {revision} ({self.revision})")

@@ -19,7 +19,7 @@ _TYPE = {"apiVersion", "kind"}
 
 
 def get(store: Store, target: Target) -> Json:
-    """One object; `ApiError` 404 if it is not there."""
+    """Return one object; `ApiError` 404 if it is not there."""
     obj = store.get(target.resource, target.namespace, target.name)
     if obj is None:
         raise status.not_found(target.resource, target.name)
@@ -27,14 +27,14 @@ def get(store: Store, target: Target) -> Json:
 
 
 def predicate(query: Mapping[str, str]) -> Predicate:
-    """Whether an object matches the request's selectors."""
+    """Return the check of an object against the request's selectors."""
     by_label = label_predicate(query.get("labelSelector", ""))
     by_field = field_predicate(query.get("fieldSelector", ""))
     return lambda obj: by_label(obj) and by_field(obj)
 
 
 def listed(store: Store, target: Target, query: Mapping[str, str]) -> Json:
-    """A List object: all matches, or the page that `limit` and `continue` ask for."""
+    """Return a List object: all matches, or the page that `limit` and `continue` ask for."""
     matches = predicate(query)
     with store.lock:
         revision = str(store.revision)
@@ -85,7 +85,7 @@ class Watch:
     revision: int = 0
 
     def begin(self, query: Mapping[str, str]) -> list[Json]:
-        """The events to start with; raises `ApiError` 410 if the wanted revision is forgotten."""
+        """Return the events to start with; raises `ApiError` 410 if the wanted revision is forgotten."""
         wanted = query.get("resourceVersion", "")
         wants_initial = query.get("sendInitialEvents") == "true"
         if wanted in {"", "0"} or wants_initial:
@@ -106,7 +106,7 @@ class Watch:
         return events
 
     def bookmark(self, annotations: Json | None = None) -> Json:
-        """An event that only tells how far the watch has come."""
+        """Return an event that only tells how far the watch has come."""
         resource = self.target.resource
         meta: Json = {"resourceVersion": str(self.revision)}
         if annotations:
@@ -115,7 +115,7 @@ class Watch:
         return {"type": "BOOKMARK", "object": obj}
 
     def poll(self) -> list[Json]:
-        """The events since the last call; `ApiError` 410 if some are forgotten."""
+        """Return the events since the last call; `ApiError` 410 if some are forgotten."""
         with self.store.lock:
             changes = self.store.since(self.target.resource, self.revision)
             self.revision = max(self.revision, self.store.revision)

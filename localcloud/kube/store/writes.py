@@ -39,7 +39,7 @@ _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def now() -> str:
-    """The present time as Kubernetes writes it, in whole seconds."""
+    """Return the present time as Kubernetes writes it, in whole seconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -236,7 +236,7 @@ def _with_server_fields(target: Target, live: Json, obj: Json) -> Json:
 
 
 def is_new_generation(resource: Resource, live: Json, obj: Json) -> bool:
-    """True if something else than metadata, and than status where that has its own endpoint, differs."""
+    """Return True if more than metadata, and than a status with an endpoint of its own, differs."""
     ignored = {"metadata"} | ({"status"} if resource.has_status else set())
     names = (set(live) | set(obj)) - ignored
     annotations = [side["metadata"].get("annotations") for side in (live, obj)]
@@ -257,7 +257,7 @@ def _timeless(obj: Json) -> Json:
 
 
 def is_removable(obj: Json) -> bool:
-    """True for an object that is being deleted and that nothing holds back any more."""
+    """Return True for an object that is being deleted and that nothing holds back any more."""
     meta = obj["metadata"]
     if not meta.get("deletionTimestamp") or meta.get("finalizers"):
         return False
