@@ -92,7 +92,6 @@ RESOURCES: tuple[Resource, ...] = (
 CREATED_BY_UPDATE = frozenset({"Service", "Endpoints", "Event", "Lease", "Role", "RoleBinding"})
 
 BY_PATH: dict[tuple[str, str], Resource] = {(row.base_path, row.plural): row for row in RESOURCES}
-BY_KIND: dict[tuple[str, str], Resource] = {(row.api_version, row.kind): row for row in RESOURCES}
 
 
 def group_versions() -> list[tuple[str, str]]:
