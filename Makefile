@@ -32,7 +32,7 @@ $(INSTALLED): requirements.txt requirements-cli.txt requirements-dev.txt constra
 	@touch $@
 
 demo: $(INSTALLED) ## one message puts a real Milvus behind a Layer-7 load balancer (CERT=google-managed; KEEP=1 leaves it running; SLOW=1 waits as on Google Cloud)
-	@$(PY) -m localcloud.demo $(if $(KEEP),--keep) $(if $(CERT),--certificate $(CERT)) $(if $(SLOW),--real-time)
+	@$(PY) -m demo $(if $(KEEP),--keep) $(if $(CERT),--certificate $(CERT)) $(if $(SLOW),--real-time)
 
 test: $(INSTALLED) ## everything that CI runs: checks, then all tests
 	@$(MAKE) --no-print-directory check

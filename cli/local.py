@@ -27,7 +27,7 @@ class CertificateKind(StrEnum):
 @app.command()
 def up() -> None:
     """Run the embedded cloud, with a Milvus release in it, until Ctrl-C; print how to reach it."""
-    _become(["localcloud.up"])
+    _become(["demo.up"])
 
 
 @app.command()
@@ -46,7 +46,7 @@ def demo_arguments(certificate: CertificateKind, *, keep: bool, real_time: bool)
     """Module and options of the demo."""
     switches = {"--keep": keep, "--real-time": real_time}
     chosen = [name for name, is_wanted in switches.items() if is_wanted]
-    return ["localcloud.demo", "--certificate", str(certificate), *chosen]
+    return ["demo", "--certificate", str(certificate), *chosen]
 
 
 def _become(module_and_options: list[str]) -> NoReturn:

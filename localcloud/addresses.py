@@ -35,11 +35,11 @@ class Addresses:
 
     @property
     def own(self) -> str:
-        """The address for the cloud's own servers, for example Envoy's admin port."""
+        """Return the address for the cloud's own servers, for example Envoy's admin port."""
         return f"{self._prefix}.1"
 
     def lease(self, owner: str) -> str:
-        """The address of `owner`, the same one on every call until `release`.
+        """Return the address of `owner`, the same one on every call until `release`.
 
         `RuntimeError` when none is left.
         """
@@ -67,7 +67,7 @@ _port_lock = threading.Lock()
 
 
 def free_port() -> int:
-    """A TCP port on which nobody listens on any address, never the same one twice in this process.
+    """Return a TCP port on which nobody listens, on any address; never the same one twice in a process.
 
     Raises `RuntimeError` when none is found in `ATTEMPTS` attempts.
     """
@@ -92,7 +92,7 @@ def _is_free(port: int) -> bool:
 
 
 def _claimed_prefix() -> tuple[str, socket.socket]:
-    """A random `127.x.y` that no other cloud holds, and the socket that holds it."""
+    """Return a random `127.x.y` that no other cloud holds, and the socket that holds it."""
     for _ in range(ATTEMPTS):
         prefix = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}"  # noqa: S311 - not for security
         claim = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

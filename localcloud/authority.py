@@ -47,11 +47,11 @@ class Authority:
 
     @property
     def ca_pem(self) -> str:
-        """The root certificate."""
+        """Return the root certificate."""
         return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def issue(self, domains: Sequence[str]) -> Issued:
-        """A new key and a server certificate for all the domains, the first of which is its common name.
+        """Return a new key and a server certificate for all the domains; the first is its common name.
 
         The key is RSA 2048, as Google's are: Envoy prefers ECDSA whatever the order of the certificates.
         """
@@ -80,7 +80,7 @@ class Authority:
 
 
 def trust(roots: Path) -> dict[str, str]:
-    """Environment variables with which Python's `ssl` and gRPC take `roots` for the system's."""
+    """Return environment variables with which Python's `ssl` and gRPC take `roots` for the system's."""
     return {"SSL_CERT_FILE": str(roots), "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(roots)}
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from infra.bundle import topology
-from localcloud.addresses import HTTPS_PORT, Addresses
+from localcloud.addresses import Addresses
 from localcloud.authority import Authority, trust
 from localcloud.cloud_dns import CloudDnsEmulator
-from localcloud.controllers import ControlPlane, Delays, Internet
+from localcloud.controllers import ControlPlane, Delays, PublicServices
+from localcloud.deployment import Deployment
 from localcloud.firestore import FirestoreEmulator
 from localcloud.functions import Functions
 from localcloud.gates import Gates
@@ -34,14 +32,11 @@ OPERATOR = "operator@example.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Pacing:
-    """How much quicker than on Google Cloud things happen. Times in seconds."""
+class MessagingPace:
+    """How much quicker than on Google Cloud messages come."""
 
-    pace_scale: float = 0.2  # of the functions' waits
     push_backoff_scale: float = 0.05  # of Pub/Sub's redelivery back-off
-    tick_s: float = 1.0  # instead of the scheduler's minute
-    lease_s: float = 20.0  # instead of the functions' time-outs
-    outbox_age_s: float = 3.0
+    tick_s: float = 1.0  # seconds, instead of the scheduler's minute
 
 
 class Cloud:
@@ -50,10 +45,13 @@ class Cloud:
     A context manager; leaving it, or the end of the process in any way, stops and removes everything.
     """
 
-    def __init__(self, pacing: Pacing = Pacing(), delays: Delays | None = None) -> None:
-        self._pacing = pacing
+    def __init__(
+        self, deployment: Deployment, pace: MessagingPace = MessagingPace(), delays: Delays | None = None
+    ) -> None:
+        self._deployment = deployment
+        self._topology = deployment.topology
+        self._pace = pace
         self._stack = ExitStack()
-        self._topology: Mapping[str, Any] = topology()
         self.delays = delays or Delays()
         self.gates = Gates()
 
@@ -73,7 +71,9 @@ class Cloud:
         self.folder = Path(tempfile.mkdtemp(prefix="milvus-l7-"))
         self.guard.own_folder(self.folder)
         self._start_control_planes(stack)
-        self.functions = Functions(self.guard, self.folder, self._function_environments(stack))
+        self.functions = Functions(
+            self.guard, self.folder, self._deployment.bundle, self._function_environments(stack)
+        )
         self.functions.start()
         self._start_cluster(stack)
         self.messaging = Messaging(self.pubsub.address, PROJECT)
@@ -81,12 +81,12 @@ class Cloud:
         endpoints = {name: function.url for name, function in self.functions.all.items()}
         self.messaging.create(self._topology, endpoints)
         self.functions.wait_ready()
-        stack.enter_context(Ticker(self.messaging.publish, self._topology["schedules"], self._pacing.tick_s))
+        stack.enter_context(Ticker(self.messaging.publish, self._topology["schedules"], self._pace.tick_s))
 
     def _start_control_planes(self, stack: ExitStack) -> None:
         self.kube = stack.enter_context(KubeApi(gates=self.gates))
         self.pubsub = stack.enter_context(PubSubEmulator(gates=self.gates))
-        self.pubsub.delivery = Delivery(backoff_scale=self._pacing.push_backoff_scale)
+        self.pubsub.delivery = Delivery(backoff_scale=self._pace.push_backoff_scale)
         self.firestore = stack.enter_context(FirestoreEmulator(gates=self.gates))
         clusters = {CLUSTER: ClusterFacts(self.kube.endpoint, self.kube.ca_pem)}
         self.gke_api = stack.enter_context(GkeApiEmulator(clusters, gates=self.gates))
@@ -100,8 +100,8 @@ class Cloud:
     def _start_cluster(self, stack: ExitStack) -> None:
         addresses = Addresses()
         stack.callback(addresses.close)
-        internet = Internet(self.authority, self.zone.lookup)
-        self.control_plane = ControlPlane(self.kube, self.guard, addresses, self.folder, internet)
+        public = PublicServices(self.authority, self.zone.lookup)
+        self.control_plane = ControlPlane(self.kube, self.guard, addresses, self.folder, public)
         self.control_plane.delays = self.delays
         self.control_plane.start()
         stack.callback(self.control_plane.stop)
@@ -116,11 +116,7 @@ class Cloud:
             "TMPDIR": str(scratch),
             "KUBECACHEDIR": str(scratch),
             "CLOUDSDK_CONFIG": str(self.folder / "no-gcloud"),
-            "L7_PACE_SCALE": str(self._pacing.pace_scale),
-            "L7_LEASE_S": str(self._pacing.lease_s),
-            "L7_OUTBOX_AGE_S": str(self._pacing.outbox_age_s),
-            "L7_HTTPS_PORT": str(HTTPS_PORT),
-            "L7_DNS_SERVER": self.zone.address,
+            **self._deployment.settings(self.zone.address),
         }
         environments = {}
         for name, function in self._topology["functions"].items():
@@ -131,7 +127,7 @@ class Cloud:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What any client needs in its environment to talk to this cloud instead of Google's."""
+        """Return what any client needs in its environment to talk to this cloud instead of Google's."""
         return {
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "PUBSUB_EMULATOR_HOST": self.pubsub.address,
@@ -142,19 +138,19 @@ class Cloud:
 
     @property
     def roots(self) -> Path:
-        """The system's root certificates in this cloud: the public ones, and that of Google's stand-in."""
+        """Return the file of this cloud's root certificates: the public ones, and its own authority's."""
         return self.folder / "roots.pem"
 
     @property
     def trust(self) -> dict[str, str]:
-        """Environment variables that make a process take `roots` for the system's.
+        """Return environment variables that make a process take `roots` for the system's.
 
         To be set before the process starts: gRPC reads them once.
         """
         return trust(self.roots)
 
     def kubeconfig(self) -> Path:
-        """A kubeconfig for the cluster, as a person with all rights."""
+        """Return a kubeconfig for the cluster, as a person with all rights."""
         path = self.folder / "kubeconfig"
         path.write_text(self.kube.kubeconfig(self.kube.issue_token(OPERATOR)), encoding="utf-8")
         path.chmod(0o600)

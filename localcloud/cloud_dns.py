@@ -1,4 +1,4 @@
-"""Emulates the part of the Cloud DNS API v1 that the product speaks: zones, record sets, changes.
+"""Emulates a part of the Cloud DNS API v1: zones, record sets, changes.
 
 Semantics: cloud.google.com/dns/docs/reference/v1. A change is atomic: what it deletes must be there exactly
 as given (404, 412), what it adds must not be there (409), nor fall out of the zone or meet a CNAME (400).
@@ -62,12 +62,12 @@ class CloudDnsEmulator:
 
     @property
     def address(self) -> str:
-        """`127.0.0.1:PORT`, for CLOUD_DNS_EMULATOR_HOST."""
+        """Return `127.0.0.1:PORT`, for CLOUD_DNS_EMULATOR_HOST."""
         return f"127.0.0.1:{self._http.server_port}"
 
     @property
     def changes(self) -> int:
-        """How many changes were made."""
+        """Return how many changes were made."""
         return self._changes
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class CloudDnsEmulator:
         self._change(zone, {"additions": [record]})
 
     def answer(self, method: str, target: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to a request. Raises `Refused`."""
+        """Return the answer to a request. Raises `Refused`."""
         parts = urlsplit(target)
         self._gates.pass_through(Call("dns", method, parts.path))
         match = _PATH.fullmatch(parts.path)

@@ -9,11 +9,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.bundle import bundle
 from localcloud.addresses import free_port
 from localcloud.guard import Guard
 
@@ -46,7 +45,7 @@ class Function:
 
     @property
     def url(self) -> str:
-        """Where its push subscription delivers."""
+        """Return where its push subscription delivers."""
         return f"http://127.0.0.1:{self.port}/"
 
     def start(self, guard: Guard, log_path: Path) -> None:
@@ -59,7 +58,7 @@ class Function:
         )
 
     def is_ready(self) -> bool:
-        """Whether the instance answers HTTP at all."""
+        """Return whether the instance answers HTTP at all."""
         try:
             urllib.request.urlopen(self.url, timeout=1).close()  # noqa: S310 - our own loopback URL
         except urllib.error.HTTPError:
@@ -70,9 +69,15 @@ class Function:
 
 
 class Functions:
-    """All functions of the topology."""
+    """All functions that are deployed: the keys of `environments`; `bundle` is that of the `Deployment`."""
 
-    def __init__(self, guard: Guard, folder: Path, environments: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        folder: Path,
+        bundle: Callable[[str, Path], Path],
+        environments: Mapping[str, Mapping[str, str]],
+    ) -> None:
         self._guard = guard
         self._folder = folder
         self.all = {
@@ -81,7 +86,7 @@ class Functions:
         }
 
     def log_path(self, name: str) -> Path:
-        """Where the function's output goes."""
+        """Return where the function's output goes."""
         return self._folder / f"{name}.log"
 
     def start(self) -> None:

@@ -68,7 +68,7 @@ class Gates:
 
     @contextmanager
     def hold(self, matches: Predicate) -> Iterator[Gate]:
-        """A gate for the body of the `with`; it is opened and removed at the end, whatever happens."""
+        """Hold matching calls for the body of the `with`; the gate is opened and removed whatever happens."""
         gate = Gate(matches)
         with self._lock:
             self._gates.append(gate)

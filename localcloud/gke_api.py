@@ -1,4 +1,4 @@
-"""Emulates the one call of the GKE API that the product makes: `ClusterManager.GetCluster`."""
+"""Emulates the one call of the GKE API that clients of a cluster need: `ClusterManager.GetCluster`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class GkeApiEmulator(GrpcServer):
 
 
 def _cluster_name(request: Any) -> str:
-    """The full name; clients of the older form send project, zone and cluster id apart."""
+    """Return the full name; clients of the older form send project, zone and cluster id apart."""
     return request.name or "/".join(
         ("projects", request.project_id, "locations", request.zone, "clusters", request.cluster_id)
     )

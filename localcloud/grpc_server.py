@@ -32,12 +32,12 @@ class Refused(Exception):
 
 
 def invalid(message: str) -> Refused:
-    """The refusal of a request that can never succeed (INVALID_ARGUMENT)."""
+    """Return the refusal of a request that can never succeed (INVALID_ARGUMENT)."""
     return Refused(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def unimplemented(feature: str) -> Refused:
-    """The refusal of something that the real service does and its emulator does not (UNIMPLEMENTED)."""
+    """Return the refusal of what the real service does and its emulator does not (UNIMPLEMENTED)."""
     return Refused(grpc.StatusCode.UNIMPLEMENTED, f"{feature} is not emulated")
 
 
@@ -72,7 +72,7 @@ class GrpcServer:
 
     @property
     def address(self) -> str:
-        """`127.0.0.1:PORT`, as the `*_EMULATOR_HOST` variables want it. Known before `start`."""
+        """Return `127.0.0.1:PORT`, as the `*_EMULATOR_HOST` variables want it. Known before `start`."""
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> Self:
@@ -121,5 +121,5 @@ class GrpcServer:
 
 
 def _raw(message_class: Any) -> Any:
-    """The protobuf class below a proto-plus one."""
+    """Return the protobuf class below a proto-plus one."""
     return message_class.pb() if hasattr(message_class, "pb") else message_class

@@ -153,7 +153,7 @@ def _release(child: subprocess.Popen[bytes]) -> None:
 
 
 def _signal_group(group: int, number: signal.Signals) -> bool:
-    """Whether the group was there to be signalled."""
+    """Signal the group; return whether it was there."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):

@@ -34,17 +34,17 @@ class Messaging:
         self._channel.close()
 
     def topic_path(self, topic: str) -> str:
-        """The full name of a topic."""
+        """Return the full name of a topic."""
         return f"projects/{self._project}/topics/{topic}"
 
     def subscription_path(self, subscription: str) -> str:
-        """The full name of a subscription."""
+        """Return the full name of a subscription."""
         return f"projects/{self._project}/subscriptions/{subscription}"
 
     def create(self, topology: Mapping[str, Any], endpoints: Mapping[str, str]) -> None:
         """Make topics, a push subscription for each function, and a pull one, `<topic>-watch`, for notices.
 
-        `topology` is the parsed `infra/topology.yaml`; `endpoints` are the functions' URLs by name.
+        `topology` is that of the `Deployment`; `endpoints` are the functions' URLs by name.
         """
         rules = topology["subscriptions"]
         functions = topology["functions"]
@@ -85,7 +85,7 @@ class Messaging:
         return str(answer.message_ids[0])
 
     def take(self, topic: str, timeout_s: float) -> bytes | None:
-        """The body of the next message on a notice topic, acknowledged; None if none came in time."""
+        """Return the body of the next message on a notice topic, acknowledged; None if none came in time."""
         path = self.subscription_path(f"{topic}-watch")
         try:
             answer = self.subscriber.pull(subscription=path, max_messages=1, timeout=timeout_s)

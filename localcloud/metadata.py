@@ -39,12 +39,12 @@ class MetadataServer:
 
     @property
     def address(self) -> str:
-        """`127.0.0.1:PORT`."""
+        """Return `127.0.0.1:PORT`."""
         return f"127.0.0.1:{self._http.server_port}"
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a process needs in its environment to be this identity.
+        """Return what a process needs in its environment to be this identity.
 
         google-auth asks `GCE_METADATA_IP`, not `GCE_METADATA_HOST`, whether it runs on Google Cloud at all.
         """
@@ -68,7 +68,7 @@ class MetadataServer:
         self.stop()
 
     def answer(self, path: str) -> tuple[str, str] | None:
-        """The (content type, body) at an absolute path, or `None` where the real server says 404."""
+        """Return the (content type, body) at an absolute path, or `None` where the real server says 404."""
         if path == "/":
             return "application/text", "computeMetadata/\n"
         if not path.startswith(_ROOT):

@@ -32,7 +32,7 @@ class Zone:
 
     @property
     def address(self) -> str:
-        """`host:port` of the server."""
+        """Return `host:port` of the server."""
         host, port = self._server.server_address[:2]
         return f"{host!s}:{port}"
 
@@ -56,7 +56,7 @@ class Zone:
                 del self._records[name]
 
     def lookup(self, domain: str, kind: str) -> tuple[str, ...]:
-        """The values of a name's records of a type ("A"), CNAMEs followed; empty if there are none."""
+        """Return the values of a name's records of a type ("A"), CNAMEs followed; empty if there are none."""
         response = dns.message.make_response(dns.message.make_query(domain, kind))
         with self._lock:
             self._resolve(dns.name.from_text(domain), kind.upper(), response)
@@ -66,7 +66,7 @@ class Zone:
         )
 
     def answer(self, wire: bytes) -> bytes | None:
-        """The response to a query in wire format; None for what is no query."""
+        """Return the response to a query in wire format; None for what is no query."""
         try:
             query = dns.message.from_wire(wire)
         except dns.exception.DNSException:

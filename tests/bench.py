@@ -16,8 +16,9 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from demo.deployment import embedded_cloud
 from infra.bundle import bundle, function_names
-from localcloud.cloud import PROJECT, Cloud
+from localcloud.cloud import PROJECT
 from milvus_l7.domain.setup.chain import SETUP_STAGES
 from milvus_l7.domain.setup.document import Status
 from tests import bench_drift, bench_repoll
@@ -97,7 +98,7 @@ def show_cold_starts() -> None:
 
 def show_warm_stages() -> None:
     """Set a release up, then run its chain again and again; print the stages' own and the engine's time."""
-    with Cloud() as cloud:
+    with embedded_cloud() as cloud:
         os.environ.update(cloud.environment)
         play = Play(cloud, "bench")
         play.install()
@@ -129,7 +130,7 @@ def show_warm(name: str, log: Path, skip: int) -> None:
 def show_demo() -> None:
     """Print how long `make demo` takes."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "localcloud.demo"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "demo"], check=True, capture_output=True)
     print(f"\ndemo after installation: {time.perf_counter() - started:.0f} s")
 
 

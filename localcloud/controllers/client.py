@@ -47,7 +47,7 @@ class KubeClient:
         self._host = settings.host
 
     def find(self, path: str) -> Object | None:
-        """The object at `path`, or None when there is none. `KubeError` on anything else."""
+        """Return the object at `path`, or None when there is none. `KubeError` on anything else."""
         try:
             return self._call("GET", path)
         except KubeError as error:
@@ -56,13 +56,13 @@ class KubeClient:
             raise
 
     def text(self, path: str) -> str:
-        """The plain text at `path`, for example a Pod's log. `KubeError` on failure."""
+        """Return the plain text at `path`, for example a Pod's log. `KubeError` on failure."""
         response = self._request("GET", path)
         with contextlib.closing(response):
             return response.data.decode("utf-8", errors="replace")
 
     def list(self, path: str) -> Object:
-        """The list at `path`, with its `metadata.resourceVersion`. `KubeError` on failure."""
+        """Return the list at `path`, with its `metadata.resourceVersion`. `KubeError` on failure."""
         return self._call("GET", path)
 
     def create(self, path: str, body: Object) -> Object:

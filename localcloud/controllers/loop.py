@@ -45,5 +45,5 @@ class Loop:
                 # Conflicts and vanished objects are everyday life; the next round sees the new state.
                 log.debug("%s: %s", self._thread.name, error)
             except Exception:
-                # A controller that has died would show only as waiting for ever.
+                # A controller that has died would show only as an endless wait.
                 log.exception("%s failed and is tried again", self._thread.name)

@@ -10,19 +10,19 @@ from typing import Protocol
 
 from localcloud.addresses import Addresses, free_port
 from localcloud.authority import Authority
+from localcloud.controllers.certificates.managed_certificates import ManagedCertificates
+from localcloud.controllers.certificates.ssl_certificates import SslCertificates
+from localcloud.controllers.certificates.visibility import Lookup
 from localcloud.controllers.client import KubeClient
 from localcloud.controllers.delays import Delays
-from localcloud.controllers.deployments import Deployments
-from localcloud.controllers.ingresses import Edge, Ingresses
-from localcloud.controllers.kubelet import Kubelet
+from localcloud.controllers.ingress.ingresses import Edge, Ingresses
+from localcloud.controllers.ingress.negs import Negs
+from localcloud.controllers.ingress.quotas import Quotas
 from localcloud.controllers.loop import Loop
-from localcloud.controllers.managed_certificates import ManagedCertificates
-from localcloud.controllers.negs import Negs
-from localcloud.controllers.quotas import Quotas
-from localcloud.controllers.services import Services
-from localcloud.controllers.ssl_certificates import SslCertificates
 from localcloud.controllers.store import Store
-from localcloud.controllers.visibility import Lookup
+from localcloud.controllers.workloads.deployments import Deployments
+from localcloud.controllers.workloads.kubelet import Kubelet
+from localcloud.controllers.workloads.services import Services
 from localcloud.envoy.process import Envoy
 from localcloud.guard import Guard
 from localcloud.node import binaries
@@ -43,22 +43,22 @@ class Cluster(Protocol):
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return where it listens."""
 
     @property
     def ca_pem(self) -> str:
-        """What its certificate is verified against."""
+        """Return what its certificate is verified against."""
 
     def issue_token(self, user: str) -> str:
-        """A bearer token for a user name."""
+        """Return a bearer token for a user name."""
 
     def serve_pod_logs(self, source: Callable[[str, str, str], str | None]) -> None:
         """Have it ask `source` (namespace, Pod, container) for logs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Internet:
-    """What Google-managed certificates need of the world: somebody who issues them, and public DNS."""
+class PublicServices:
+    """What Google-managed certificates need of the world: an authority that issues them, and public DNS."""
 
     authority: Authority
     lookup: Lookup
@@ -76,7 +76,7 @@ class ControlPlane:
         guard: Guard,
         addresses: Addresses,
         state: Path,
-        internet: Internet | None = None,
+        public: PublicServices | None = None,
     ) -> None:
         self._cluster = cluster
         self._clients: list[KubeClient] = []
@@ -89,8 +89,8 @@ class ControlPlane:
             self._client("system:service-controller"), self._store, addresses, self.envoy
         )
         gce = self._client("system:gce-controller")
-        internet = internet or Internet(Authority(), lambda _name, _kind: ())
-        self.certificates = SslCertificates(internet.authority, internet.lookup)
+        public = public or PublicServices(Authority(), lambda _name, _kind: ())
+        self.certificates = SslCertificates(public.authority, public.lookup)
         edge = Edge(addresses, self.envoy, self.certificates)
         self._ingresses = Ingresses(gce, self._store, edge)
         managed = self._client("system:managed-certificate-controller")
@@ -117,7 +117,7 @@ class ControlPlane:
 
     @property
     def delays(self) -> Delays:
-        """The present delays; assigning new ones takes effect in the next round of every controller."""
+        """Return the present delays; new ones take effect in the next round of every controller."""
         return self._delays
 
     @delays.setter
@@ -128,7 +128,7 @@ class ControlPlane:
 
     @property
     def quotas(self) -> Quotas:
-        """The project's quotas; assigning others takes effect when something is made, or tried again."""
+        """Return the project's quotas; new ones take effect when something is made, or tried again."""
         return self._ingresses.quotas
 
     @quotas.setter
@@ -158,7 +158,7 @@ class ControlPlane:
             client.close()
 
     def pod_log(self, namespace: str, pod: str, container: str = "") -> str | None:
-        """The log of a Pod's Milvus container, all its restarts; None for a Pod that never ran here."""
+        """Return the log of a Pod's Milvus container, all restarts; None for a Pod that never ran here."""
         del container  # a Pod here has one container that writes
         return self._kubelet.log_text(namespace, pod)
 

@@ -51,12 +51,12 @@ class Store:
                 thread.join()
 
     def list(self, kind: str) -> list[Object]:
-        """All known objects of `kind`, oldest name first. They are shared: do not change them."""
+        """Return all known objects of `kind`, oldest name first. They are shared: do not change them."""
         with self._changed:
             return [self._objects[kind][key] for key in sorted(self._objects[kind])]
 
     def find(self, kind: str, namespace: str, name: str) -> Object | None:
-        """The known object, or None. It is shared: do not change it."""
+        """Return the known object, or None. It is shared: do not change it."""
         with self._changed:
             return self._objects[kind].get((namespace, name))
 

@@ -40,7 +40,7 @@ NOT_FOUND = "response 404 (backend NotFound), service rules for the path non-exi
 
 
 def bootstrap(folder: str, admin_address: str, admin_port: int) -> Document:
-    """The static part: the admin endpoint, and where the dynamic lists are."""
+    """Return the static part: the admin endpoint, and where the dynamic lists are."""
     return {
         "node": {"id": "local", "cluster": "local"},
         "admin": {"address": _socket(admin_address, admin_port)},
@@ -49,7 +49,7 @@ def bootstrap(folder: str, admin_address: str, admin_port: int) -> Document:
 
 
 def documents(folder: str, parts: Iterable[Balancing]) -> dict[str, str]:
-    """File name -> text, in the order in which they must be written: what is referred to comes first."""
+    """Return text by file name, in the order in which to write: what is referred to comes first."""
     parts = list(parts)
     backends = {backend.name: backend for part in parts for backend in part.backends}
     http = [front_end for part in parts for front_end in part.http]
@@ -121,7 +121,7 @@ def _cluster(folder: str, backend: Backend) -> Document:
 
 
 def _health_checking(check: HealthCheck) -> Document:
-    """The probe may speak plain text where the traffic speaks TLS, or the other way round."""
+    """Return Envoy's check; the probe may speak plain text where the traffic speaks TLS, or vice versa."""
     is_plain = check.protocol == "HTTP"
     socket = (
         {"name": "envoy.transport_sockets.raw_buffer", "typed_config": {"@type": RAW_BUFFER}}
@@ -164,7 +164,7 @@ def _secret(name: str, certificate: Certificate) -> Document:
 
 
 def _slots(front_end: HttpFrontEnd) -> list[Certificate]:
-    """The certificates, filled up with the last one.
+    """Return the certificates, filled up with the last one.
 
     Another number of certificates would be another listener, and close the connections through this one. Of
     those that have a name Envoy serves the first.

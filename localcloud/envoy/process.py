@@ -70,7 +70,7 @@ class Envoy:
             self._write()
 
     def health(self) -> dict[str, Health]:
-        """Backend name -> health from Envoy's own health checks; empty when Envoy does not answer."""
+        """Return health by backend name, of Envoy's own checks; empty when Envoy does not answer."""
         connection = http.client.HTTPConnection(*self._admin, timeout=ADMIN_TIMEOUT_S)
         try:
             connection.request("GET", "/clusters?format=json")
@@ -96,7 +96,7 @@ class Envoy:
 
 
 def parsed_health(clusters: config.Document) -> dict[str, Health]:
-    """Health by backend from the answer of the admin endpoint `/clusters?format=json`. Pure.
+    """Return health by backend from the answer of the admin endpoint `/clusters?format=json`. Pure.
 
     As in GKE one healthy endpoint makes a backend HEALTHY, and one that has none, or none checked yet, is
     Unknown.

@@ -47,7 +47,7 @@ class FirestoreEmulator(GrpcServer):
 
     @property
     def counts(self) -> Counts:
-        """What Firestore would have billed so far."""
+        """Return what Firestore would have billed so far."""
         return self._usage.counts()
 
     def _rpcs(self) -> list[Rpc]:
@@ -123,7 +123,7 @@ class FirestoreEmulator(GrpcServer):
         return query, *self._transaction(request)
 
     def _transaction(self, request: Any) -> tuple[bytes, bytes]:
-        """The transaction to read in (empty: none), and the one to announce because it was begun here."""
+        """Return the transaction to read in (empty: none), and the one to announce because it began here."""
         match request.WhichOneof("consistency_selector"):
             case "transaction":
                 return request.transaction, b""

@@ -52,13 +52,13 @@ class Need:
 
 
 def need(collection: str, is_group: bool, equal: Iterable[FieldPath], order: tuple[Order, ...]) -> Need:
-    """The need of a query whose effective order is `order`; a field that is fixed needs no order."""
+    """Return the need of a query whose effective order is `order`; a fixed field needs no order."""
     fixed = frozenset(equal) - {NAME_FIELD}
     return Need(collection, is_group, fixed, tuple(term for term in order if term.path not in fixed))
 
 
 def is_served(wanted: Need, declared: Iterable[CompositeIndex]) -> bool:
-    """Whether automatic indexes, or declared ones (merged where they share the order), serve the need."""
+    """Return whether automatic or declared indexes (merged where they share the order) serve the need."""
     if _is_automatic(wanted):
         return True
     covered: set[FieldPath] = set()
@@ -83,7 +83,7 @@ def _is_automatic(wanted: Need) -> bool:
 
 
 def _prefix_of_match(index: CompositeIndex, wanted: Need) -> set[FieldPath] | None:
-    """The equality fields that an index covers, or `None` if its order is another one."""
+    """Return the equality fields that an index covers, or `None` if its order is another one."""
     terms = [Order(field_path(field.path), field.is_descending) for field in index.fields]
     if terms[-1].path != NAME_FIELD:
         terms.append(Order(NAME_FIELD, terms[-1].is_descending))

@@ -23,12 +23,12 @@ NewValue = types.Value.pb()
 
 
 def timestamp(micros: int) -> Timestamp:
-    """The protobuf form of a time in microseconds since the epoch."""
+    """Return the protobuf form of a time in microseconds since the epoch."""
     return Timestamp(seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1000)
 
 
 def version(document: Document | None) -> int:
-    """The update time of a document in microseconds; 0 for one that does not exist."""
+    """Return the update time of a document in microseconds; 0 for one that does not exist."""
     if document is None:
         return 0
     return int(document.update_time.seconds) * 1_000_000 + int(document.update_time.nanos) // 1000

@@ -17,7 +17,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 def checked_name(name: str) -> str:
-    """`name` if it is the full name of a document; INVALID_ARGUMENT otherwise."""
+    """Return `name` if it is the full name of a document; INVALID_ARGUMENT otherwise."""
     segments = name.split("/")
     is_rooted = segments[0:5:2] == ["projects", "databases", "documents"]
     depth = len(segments) - _ROOT_SEGMENTS
@@ -27,12 +27,12 @@ def checked_name(name: str) -> str:
 
 
 def collection_of(name: str) -> str:
-    """The full name of the collection that a document is in."""
+    """Return the full name of the collection that a document is in."""
     return name.rpartition("/")[0]
 
 
 def field_path(text: str) -> FieldPath:
-    """The segments of a field path; backticks quote a segment, backslashes escape in it."""
+    """Return the segments of a field path; backticks quote a segment, backslashes escape in it."""
     segments: list[str] = []
     position = 0
     while position < len(text):

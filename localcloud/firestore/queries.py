@@ -61,7 +61,7 @@ class Condition:
     operands: tuple[values.Key, ...]
 
     def holds(self, document: Document) -> bool:
-        """Whether the document matches; a missing field never does."""
+        """Return whether the document matches; a missing field never does."""
         found = _key_at(document, self.path)
         if found is None:
             return False
@@ -98,12 +98,12 @@ class Query:
 
     @property
     def need(self) -> indexes.Need:
-        """What the query asks of an index."""
+        """Return what the query asks of an index."""
         equal = [item.path for item in self.conditions if item.kind in (Kind.EQUAL, Kind.IN)]
         return indexes.need(self.collection, self.is_group, equal, self.order)
 
     def matches(self, documents: Iterable[Document]) -> list[Document]:
-        """All that match, in order and between the cursors; before offset and limit."""
+        """Return all that match, in order and between the cursors; before offset and limit."""
         found = [item for item in documents if all(condition.holds(item) for condition in self.conditions)]
         found = [item for item in found if all(_key_at(item, term.path) for term in self.order)]
         for term in reversed(self.order):
@@ -111,12 +111,12 @@ class Query:
         return [item for item in found if self._is_between_cursors(item)]
 
     def page(self, matches: Sequence[Document]) -> Sequence[Document]:
-        """What offset and limit leave of the matches."""
+        """Return what offset and limit leave of the matches."""
         stop = None if self.limit < 0 else self.offset + self.limit
         return matches[self.offset : stop]
 
     def shown(self, document: Document) -> Document:
-        """The document as the projection shows it."""
+        """Return the document as the projection shows it."""
         return document if self.projection is None else values.projected(document, self.projection)
 
     def _is_between_cursors(self, document: Document) -> bool:
@@ -130,7 +130,7 @@ class Query:
         return True
 
     def _side(self, document: Document, cursor: Cursor) -> int:
-        """Negative if the document comes before the cursor's values, positive after, zero at them."""
+        """Return a negative number for a document before the cursor's values, positive after, else 0."""
         for term, wanted in zip(self.order, cursor.keys, strict=False):
             found = _key_at(document, term.path) or ()
             if found != wanted:
@@ -139,7 +139,7 @@ class Query:
 
 
 def compiled(parent: str, query: Any) -> Query:
-    """The query below `parent`; INVALID_ARGUMENT or UNIMPLEMENTED if it is none or not an emulated one."""
+    """Return the query below `parent`; INVALID_ARGUMENT if it is none, UNIMPLEMENTED if not emulated."""
     if len(query.from_) != 1 or not query.from_[0].collection_id:
         raise unimplemented("a query that does not name exactly one collection")
     if query.HasField("find_nearest"):
@@ -190,7 +190,7 @@ def _comparison(comparison: Any) -> Condition:
 
 
 def _effective_order(terms: Any, conditions: tuple[Condition, ...]) -> tuple[Order, ...]:
-    """The order asked for, then the unequal fields not in it, then the name, all in the last direction."""
+    """Return the order asked for, then unequal fields not in it, then the name, in the last direction."""
     descending = types.StructuredQuery.Direction.DESCENDING
     order = [Order(names.field_path(term.field.field_path), term.direction == descending) for term in terms]
     is_descending = order[-1].is_descending if order else False

@@ -27,7 +27,7 @@ class Collections:
         self._collections = collections or {}
 
     def get(self, name: str) -> Document | None:
-        """The document of that name, or `None`."""
+        """Return the document of that name, or `None`."""
         return self._collections.get(names.collection_of(name), {}).get(name)
 
     def put(self, name: str, document: Document | None) -> None:
@@ -39,24 +39,24 @@ class Collections:
             collection[name] = document
 
     def members(self, collection: str) -> Iterable[Document]:
-        """The documents of one collection, by its full name."""
+        """Return the documents of one collection, by its full name."""
         return self._collections.get(collection, {}).values()
 
     def below(self, parent: str) -> Iterable[Document]:
-        """All documents at any depth below a document, a collection, or the database's root."""
+        """Return all documents at any depth below a document, a collection, or the database's root."""
         for path, collection in self._collections.items():
             if f"{path}/".startswith(f"{parent}/"):
                 yield from collection.values()
 
     def matches(self, query: Query) -> list[Document]:
-        """What a query matches, before offset and limit."""
+        """Return what a query matches, before offset and limit."""
         if not query.is_group:
             return query.matches(self.members(f"{query.parent}/{query.collection}"))
         found = (document for document in self.below(query.parent) if _is_in(document, query.collection))
         return query.matches(found)
 
     def copy(self) -> Collections:
-        """A snapshot."""
+        """Return a snapshot."""
         return Collections({path: dict(documents) for path, documents in self._collections.items()})
 
 
@@ -75,7 +75,7 @@ class Transaction:
     queries_read: list[Query] = field(default_factory=list)
 
     def is_stale(self, current: Collections) -> bool:
-        """Whether anything that was read is now otherwise, new matches of its queries included."""
+        """Return whether anything that was read is now otherwise, new matches of its queries included."""
         return any(
             version(self.snapshot.get(name)) != version(current.get(name)) for name in self.documents_read
         ) or any(_seen(self.snapshot, query) != _seen(current, query) for query in self.queries_read)
@@ -122,7 +122,7 @@ class Store:
             self._transactions.pop(transaction_id, None)
 
     def read(self, wanted: Sequence[str], transaction_id: bytes) -> list[Document | None]:
-        """Documents by name, `None` for the missing; remembered if read in a transaction."""
+        """Return documents by name, `None` for the missing; remembered if read in a transaction."""
         with self._lock:
             if not transaction_id:
                 return [self._current.get(name) for name in wanted]
@@ -131,7 +131,7 @@ class Store:
             return [transaction.snapshot.get(name) for name in wanted]
 
     def query(self, query: Query, transaction_id: bytes) -> list[Document]:
-        """What a query matches, before offset and limit; remembered if run in a transaction."""
+        """Return what a query matches, before offset and limit; remembered if run in a transaction."""
         with self._lock:
             if not transaction_id:
                 return self._current.matches(query)
@@ -140,7 +140,7 @@ class Store:
             return transaction.snapshot.matches(query)
 
     def members(self, collection: str, *, with_missing: bool) -> list[tuple[str, Document | None]]:
-        """Name and document of a collection's members, by name; `None` for a mere parent of documents."""
+        """Return the name and document of a collection's members; `None` for a mere parent of documents."""
         with self._lock:
             found: dict[str, Document | None] = {
                 item.name: item for item in self._current.members(collection)
@@ -169,7 +169,7 @@ class Store:
             return now, results
 
     def now_micros(self) -> int:
-        """The read time of what is read now: not before the last commit."""
+        """Return the read time of what is read now: not before the last commit."""
         return max(time.time_ns() // 1000, self._last_micros)
 
     def _check_commit(self, transaction: Transaction, requested: Sequence[Write]) -> None:

@@ -29,27 +29,27 @@ class Usage:
         self._rpcs: Counter[str] = Counter()
 
     def called(self, rpc: str) -> None:
-        """One call of an RPC arrived."""
+        """Count one call of an RPC."""
         with self._lock:
             self._rpcs[rpc] += 1
 
     def read(self, documents: int) -> None:
-        """Documents were read, missing ones included; a query that finds nothing is billed as one."""
+        """Count documents read, missing ones included; a query that finds nothing is billed as one."""
         with self._lock:
             self._billed["reads"] += max(documents, 1)
 
     def aggregated(self, entries: int) -> None:
-        """Index entries were counted: one read for each started thousand."""
+        """Count index entries that were counted: one read for each started thousand."""
         self.read(-(-entries // _ENTRIES_PER_READ))
 
     def written(self, writes: int, deletes: int) -> None:
-        """Writes and deletes were committed, effective or not."""
+        """Count writes and deletes that were committed, effective or not."""
         with self._lock:
             self._billed["writes"] += writes
             self._billed["deletes"] += deletes
 
     def counts(self) -> Counts:
-        """The figures of now."""
+        """Return the present figures."""
         with self._lock:
             billed = self._billed
             return Counts(billed["reads"], billed["writes"], billed["deletes"], dict(self._rpcs))

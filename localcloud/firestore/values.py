@@ -22,7 +22,7 @@ NAN_KEY: Key = (2,)
 
 
 def key(value: Value) -> Key:
-    """The sort key of a value. Equal keys are equal values, so that 1 and 1.0 are."""
+    """Return the sort key of a value. Equal keys are equal values, so that 1 and 1.0 are."""
     kind = value.WhichOneof("value_type")
     if kind not in _KEYS:
         raise unimplemented(f"a value of type {kind}")
@@ -30,7 +30,7 @@ def key(value: Value) -> Key:
 
 
 def name_key(name: str) -> Key:
-    """The sort key of a document's name, which is that of a reference to it."""
+    """Return the sort key of a document's name, which is that of a reference to it."""
     return (7, tuple(segment.encode() for segment in name.split("/")))
 
 
@@ -58,12 +58,12 @@ _KEYS: dict[str, Callable[[Any], Key]] = {
 
 
 def is_number(value: Value) -> bool:
-    """Whether arithmetic transforms add to the value rather than replace it."""
+    """Return whether arithmetic transforms add to the value rather than replace it."""
     return value.WhichOneof("value_type") in ("integer_value", "double_value")
 
 
 def document_bytes(document: Document) -> int:
-    """What the 1 MiB limit of a document counts: its name, its fields, and 32 bytes."""
+    """Return what the 1 MiB limit of a document counts: its name, its fields, and 32 bytes."""
     return _name_bytes(document.name) + _fields_bytes(document.fields) + 32
 
 
@@ -110,7 +110,7 @@ def _check_value(value: Value, *, is_in_array: bool) -> None:
 
 
 def found_at(fields: Fields, path: FieldPath) -> Value | None:
-    """The value at a field path, or `None` where there is none."""
+    """Return the value at a field path, or `None` where there is none."""
     for segment in path[:-1]:
         if segment not in fields:
             return None
@@ -137,7 +137,7 @@ def remove_at(fields: Fields, path: FieldPath) -> None:
 
 
 def projected(document: Document, paths: tuple[FieldPath, ...]) -> Document:
-    """A copy of a document with the fields at `paths` only."""
+    """Return a copy of a document with the fields at `paths` only."""
     copy = NewDocument(name=document.name, create_time=document.create_time, update_time=document.update_time)
     for path in paths:
         value = found_at(document.fields, path)

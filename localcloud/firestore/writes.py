@@ -29,7 +29,7 @@ _REQUEST_TIME = 1
 
 
 def target(write: Write) -> str:
-    """The name of the document that a write changes; INVALID_ARGUMENT if it names none."""
+    """Return the name of the document that a write changes; INVALID_ARGUMENT if it names none."""
     match write.WhichOneof("operation"):
         case "update":
             return names.checked_name(write.update.name)
@@ -63,7 +63,7 @@ def _check_version(stored: int, required: Timestamp) -> None:
 
 
 def applied(write: Write, current: Document | None, now: Timestamp) -> tuple[Document | None, list[Value]]:
-    """The document after the write (`None`: deleted), and the results of its transforms.
+    """Return the document after the write (`None`: deleted), and the results of its transforms.
 
     Create and update time are for the caller to set. INVALID_ARGUMENT if the document becomes too big.
     """

@@ -27,7 +27,7 @@ class AuditRecord:
 
     @property
     def is_write(self) -> bool:
-        """True if the request was meant to change something."""
+        """Return True if the request was meant to change something."""
         return bool(self.resource) and self.verb not in _READS and not self.dry_run
 
 
@@ -44,12 +44,12 @@ class AuditLog:
             self._records.append(record)
 
     def records(self) -> list[AuditRecord]:
-        """A copy of everything so far, oldest first."""
+        """Return a copy of everything so far, oldest first."""
         with self._lock:
             return list(self._records)
 
     def writes(self, user_prefix: str = "") -> list[AuditRecord]:
-        """The writes, dry runs left out, by users whose name starts with `user_prefix`."""
+        """Return the writes, dry runs left out, by users whose name starts with `user_prefix`."""
         return [row for row in self.records() if row.is_write and row.user.startswith(user_prefix)]
 
     def __len__(self) -> int:

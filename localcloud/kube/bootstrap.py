@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from localcloud.kube.requests import Options, Target
+from localcloud.kube.requests.http import Options, Target
 from localcloud.kube.resources import NAMESPACES, SERVICES
-from localcloud.kube.store import Store
-from localcloud.kube.writes import Writes
+from localcloud.kube.store.objects import Store
+from localcloud.kube.store.writes import Writes
 
 _OPTIONS = Options("kube-apiserver")
 

@@ -27,7 +27,7 @@ class ServerIdentity:
     key_pem: bytes
 
     def ssl_context(self) -> ssl.SSLContext:
-        """A context for a TLS server; the key touches the disk only inside a private, short-lived folder."""
+        """Return a context for a TLS server; the key is on disk only in a private, short-lived folder."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.TemporaryDirectory() as folder:
             pair = Path(folder, "pair.pem")
@@ -38,7 +38,7 @@ class ServerIdentity:
 
 
 def issue() -> ServerIdentity:
-    """A new CA, and a server certificate for 127.0.0.1 and localhost, valid for 30 days."""
+    """Return a new CA, and a server certificate for 127.0.0.1 and localhost, valid for 30 days."""
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca = _builder("embedded-cloud-ca", "embedded-cloud-ca", ca_key.public_key())
     ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -91,5 +91,5 @@ def _ca_usage() -> x509.KeyUsage:
 
 
 def base64_pem(pem: str) -> str:
-    """A PEM as kubeconfig files and the GKE API carry it."""
+    """Return a PEM as kubeconfig files and the GKE API carry it."""
     return base64.b64encode(pem.encode()).decode()

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localcloud.gates import Call, Gates
-from localcloud.kube import deletion, discovery, reads, requests, status, table
+from localcloud.kube import status
 from localcloud.kube.audit import AuditLog, AuditRecord
-from localcloud.kube.requests import HttpRequest, Target
-from localcloud.kube.store import Store
-from localcloud.kube.writes import Writes
+from localcloud.kube.requests import discovery, http, table
+from localcloud.kube.requests.http import HttpRequest, Target
+from localcloud.kube.store import deletion, reads
+from localcloud.kube.store.objects import Store
+from localcloud.kube.store.writes import Writes
 
 Json = dict[str, Any]
 PodLogs = Callable[[str, str, str], str | None]  # (namespace, pod, container or "") -> text, None if unknown
@@ -58,9 +60,9 @@ class Dispatcher:
         user, target, verb = ANONYMOUS, None, request.method.lower()
         try:
             user = self._user(request)
-            target = requests.target(request.path)
+            target = http.target(request.path)
             if target is not None:
-                verb = requests.verb(request, target)
+                verb = http.verb(request, target)
             _authorize(user, request, target, verb)
             self.gates.pass_through(Call("kubernetes", request.method, request.path, user))
             result = self._handle(request, target, verb)
@@ -101,13 +103,13 @@ class Dispatcher:
             return 200, reads.get(self.store, target)
         if verb == "list":
             return 200, reads.listed(self.store, target, request.query)
-        body = requests.decoded(request)
+        body = http.decoded(request)
         if request.method == "DELETE":
             return 200, self._delete(request, target, body)
         return self._write(request, target, verb, body)
 
     def _write(self, request: HttpRequest, target: Target, verb: str, body: Any) -> tuple[int, Json]:
-        writes, options = Writes(self.store), requests.options(request)
+        writes, options = Writes(self.store), http.options(request)
         if verb == "create":
             return 201, writes.create(target, body, options)
         if verb == "update":

@@ -23,17 +23,17 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """`v1` or `apps/v1`: the value of `apiVersion`."""
+        """Return `v1` or `apps/v1`: the value of `apiVersion`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def singular(self) -> str:
-        """`configmap`: what kubectl accepts beside the plural."""
+        """Return `configmap`: what kubectl accepts beside the plural."""
         return self.kind.lower()
 
     @property
     def base_path(self) -> str:
-        """`api/v1` or `apis/apps/v1`: where the group-version is served, without slashes at the ends."""
+        """Return `api/v1` or `apis/apps/v1`: where the group-version is served, without outer slashes."""
         return f"apis/{self.group}/{self.version}" if self.group else f"api/{self.version}"
 
 
@@ -92,14 +92,13 @@ RESOURCES: tuple[Resource, ...] = (
 CREATED_BY_UPDATE = frozenset({"Service", "Endpoints", "Event", "Lease", "Role", "RoleBinding"})
 
 BY_PATH: dict[tuple[str, str], Resource] = {(row.base_path, row.plural): row for row in RESOURCES}
-BY_KIND: dict[tuple[str, str], Resource] = {(row.api_version, row.kind): row for row in RESOURCES}
 
 
 def group_versions() -> list[tuple[str, str]]:
-    """(group, version) pairs in table order, each once."""
+    """Return (group, version) pairs in table order, each once."""
     return list(dict.fromkeys((row.group, row.version) for row in RESOURCES))
 
 
 def of_group_version(group: str, version: str) -> list[Resource]:
-    """The resources under one group and version; empty if it is not served."""
+    """Return the resources under one group and version; empty if it is not served."""
     return [row for row in RESOURCES if (row.group, row.version) == (group, version)]

@@ -21,10 +21,10 @@ import yaml
 from localcloud.gates import Gates
 from localcloud.kube import bootstrap, certificates, dispatch, status
 from localcloud.kube.audit import AuditLog
-from localcloud.kube.collector import Collector
-from localcloud.kube.reads import Watch
-from localcloud.kube.requests import HttpRequest
-from localcloud.kube.store import Store
+from localcloud.kube.requests.http import HttpRequest
+from localcloud.kube.store.collector import Collector
+from localcloud.kube.store.objects import Store
+from localcloud.kube.store.reads import Watch
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -75,33 +75,33 @@ class KubeApi:
 
     @property
     def audit(self) -> AuditLog:
-        """Every request so far."""
+        """Return every request so far."""
         return self._dispatcher.audit
 
     @property
     def endpoint(self) -> str:
-        """`127.0.0.1:PORT`."""
+        """Return `127.0.0.1:PORT`."""
         host, port = self._socket.getsockname()
         return f"{host}:{port}"
 
     @property
     def url(self) -> str:
-        """`https://127.0.0.1:PORT`."""
+        """Return `https://127.0.0.1:PORT`."""
         return f"https://{self.endpoint}"
 
     @property
     def ca_pem(self) -> str:
-        """The certificate authority that clients must trust, PEM."""
+        """Return the certificate authority that clients must trust, PEM."""
         return self._identity.ca_pem
 
     def issue_token(self, user: str) -> str:
-        """A new bearer token that authenticates as `user`."""
+        """Return a new bearer token that authenticates as `user`."""
         token = secrets.token_urlsafe(24)
         self._dispatcher.users[token] = user
         return token
 
     def kubeconfig(self, token: str) -> str:
-        """A kubeconfig (YAML) with the CA and the token inline."""
+        """Return a kubeconfig (YAML) with the CA and the token inline."""
         cluster = {"server": self.url, "certificate-authority-data": certificates.base64_pem(self.ca_pem)}
         document = {
             "apiVersion": "v1",

@@ -26,7 +26,7 @@ class Cause:
     field: str
 
     def as_json(self) -> Json:
-        """The cause as it stands in `Status.details.causes`."""
+        """Return the cause as it stands in `Status.details.causes`."""
         return {"reason": self.reason, "message": self.message, "field": self.field}
 
 
@@ -42,7 +42,7 @@ class ApiError(Exception):
 
     @property
     def body(self) -> Json:
-        """The `Status` object, a JSON object with `code`, `reason`, `message` and perhaps `details`."""
+        """Return the `Status`, a JSON object with `code`, `reason`, `message` and perhaps `details`."""
         status: Json = {
             "kind": "Status",
             "apiVersion": "v1",
@@ -66,57 +66,57 @@ def _qualified(resource: Resource) -> str:
 
 
 def bad_request(message: str) -> ApiError:
-    """400: the request cannot be understood."""
+    """Return the error 400: the request cannot be understood."""
     return ApiError(400, "BadRequest", message)
 
 
 def unauthorized() -> ApiError:
-    """401: the token is not known."""
+    """Return the error 401: the token is not known."""
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
 def forbidden(message: str, resource: Resource | None = None, name: str = "") -> ApiError:
-    """403: the caller, or the state of the namespace, does not allow it."""
+    """Return the error 403: the caller, or the state of the namespace, does not allow it."""
     return ApiError(403, "Forbidden", message, _about(resource, name) if resource else {})
 
 
 def not_found(resource: Resource, name: str) -> ApiError:
-    """404 for an object."""
+    """Return a 404 for an object."""
     message = f'{_qualified(resource)} "{name}" not found'
     return ApiError(404, "NotFound", message, _about(resource, name))
 
 
 def no_such_path() -> ApiError:
-    """404 for a URL that the server does not serve."""
+    """Return a 404 for a URL that the server does not serve."""
     return ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def method_not_allowed() -> ApiError:
-    """405: the path exists, the verb does not."""
+    """Return the error 405: the path exists, the verb does not."""
     message = "the server does not allow this method on the requested resource"
     return ApiError(405, "MethodNotAllowed", message, {})
 
 
 def already_exists(resource: Resource, name: str) -> ApiError:
-    """409 for a create of something that is there."""
+    """Return a 409 for a create of something that is there."""
     message = f'{_qualified(resource)} "{name}" already exists'
     return ApiError(409, "AlreadyExists", message, _about(resource, name))
 
 
 def conflict(resource: Resource, name: str, why: str) -> ApiError:
-    """409 for a write that was based on something else than the present state."""
+    """Return a 409 for a write that was based on something else than the present state."""
     message = f'Operation cannot be fulfilled on {_qualified(resource)} "{name}": {why}'
     return ApiError(409, "Conflict", message, _about(resource, name))
 
 
 def stale(resource: Resource, name: str) -> ApiError:
-    """409 for a write with an old resourceVersion."""
+    """Return a 409 for a write with an old resourceVersion."""
     why = "the object has been modified; please apply your changes to the latest version and try again"
     return conflict(resource, name, why)
 
 
 def apply_conflict(causes: Sequence[Cause]) -> ApiError:
-    """409 for a server-side apply of fields that belong to other managers."""
+    """Return a 409 for a server-side apply of fields that belong to other managers."""
     managers: dict[str, list[str]] = {}
     for cause in causes:
         managers.setdefault(cause.message.removeprefix("conflict with "), []).append(cause.field)
@@ -133,17 +133,17 @@ def apply_conflict(causes: Sequence[Cause]) -> ApiError:
 
 
 def internal_error() -> ApiError:
-    """500: a fault of the server itself."""
+    """Return the error 500: a fault of the server itself."""
     return ApiError(500, "InternalError", "Internal error occurred: see the server's log", {})
 
 
 def expired(message: str) -> ApiError:
-    """410: the resourceVersion to watch from, or the page to continue at, is gone."""
+    """Return the error 410: the resourceVersion to watch from, or the page to continue at, is gone."""
     return ApiError(410, "Expired", message)
 
 
 def unsupported_media_type(content_type: str) -> ApiError:
-    """415: a body format that is not read here."""
+    """Return the error 415: a body format that is not read here."""
     message = (
         f"the body of the request was in an unknown format - accepted media types include: {content_type}"
     )
@@ -151,7 +151,7 @@ def unsupported_media_type(content_type: str) -> ApiError:
 
 
 def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> ApiError:
-    """422 with one cause a field."""
+    """Return a 422 with one cause a field."""
     texts = [f"{cause.field}: {cause.message}" for cause in causes]
     listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details = {"name": name, "group": resource.group, "kind": resource.kind}
@@ -161,7 +161,7 @@ def invalid(resource: Resource, name: str, causes: Sequence[Cause]) -> ApiError:
 
 
 def version_required(resource: Resource, name: str) -> ApiError:
-    """422 for the replacement of a custom resource that does not say which version it replaces."""
+    """Return the 422 for a replacement of a custom resource that does not say which version it replaces."""
     message = "Invalid value: 0: must be specified for an update"
     cause = Cause("FieldValueInvalid", message, "metadata.resourceVersion")
     details = _about(resource, name) | {"causes": [cause.as_json()]}
@@ -170,6 +170,6 @@ def version_required(resource: Resource, name: str) -> ApiError:
 
 
 def deleted(resource: Resource, name: str, uid: str) -> Json:
-    """The answer to a delete that took effect at once."""
+    """Return the answer to a delete that took effect at once."""
     details = _about(resource, name) | {"uid": uid}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """The user's cache folder for this product (`XDG_CACHE_HOME`, else `~/.cache`); created if missing."""
+    """Return the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`); created if missing."""
     root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(root) / "milvus-l7"
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def check_run_folder() -> None:
 
 
 def milvus_binaries(cache: Path) -> Path:
-    """The folder with the `milvus` executable and its libraries; unpacks on the first call per version.
+    """Return the folder of the `milvus` executable and its libraries; unpacked once a version.
 
     Safe to run at the same time in several processes: the folder appears complete, by a rename, or not at
     all.
@@ -57,12 +57,12 @@ def milvus_binaries(cache: Path) -> Path:
 
 
 def configuration_template() -> str:
-    """The text of the server's own configuration, with `{{ key(type): default }}` placeholders."""
+    """Return the text of the server's own configuration, with `{{ key(type): default }}` placeholders."""
     return _packaged("config.yaml.template")
 
 
 def logging_settings() -> str:
-    """The text of `configs/glog.conf`, without which the server's C++ part crashes at start."""
+    """Return the text of `configs/glog.conf`, without which the server's C++ part crashes at start."""
     return _packaged("glog.conf")
 
 

@@ -15,12 +15,12 @@ MILVUS_CONTAINERS = frozenset({"standalone", "proxy"})
 
 
 def milvus_container(pod: Object) -> Object | None:
-    """The container that is the real Milvus server, if the Pod has one."""
+    """Return the container that is the real Milvus server, if the Pod has one."""
     found = (item for item in pod["spec"]["containers"] if item["name"] in MILVUS_CONTAINERS)
     return next(found, None)
 
 
 def host_ports(pod: Object) -> dict[int, int]:
-    """Container port -> host port as the node recorded it; empty while nothing runs."""
+    """Return the node's record of host port by container port; empty while nothing runs."""
     text = (pod["metadata"].get("annotations") or {}).get(HOST_PORTS) or "{}"
     return {int(port): int(host_port) for port, host_port in json.loads(text).items()}

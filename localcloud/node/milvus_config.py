@@ -62,21 +62,21 @@ def user_settings(text: str) -> Settings:
 
 
 def default_settings(template: str) -> Settings:
-    """The server's own settings from its template, every placeholder replaced by its default."""
+    """Return the server's own settings from its template, every placeholder replaced by its default."""
     filled = re.sub(r"\{\{[^:}]*(?::([^}]*))?\}\}", lambda found: (found.group(1) or "").strip(), template)
     settings: Settings = yaml.safe_load(filled)
     return settings
 
 
 def container_ports(user: Settings) -> tuple[int, ...]:
-    """The ports the container listens on for others: gRPC, metrics, and REST if it has its own."""
+    """Return the ports the container listens on for others: gRPC, metrics, and REST if it has its own."""
     main = _number(_at(user, "proxy", "port"), MILVUS_PORT)
     rest = _number(_at(user, "proxy", "http", "port"), main)
     return tuple(dict.fromkeys((main, METRICS_PORT, rest)))
 
 
 def refusal(user: Settings) -> str | None:
-    """The log line with which a current Milvus refuses these settings, or None.
+    """Return the log line with which a current Milvus refuses these settings, or None.
 
     The embedded server (2.3.5) would start and silently serve no REST. Users run newer images, which do not
     start, so neither do we.
@@ -89,7 +89,7 @@ def refusal(user: Settings) -> str | None:
 
 
 def effective_settings(defaults: Settings, user: Settings, place: Placement) -> Settings:
-    """What the server is started with: `user` laid over `defaults`, then what this machine dictates."""
+    """Return what the server starts with: `user` over `defaults`, then what this machine dictates."""
     settings = overlaid(overlaid(_image_settings(defaults), user), _local_settings(user, place))
     tls = settings.get("tls") or {}
     settings["tls"] = {key: local_path(str(value), place.root) for key, value in tls.items()}
@@ -97,7 +97,7 @@ def effective_settings(defaults: Settings, user: Settings, place: Placement) -> 
 
 
 def overlaid(below: Settings, above: Settings) -> Settings:
-    """`above` laid over `below`: maps are merged, everything else is replaced. Changes neither."""
+    """Return `above` laid over `below`: maps are merged, the rest is replaced. Changes neither."""
     merged = dict(below)
     for key, value in above.items():
         under = merged.get(key)
@@ -106,12 +106,12 @@ def overlaid(below: Settings, above: Settings) -> Settings:
 
 
 def local_path(path: str, root: Path) -> str:
-    """Where the container's `path` is on this machine; relative ones start at its working directory."""
+    """Return where the container's `path` is here; relative ones start at its working directory."""
     return str(root / (HOME / path).relative_to("/"))
 
 
 def etcd_settings(client_port: int, peer_port: int) -> Settings:
-    """The embedded etcd's own file: without it, it listens on 2379 and 2380 whatever Milvus is told."""
+    """Return the embedded etcd's own file: without it, it takes 2379 and 2380 whatever Milvus is told."""
     client, peer = f"http://127.0.0.1:{client_port}", f"http://127.0.0.1:{peer_port}"
     return {
         "name": "default",

@@ -36,7 +36,7 @@ def mount_all(pod: Object, container: Object, root: Path, fetch: Fetch) -> None:
 
 
 def _files(volume: Object, fetch: Fetch) -> dict[str, bytes] | None:
-    """Names and contents of the volume's files; None for a kind of volume that is simply an empty folder."""
+    """Return names and contents of the volume's files; None for a kind that is simply an empty folder."""
     if "configMap" in volume:
         name = volume["configMap"]["name"]
         found = _fetched(volume, "configmaps", name, fetch)
@@ -58,7 +58,7 @@ def _fetched(volume: Object, collection: str, name: str, fetch: Fetch) -> Object
 
 
 def _below(root: Path, path: str) -> Path:
-    """`path` inside `root`; a Pod is untrusted input, so a path that leads out of it is refused."""
+    """Return `path` inside `root`; a Pod is untrusted input: a path that leads out of it is refused."""
     target = (root / path.lstrip("/")).resolve()
     if not target.is_relative_to(root.resolve()):
         raise MissingVolume(f"mount path {path!r} leads out of the container")

@@ -24,7 +24,7 @@ class ContainerFacts:
 
 
 def pod_status(pod: Object, containers: tuple[ContainerFacts, ...], now: str) -> Object:
-    """The whole `status` of `pod`; `lastTransitionTime`s of conditions that did not change are kept."""
+    """Return the `status` of `pod`; `lastTransitionTime`s of unchanged conditions are kept."""
     is_ready = all(container.is_ready for container in containers)
     has_started = any(container.is_running or container.restarts for container in containers)
     unready = [container.name for container in containers if not container.is_ready]
@@ -52,7 +52,7 @@ def pod_status(pod: Object, containers: tuple[ContainerFacts, ...], now: str) ->
 
 
 def is_ready(pod: Object) -> bool:
-    """Whether the Pod's Ready condition is True and it is not being deleted."""
+    """Return whether the Pod's Ready condition is True and it is not being deleted."""
     conditions = (pod.get("status") or {}).get("conditions") or []
     ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
     return ready and "deletionTimestamp" not in pod["metadata"]

@@ -45,7 +45,7 @@ class Sandbox:
 
     @property
     def ports(self) -> Mapping[int, int]:
-        """Container port -> host port of the running container; empty while none runs."""
+        """Return the host ports of the running container by container port; empty while none runs."""
         return self.running.ports if self.running else {}
 
     def tick(self, image: MilvusImage, fetch: mounts.Fetch, timing: Timing, now: str) -> None:
@@ -102,7 +102,7 @@ class Sandbox:
         self.facts = replace(self.facts, is_ready=is_ready)
 
     def _answers(self, probe: Object) -> bool:
-        """The chart's HTTP probe; before the first success also whether every port is listened on.
+        """Return the result of the chart's HTTP probe; before the first success every port must answer, too.
 
         Milvus answers /healthz with 200 for a moment before its components have registered; the real chart's
         `initialDelaySeconds: 90` hides that, and we do not wait that long.
@@ -117,7 +117,7 @@ class Sandbox:
 
 
 def new_sandbox(pod: Object, container: Object, state: Path) -> Sandbox:
-    """The sandbox of a Pod that has not been started; files go below `state`."""
+    """Return the sandbox of a Pod that has not been started; files go below `state`."""
     metadata = pod["metadata"]
     owners = [owner["name"] for owner in metadata.get("ownerReferences") or []]
     volume = f"{metadata['namespace']}.{owners[0] if owners else metadata['name']}"

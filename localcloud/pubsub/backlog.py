@@ -42,7 +42,7 @@ class Backlog:
             self._entries[number] = Entry(message, number, now_s + delivery.first_delay_s())
 
     def take(self, now_s: float, lease_s: float) -> Entry | None:
-        """The entry that is due first, leased for `lease_s`, or `None`; entries to be buried are left."""
+        """Return the entry due first, leased for `lease_s`, or `None`; entries to be buried are left."""
         due = [entry for entry in self._due(now_s) if not self._is_exhausted(entry)]
         if not due:
             return None
@@ -53,11 +53,11 @@ class Backlog:
         return entry
 
     def exhausted(self, now_s: float) -> list[Entry]:
-        """Entries that used up the attempts of the dead-letter policy."""
+        """Return entries that used up the attempts of the dead-letter policy."""
         return [entry for entry in self._due(now_s) if self._is_exhausted(entry)]
 
     def leased(self, ack_id: str) -> Entry | None:
-        """The entry of an acknowledgement id; `None` if that is not the id of its latest delivery."""
+        """Return the entry of an acknowledgement id; `None` if that is not the id of its latest delivery."""
         number = ack_id.partition("-")[0]
         entry = self._entries.get(int(number)) if number.isdigit() else None
         return entry if entry is not None and entry.ack_id == ack_id else None
@@ -67,13 +67,13 @@ class Backlog:
         self._entries.pop(entry.number, None)
 
     def release(self, entry: Entry, now_s: float, delivery: Delivery) -> None:
-        """A negative acknowledgement: due again after the retry policy's pause, at once if exhausted."""
+        """Make an unacknowledged entry due again: after the policy's pause, at once if exhausted."""
         pause_s = delivery.retry_delay_s(self.subscription, entry.attempts)
         entry.due_s = now_s if self._is_exhausted(entry) else now_s + pause_s
         entry.ack_id = ""
 
     def next_due_s(self) -> float:
-        """When the next entry is due; infinity if none will be."""
+        """Return when the next entry is due; infinity if none will be."""
         return min((entry.due_s for entry in self._entries.values()), default=math.inf)
 
     def _due(self, now_s: float) -> list[Entry]:

@@ -35,17 +35,17 @@ class Broker:
         self._message_ids = itertools.count(time.time_ns() // 1000)
 
     def topics(self) -> Mapping[str, Any]:
-        """A copy of the topics by name."""
+        """Return a copy of the topics by name."""
         with self._lock:
             return dict(self._topics)
 
     def subscriptions(self) -> Mapping[str, Any]:
-        """A copy of the subscriptions' settings by name."""
+        """Return a copy of the subscriptions' settings by name."""
         with self._lock:
             return {name: subscription.config for name, subscription in self._subscriptions.items()}
 
     def outstanding(self) -> Mapping[str, int]:
-        """Unacknowledged messages by subscription, those in flight included."""
+        """Return unacknowledged messages by subscription, those in flight included."""
         with self._lock:
             return {name: len(item.backlog) for name, item in self._subscriptions.items()}
 
@@ -137,7 +137,7 @@ class Broker:
                 raise TimeoutError(f"messages left after {timeout_s} s: {self.outstanding()}")
 
     def is_idle(self) -> bool:
-        """Whether no push subscription has a message waiting, in flight, or backing off."""
+        """Return whether no push subscription has a message waiting, in flight, or backing off."""
         with self._lock:
             pushed = [item for item in self._subscriptions.values() if item.config.push_config.push_endpoint]
             return not any(len(item.backlog) for item in pushed)
@@ -220,7 +220,7 @@ class Broker:
 
 
 def _buried(subscription: Any, entry: Entry) -> Any:
-    """The copy for the dead-letter topic: data and attributes as they were, and where they come from."""
+    """Return the copy for the dead-letter topic: data and attributes, and where they come from."""
     _, project, _, name = subscription.name.split("/")
     copy = _Message(data=entry.message.data, attributes=dict(entry.message.attributes))
     copy.attributes.update(
@@ -235,7 +235,7 @@ def _buried(subscription: Any, entry: Entry) -> Any:
 
 
 def _now() -> Timestamp:
-    """Now, in the milliseconds that Pub/Sub keeps."""
+    """Return the present time in the milliseconds that Pub/Sub keeps."""
     now = Timestamp()
     now.FromMilliseconds(time.time_ns() // 1_000_000)
     return now

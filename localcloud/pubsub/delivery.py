@@ -29,11 +29,11 @@ class Delivery:
     backoff_scale: float = 1.0
 
     def first_delay_s(self) -> float:
-        """How long a new message is held back."""
+        """Return how long a new message is held back."""
         return self.shuffle.uniform(0, _SHUFFLE_S) if self.shuffle else 0.0
 
     def retry_delay_s(self, subscription: Any, attempts: int) -> float:
-        """The pause before a message is delivered again after `attempts` failed deliveries."""
+        """Return the pause before a message is delivered again after `attempts` failed deliveries."""
         if not subscription.HasField("retry_policy"):
             return _ASAP_S * self.backoff_scale
         policy = subscription.retry_policy
@@ -48,5 +48,5 @@ class Delivery:
 
 
 def seconds(duration: Any) -> float:
-    """A protobuf Duration in seconds."""
+    """Return a protobuf Duration in seconds."""
     return float(duration.seconds) + float(duration.nanos) / 1e9

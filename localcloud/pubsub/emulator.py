@@ -39,7 +39,7 @@ class PubSubEmulator(GrpcServer):
 
     @property
     def delivery(self) -> Delivery:
-        """How messages are delivered; may be set at any time, for messages published from then on."""
+        """Return how messages are delivered; may be set at any time, for messages published from then on."""
         return self._broker.delivery
 
     @delivery.setter
@@ -47,11 +47,11 @@ class PubSubEmulator(GrpcServer):
         self._broker.delivery = delivery
 
     def outstanding(self) -> Mapping[str, int]:
-        """Unacknowledged messages by subscription name, those in flight included."""
+        """Return unacknowledged messages by subscription name, those in flight included."""
         return self._broker.outstanding()
 
     def is_idle(self) -> bool:
-        """Whether no push subscription has a message waiting, in flight, or backing off."""
+        """Return whether no push subscription has a message waiting, in flight, or backing off."""
         return self._broker.is_idle()
 
     def wait_idle(self, timeout_s: float) -> None:

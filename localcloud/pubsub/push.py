@@ -19,7 +19,7 @@ _ACKNOWLEDGING = frozenset({102, 200, 201, 202, 204})
 
 
 def body(subscription: Any, message: Any, attempt: int) -> bytes:
-    """The wrapped message. No `data` and no `attributes` key if the message has none.
+    """Return the wrapped message. No `data` and no `attributes` key if the message has none.
 
     `deliveryAttempt` is there only if the subscription has a dead-letter policy.
     """
@@ -51,7 +51,7 @@ class Pusher:
         self._is_closed = False
 
     def is_acknowledged(self, endpoint: str, payload: bytes, timeout_s: float) -> bool:
-        """Post `payload` to an `http://` URL; whether an acknowledging status came back in time."""
+        """Post `payload` to an `http://` URL; return whether an acknowledging status came in time."""
         url = urlsplit(endpoint)
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout_s)
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")

@@ -37,12 +37,12 @@ _EMULATED_SETTINGS = frozenset(
 
 
 def not_found(name: str) -> Refused:
-    """NOT_FOUND as Pub/Sub words it."""
+    """Return a NOT_FOUND as Pub/Sub words it."""
     return Refused(grpc.StatusCode.NOT_FOUND, f"Resource not found (resource={name.rpartition('/')[2]}).")
 
 
 def already_exists(name: str) -> Refused:
-    """ALREADY_EXISTS as Pub/Sub words it."""
+    """Return an ALREADY_EXISTS as Pub/Sub words it."""
     text = f"Resource already exists in the project (resource={name.rpartition('/')[2]})."
     return Refused(grpc.StatusCode.ALREADY_EXISTS, text)
 

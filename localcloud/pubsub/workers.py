@@ -32,7 +32,7 @@ class Source(Protocol):
         """Block until there is a message to push; `None` ends the thread."""
 
     def pushed(self, subscription: Subscription, entry: Entry, *, is_acknowledged: bool) -> None:
-        """The message was pushed."""
+        """Note that the message was pushed."""
 
 
 class PushWorkers:

@@ -29,7 +29,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from localcloud.guard import Guard
-from localcloud.kube import KubeApi, certificates, crds
+from localcloud.kube import KubeApi, certificates
+from localcloud.kube.schema import crds
 
 Json = dict[str, Any]
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from localcloud.gates import Gates
-from localcloud.kube import KubeApi, protobuf, schema
+from localcloud.kube import KubeApi
+from localcloud.kube.requests import protobuf
 from localcloud.kube.resources import RESOURCES
+from localcloud.kube.schema import schemas
 from tests.contract.kube_server import Answer, Json, Server, Space, server_under_test, until  # noqa: F401 (fixtures)
 
 CONFIG: Json = {"metadata": {"name": "a"}, "data": {"k": "v"}}
@@ -201,7 +203,7 @@ def test_protobuf_of_another_kind_is_refused() -> None:
 
 def test_every_served_kind_has_a_schema() -> None:
     for row in RESOURCES:
-        assert schema.of(row).field("metadata") is not None
+        assert schemas.of(row).field("metadata") is not None
 
 
 def test_stored_schemas_are_those_of_the_real_server(server: Server) -> None:
@@ -211,7 +213,7 @@ def test_stored_schemas_are_those_of_the_real_server(server: Server) -> None:
     served: Json = {}
     for base in bases:
         served |= server.call("GET", f"/openapi/v3/{base}").body["components"]["schemas"]
-    stored = {name: node for name, node in schema.definitions().items() if name.startswith("io.k8s.")}
+    stored = {name: node for name, node in schemas.definitions().items() if name.startswith("io.k8s.")}
     different = [
         name for name, node in stored.items() if name not in served or node != stripped(served[name])
     ]

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud, Pacing
+from demo.deployment import Pacing, embedded_cloud
+from demo.release import install, wait_plaintext
+from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud
 from localcloud.controllers import Delays
 from localcloud.controllers.client import KubeClient
-from localcloud.release import install, wait_plaintext
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
@@ -35,7 +36,7 @@ PATHS = {
 @contextmanager
 def open_cloud(pacing: Pacing | None = None, delays: Delays | None = None) -> Iterator[Cloud]:
     """An embedded cloud that Google's clients in this process talk to, for the body of the `with`."""
-    with Cloud(pacing or Pacing(), delays) as cloud:
+    with embedded_cloud(pacing or Pacing(), delays) as cloud:
         before = dict(os.environ)
         os.environ.update(cloud.environment)
         try:

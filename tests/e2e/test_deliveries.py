@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from localcloud.cloud import PROJECT, Cloud, Pacing
+from demo.deployment import Pacing
+from localcloud.cloud import PROJECT, Cloud
 from localcloud.pubsub import Delivery
 from milvus_l7.domain.setup.chain import SETUP_STAGES
 from milvus_l7.domain.setup.document import Status

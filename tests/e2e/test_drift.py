@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.release import CHART, PLAINTEXT_VALUES
 from localcloud.cloud import Cloud
-from localcloud.release import CHART, PLAINTEXT_VALUES
 from milvus_l7.adapters.release.helm import sdk
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage

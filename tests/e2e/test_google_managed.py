@@ -11,10 +11,11 @@ from itertools import pairwise
 
 import pytest
 
+from demo.deployment import Pacing
 from localcloud.addresses import HTTPS_PORT
-from localcloud.cloud import Cloud, Pacing
+from localcloud.cloud import Cloud
 from localcloud.controllers import Delays
-from localcloud.controllers.visibility import DomainStatus
+from localcloud.controllers.certificates.visibility import DomainStatus
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageRecord, Status

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.cloud import Pacing
+from demo.deployment import Pacing
 from localcloud.controllers import Delays, Quotas
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage

@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from localcloud.cloud import Cloud, Pacing
+from demo.deployment import Pacing
+from localcloud.cloud import Cloud
 from localcloud.gates import Call
 from milvus_l7.domain.setup.document import Status
 from tests.e2e.stage_play import Play, open_cloud

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from localcloud.addresses import HTTPS_PORT, Addresses
 from localcloud.authority import NAME, Authority
-from localcloud.controllers import ControlPlane, Delays, Internet
+from localcloud.controllers import ControlPlane, Delays, PublicServices
 from localcloud.controllers.client import KubeClient
 from localcloud.guard import Guard
 from localcloud.kube import KubeApi
@@ -107,7 +107,7 @@ def cluster() -> Iterator[Cluster]:
         guard.own_folder(state)
         user = KubeClient(api.url, api.ca_pem, api.issue_token("operator"))
         create_objects(user)
-        with ControlPlane(api, guard, addresses, state, Internet(authority, zone.lookup)) as plane:
+        with ControlPlane(api, guard, addresses, state, PublicServices(authority, zone.lookup)) as plane:
             plane.delays = QUICK
             yield Cluster(user, zone, state / "roots.pem")
         user.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.cloud import Pacing
+from demo.deployment import Pacing
 from localcloud.controllers import Delays
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.domain.reasons import Reason

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from demo.release import wait_plaintext
 from localcloud.cloud import CLUSTER, PROJECT, Cloud
-from localcloud.release import wait_plaintext
 from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.document import Setup, Stage, Status

@@ -65,4 +65,4 @@ def test_stage_that_runs_has_no_next_look() -> None:
 
 def test_demo_is_started_with_its_own_options() -> None:
     arguments = local.demo_arguments(local.CertificateKind.GOOGLE_MANAGED, keep=True, real_time=False)
-    assert arguments == ["localcloud.demo", "--certificate", "google-managed", "--keep"]
+    assert arguments == ["demo", "--certificate", "google-managed", "--keep"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.request import json_schema, parse, parse_tear_down
+from milvus_l7.domain.request.request import json_schema, parse, parse_tear_down
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The whole job on one machine: drives the product in the embedded cloud, and shows what comes of it."""

@@ -1,0 +1,1 @@
+"""Google-managed certificates: ManagedCertificates, the SslCertificates behind them, and their issuing."""

@@ -1,0 +1,1 @@
+"""What clients send and are told: decoding of requests, selectors, discovery, and the Table form."""

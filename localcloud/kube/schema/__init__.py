@@ -1,0 +1,1 @@
+"""What objects look like: OpenAPI schemas, defaults, and what makes an object valid."""
