@@ -8,17 +8,17 @@ import warnings
 
 import typer
 
-from cli import local
-from cli.certificate import certificate
-from cli.check import check
+from cli.commands import local
+from cli.commands.certificate import certificate
+from cli.commands.check import check
+from cli.commands.explain import explain
+from cli.commands.plan import plan
+from cli.commands.request import request
+from cli.commands.retry import retry
+from cli.commands.status import status
+from cli.commands.teardown import teardown
 from cli.exit_codes import ExitCode
-from cli.explain import explain
-from cli.plan import plan
 from cli.program import Program
-from cli.request import request
-from cli.retry import retry
-from cli.status import status
-from cli.teardown import teardown
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode) + "."
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.lookup import completions
+from cli.client.lookup import completions
 
 Context = typer.Context
 

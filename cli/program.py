@@ -17,8 +17,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.backend import PROJECT
-from cli.complaint import Complaint
+from cli.client.backend import PROJECT
+from cli.errors import Complaint
 from cli.exit_codes import ExitCode
 from shared.domain.checklist import excerpt
 from shared.domain.errors import StateUnavailable
@@ -62,7 +62,7 @@ def _told(context: Any = None) -> Iterator[None]:
 
 
 def _end(complaint: Complaint) -> typer.Exit:
-    from cli import terminal
+    from cli.views import terminal
 
     console = terminal.err()
     for line in complaint.lines:

@@ -12,7 +12,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from cli.backend import Backend
+from cli.client.backend import Backend
 from cli.main import app
 from shared.domain.setup import Setup, SetupId
 from shared.ports import Commit

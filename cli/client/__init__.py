@@ -1,0 +1,1 @@
+"""What the commands work with: the state, Pub/Sub, and requests."""

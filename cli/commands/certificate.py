@@ -1,0 +1,25 @@
+"""`milvus-l7 certificate`: what clients of a self-managed certificate must trust."""
+
+from __future__ import annotations
+
+import sys
+
+from cli import options
+from cli.client.backend import connect
+from cli.client.lookup import find
+from cli.errors import Complaint
+
+
+def certificate(context: options.Context, setup: options.SetupName, project: options.Project = None) -> None:
+    """Print the public certificate of a setup as PEM: milvus-l7 certificate my-release > tls.crt."""
+    found = find(connect(context, project), setup)
+    if found.desired.is_google_managed:
+        raise Complaint(
+            f"{found.setup_id} has a Google-managed certificate: "
+            "clients need none, they trust it with their system's roots."
+        )
+    if found.facts.certificate is None:
+        raise Complaint(
+            f"{found.setup_id} has no certificate, it is {found.status}: milvus-l7 explain {found.setup_id}"
+        )
+    sys.stdout.write(found.facts.certificate.pem.rstrip("\n") + "\n")

@@ -1,0 +1,78 @@
+"""What the last drift check found, on the terminal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cli import freshness
+from cli.views.durations import ago, clock
+from shared.domain.checklist import excerpt
+from shared.domain.drift import DriftReport, Finding, Unseen, Verdict
+from shared.domain.setup import Setup, Status
+
+VERDICTS = {Verdict.HEALTHY: "green", Verdict.DRIFTED: "red", Verdict.UNKNOWN: "yellow"}
+LONGEST_VALUE = 300
+
+
+def summary(setup: Setup, now: datetime) -> Text:
+    """Verdict and age in some words; empty for a setup that is not there to drift."""
+    is_verified = setup.status is Status.VERIFIED
+    report = setup.drift
+    if report is None:
+        if not is_verified:
+            return Text("")
+        return Text("never (stale)" if freshness.is_stale(setup, now) else "never", "dim")
+    said = Text(str(report.verdict), VERDICTS[report.verdict])
+    if report.findings:
+        said.append(f" ({len(report.findings)})")
+    said.append(f", {ago(report.checked_at, now)}")
+    if is_verified and freshness.is_stale(setup, now):
+        said.append(" (stale)", "yellow")
+    return said
+
+
+def report_view(report: DriftReport, now: datetime) -> RenderableType:
+    """Every finding, and every stage that could not be looked at."""
+    title = Text("drift check  ").append(str(report.verdict), VERDICTS[report.verdict])
+    title.append(f"  {ago(report.checked_at, now)}", "dim")
+    parts: list[RenderableType] = [title]
+    if report.findings or report.unseen:
+        parts.append(_rows(report, now))
+    return Group(*parts)
+
+
+def _rows(report: DriftReport, now: datetime) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for finding in report.findings:
+        table.add_row(Text("✗", "red"), _finding(finding, now))
+    for unseen in report.unseen:
+        table.add_row(Text("?", "yellow"), Text(unseen_words(unseen)))
+    return table
+
+
+def _finding(finding: Finding, now: datetime) -> Text:
+    said = Text(named(finding)).append(f"  {differs(finding)}")
+    said.append(f"\nsince {clock(finding.since)} ({ago(finding.since, now)})", "dim")
+    if finding.by:
+        said.append(f", by {excerpt(finding.by)}", "dim")
+    return said.append(f"\n{finding.reason}: {finding.reason.remedy}", "dim")
+
+
+def named(finding: Finding) -> str:
+    """Which field of what."""
+    return excerpt(finding.key, LONGEST_VALUE)
+
+
+def differs(finding: Finding) -> str:
+    """What is there, and what should be."""
+    found, expected = excerpt(finding.found, LONGEST_VALUE), excerpt(finding.expected, LONGEST_VALUE)
+    return f"is {found or 'not set'}, expected {expected or 'not set'}"
+
+
+def unseen_words(unseen: Unseen) -> str:
+    """Which stage could not be looked at, and why."""
+    return f"{unseen.stage} could not be looked at: {unseen.reason}: {excerpt(unseen.message, LONGEST_VALUE)}"

@@ -1,0 +1,69 @@
+"""Waiting for an answer, and following a setup until it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from cli.views.stages import Lines
+from shared.domain.setup import Setup, Status
+from shared.domain.transitions import is_paused
+
+T = TypeVar("T")
+
+UNKNOWN = Text("There is no such setup yet.", "dim")
+ENDS = (Status.VERIFIED, Status.FAILED, Status.TORN_DOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """The present moment, how to let some pass, and how much between two looks."""
+
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    interval_s: float = 1.0
+
+
+def answer(ask: Callable[[], T | None], time: Time, within_s: float) -> T | None:
+    """The first answer, asked for again and again; None if there is none in time."""
+    end = time.now() + timedelta(seconds=within_s)
+    while (given := ask()) is None and time.now() < end:
+        time.sleep(time.interval_s)
+    return given
+
+
+def has_ended(setup: Setup) -> bool:
+    """Whether nothing more happens without somebody's doing."""
+    return setup.status in ENDS or is_paused(setup)
+
+
+def follow(
+    load: Callable[[], Setup | None],
+    show: Callable[[Setup, datetime], RenderableType],
+    console: Console,
+    time: Time,
+    within_s: float | None = None,
+) -> Setup:
+    """Show the setup until it has ended, and return it; `TimeoutError` after `within_s` seconds.
+
+    `load` gives None for a setup that is not there yet. On a terminal the view is redrawn; elsewhere each
+    change of a stage is one line.
+    """
+    started, lines = time.now(), Lines(console)
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        while within_s is None or time.now() - started < timedelta(seconds=within_s):
+            setup = load()
+            if console.is_terminal:
+                live.update(show(setup, time.now()) if setup else UNKNOWN, refresh=True)
+            elif setup is not None:
+                lines.show(setup)
+            if setup is not None and has_ended(setup):
+                return setup
+            time.sleep(time.interval_s)
+    raise TimeoutError(f"the setup was neither verified nor failed within {within_s:.0f} s")

@@ -1,0 +1,61 @@
+"""One setup on the terminal: its stages, the checklist, and what the last drift check found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from cli.views import drift
+from cli.views.durations import duration
+from cli.views.stages import checklist_table, stage_table
+from shared.domain.checklist import excerpt
+from shared.domain.setup import Setup, Status
+from shared.domain.transitions import is_paused
+
+STATUSES = {
+    Status.ACCEPTED: "cyan",
+    Status.RUNNING: "cyan",
+    Status.WAITING: "yellow",
+    Status.FAILED: "red",
+    Status.VERIFIED: "green",
+    Status.TORN_DOWN: "dim",
+}
+
+
+def status_words(setup: Setup) -> Text:
+    """The setup's state in one word, and whether it is paused."""
+    said = Text(str(setup.status), STATUSES[setup.status])
+    return said.append(", paused", "yellow") if is_paused(setup) else said
+
+
+def next_look(setup: Setup, now: datetime) -> str:
+    """When somebody looks at the setup again, for a wait or for drift; "" for nothing that is planned."""
+    moment = setup.wake_at or setup.check_at
+    if moment is None:
+        return ""
+    return f"in {duration(moment - now)}" if moment > now else "next tick"
+
+
+def setup_view(setup: Setup, now: datetime, *, bars: bool = False) -> RenderableType:
+    """Everything of one setup that an operator looks at first."""
+    parts: list[RenderableType] = [stage_table(setup, now, bars=bars), _facts(setup, now)]
+    if setup.facts.checklist:
+        parts += [Text(""), checklist_table(setup.facts.checklist)]
+    if setup.drift is not None:
+        parts += [Text(""), drift.report_view(setup.drift, now)]
+    return Group(*parts)
+
+
+def _facts(setup: Setup, now: datetime) -> Text:
+    """Status, endpoint and next look, in one paragraph."""
+    said = Text("\n").append_text(status_words(setup))
+    said.append(f"  {excerpt(setup.desired.domain)}")
+    if setup.facts.address:
+        said.append(f" at {excerpt(setup.facts.address)}")
+    if setup.status is Status.VERIFIED:
+        said.append("  drift: ").append_text(drift.summary(setup, now))
+        look = next_look(setup, now)
+        said.append(f", next check {look}" if look else "", "dim")
+    return said
