@@ -9,11 +9,11 @@ import typer
 from cli import exit_codes, options
 from cli.client.backend import ANSWER_TIMEOUT_S, Backend, check_topic, connect
 from cli.client.lookup import find
+from cli.client.poll import Time, answer
 from cli.errors import Complaint
 from cli.exit_codes import ExitCode
 from cli.views import terminal
 from cli.views.drift import report_view
-from cli.views.live import Time, answer
 from shared.domain.drift import DriftReport
 from shared.domain.setup import Setup, SetupId, Status
 from shared.domain.transitions import is_paused

@@ -12,12 +12,12 @@ from cli import options
 from cli.client import request_file, stored_request
 from cli.client.backend import ANSWER_TIMEOUT_S, Backend, connect, request_topic
 from cli.client.lookup import find
+from cli.client.poll import Time, answer
 from cli.client.request_file import Asked
 from cli.errors import Complaint, wrong_input
 from cli.exit_codes import ExitCode
 from cli.options import Format
 from cli.views import terminal
-from cli.views.live import Time, answer
 from cli.views.plan import fault_lines, has_changes, plan_lines
 from shared.ports import PlanRecord
 

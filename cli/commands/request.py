@@ -7,8 +7,9 @@ import typer
 from cli import options
 from cli.client import request_file
 from cli.client.backend import connect, request_topic
+from cli.client.publication import publish
 from cli.errors import wrong_input
-from cli.follow import code_of, publish, tell_or_follow
+from cli.follow import code_of, tell_or_follow
 
 
 def request(

@@ -8,8 +8,9 @@ from cli import options
 from cli.client import stored_request
 from cli.client.backend import connect, request_topic
 from cli.client.lookup import find
+from cli.client.publication import publish
 from cli.errors import Complaint
-from cli.follow import code_of, publish, tell_or_follow
+from cli.follow import code_of, tell_or_follow
 from shared.domain.setup import Setup, Status
 from shared.domain.transitions import is_paused
 

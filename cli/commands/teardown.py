@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -12,11 +11,12 @@ from cli import options
 from cli.client import stored_request
 from cli.client.backend import Backend, connect, teardown_topic
 from cli.client.lookup import find
+from cli.client.publication import publish
 from cli.errors import Complaint, wrong_input
 from cli.exit_codes import ExitCode
-from cli.follow import code_of, publish, tell_or_follow
+from cli.follow import code_of, tell_or_follow
 from cli.views import terminal
-from shared.domain.checklist import excerpt
+from cli.views.losses import losses
 from shared.domain.setup import Setup, Status
 
 
@@ -49,7 +49,7 @@ def _agree(setup: Setup, restore_l4: bool, yes: bool) -> None:
     """Say what will be lost, and ask; `Complaint` if nobody agrees."""
     console = terminal.err()
     terminal.say(console, f"From {setup.setup_id} will be taken away:")
-    for loss in _losses(setup, restore_l4):
+    for loss in losses(setup, restore_l4):
         terminal.say(console, f"  - {loss}")
     if yes:
         return
@@ -57,20 +57,3 @@ def _agree(setup: Setup, restore_l4: bool, yes: bool) -> None:
         raise wrong_input("Nothing was done. Nobody can be asked here: give --yes if that is meant.")
     if not typer.confirm("Go on?", err=True):
         raise Complaint("Nothing was done.")
-
-
-def _losses(setup: Setup, restore_l4: bool) -> Iterator[str]:
-    domain, address = excerpt(setup.desired.domain), setup.facts.address
-    at = f" at {excerpt(address)}" if address else ""
-    yield f"the Ingress and its load balancer: https://{domain}{at} answers no more, the address is given up"
-    if setup.desired.dns_zone:
-        yield f"the DNS records that milvus-l7 made in {excerpt(setup.desired.dns_zone)}"
-    if setup.desired.is_google_managed:
-        yield "the ManagedCertificate"
-    elif setup.desired.certificate.secret is None:
-        yield "the certificate that milvus-l7 issued, with its key: clients that pin it will need another"
-    yield "the BackendConfig and the Service's annotations, as far as they are milvus-l7's"
-    if restore_l4:
-        yield "TLS: Milvus restarts into plaintext, with its earlier Service type; TLS clients are cut off"
-    else:
-        yield "nothing of the release: Milvus goes on with TLS and service type ClusterIP (see --restore-l4)"

@@ -1,41 +1,21 @@
-"""Waiting for an answer, and following a setup until it has ended."""
+"""Show a setup on the terminal until it has ended."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from cli.client.poll import Time
 from cli.views.stages import Lines
 from shared.domain.setup import Setup, Status
 from shared.domain.transitions import is_paused
 
-T = TypeVar("T")
-
 UNKNOWN = Text("There is no such setup yet.", "dim")
 ENDS = (Status.VERIFIED, Status.FAILED, Status.TORN_DOWN)
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """The present moment, how to let some pass, and how much between two looks."""
-
-    now: Callable[[], datetime]
-    sleep: Callable[[float], None]
-    interval_s: float = 1.0
-
-
-def answer(ask: Callable[[], T | None], time: Time, within_s: float) -> T | None:
-    """The first answer, asked for again and again; None if there is none in time."""
-    end = time.now() + timedelta(seconds=within_s)
-    while (given := ask()) is None and time.now() < end:
-        time.sleep(time.interval_s)
-    return given
 
 
 def has_ended(setup: Setup) -> bool:

@@ -8,8 +8,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.views import drift
+from cli.views.checklist import checklist_table
 from cli.views.durations import duration
-from cli.views.stages import checklist_table, stage_table
+from cli.views.stages import stage_table
 from shared.domain.checklist import excerpt
 from shared.domain.setup import Setup, Status
 from shared.domain.transitions import is_paused

@@ -13,7 +13,7 @@ from rich.text import Text
 from cli.views.durations import duration
 from shared.domain.chain import Stage
 from shared.domain.checklist import excerpt
-from shared.domain.setup import Check, CheckState, Setup, StageRecord, StageState
+from shared.domain.setup import Setup, StageRecord, StageState
 
 BAR_WIDTH = 12
 LONGEST_MESSAGE = 600
@@ -24,11 +24,6 @@ MARKS = {
     StageState.WAITING: ("…", "yellow"),
     StageState.DONE: ("✓", "green"),
     StageState.FAILED: ("✗", "red"),
-}
-CHECK_MARKS = {
-    CheckState.PENDING: ("·", "dim"),
-    CheckState.PASSED: ("✓", "green"),
-    CheckState.FAILED: ("✗", "red"),
 }
 
 
@@ -123,19 +118,3 @@ class Lines:
             when = next_look(setup, record, setup.updated_at)
             took = elapsed(record, setup.updated_at)
             yield f"  {MARKS[record.state][0]} {stage} {record.state} {took}{reason}{when}"
-
-
-def checklist_table(checklist: tuple[Check, ...]) -> Table:
-    """The verification checklist, one row for each item."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for check in checklist:
-        mark, style = CHECK_MARKS[check.state]
-        if check.state is CheckState.FAILED and not check.required:
-            mark, style = "!", "yellow"
-        said = Text(excerpt(check.message, LONGEST_MESSAGE))
-        if not check.required:
-            said.append("  (optional)", "dim")
-        if check.reason is not None:
-            said.append(f"\n{check.reason.remedy}", "dim")
-        table.add_row(Text(mark, style), Text(excerpt(check.name)), said)
-    return table
