@@ -1,12 +1,12 @@
-"""What a command tells instead of doing its work."""
+"""Define the error that ends a command."""
 
 from __future__ import annotations
 
 from cli.exit_codes import ExitCode
 
 
-class Complaint(Exception):
-    """Ends a command. `lines` are for standard error: what was wrong, where, and what to do."""
+class CliError(Exception):
+    """A command cannot go on. `lines` go to standard error: what was wrong, where, and what to do."""
 
     def __init__(self, *lines: str, code: ExitCode = ExitCode.ERROR) -> None:
         super().__init__(*lines)
@@ -14,6 +14,6 @@ class Complaint(Exception):
         self.code = code
 
 
-def wrong_input(*lines: str) -> Complaint:
-    """The user has asked for something that cannot be meant."""
-    return Complaint(*lines, code=ExitCode.WRONG_INPUT)
+def wrong_input(*lines: str) -> CliError:
+    """Return the error for a command line, request or name that is not valid."""
+    return CliError(*lines, code=ExitCode.WRONG_INPUT)

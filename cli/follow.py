@@ -1,4 +1,4 @@
-"""Publishing a wish for a setup, and following what becomes of it."""
+"""Report what was published, or follow the setup until its run has ended."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from shared.domain.setup import Setup, SetupId
 from shared.domain.transitions import is_paused
 
 
-def tell_or_follow(backend: Backend, publication: Publication, *, watch: bool) -> Setup | None:
-    """Follow the setup to its end if that is wanted, else say how to; the setup, if it was followed."""
+def report_or_follow(backend: Backend, publication: Publication, *, watch: bool) -> Setup | None:
+    """Follow the setup to the end of its run and return it; without `watch`, print how to follow it."""
     if watch:
         with terminal.waiting("Published; not registered yet…"):
             await_registration(backend, publication)
-        return watched(backend, publication.setup_id)
+        return follow_to_end(backend, publication.setup_id)
     terminal.say(terminal.out(), publication.setup_id, "bold")
-    said = f"Published as message {publication.message_id}."
-    terminal.say(terminal.err(), f"{said} Follow it: milvus-l7 status {publication.setup_id} --watch")
+    published = f"Published as message {publication.message_id}."
+    terminal.say(terminal.err(), f"{published} Follow it: milvus-l7 status {publication.setup_id} --watch")
     return None
 
 
-def code_of(backend: Backend, setup: Setup | None) -> ExitCode:
-    """What a command exits with that published, and perhaps followed."""
+def exit_code(backend: Backend, setup: Setup | None) -> ExitCode:
+    """Return the exit code of a command that published, and followed the setup if there is one."""
     return exit_codes.of_setup(setup, backend.now()) if setup is not None else ExitCode.DONE
 
 
-def watched(backend: Backend, setup_id: SetupId) -> Setup:
-    """Follow the setup to its end."""
+def follow_to_end(backend: Backend, setup_id: SetupId) -> Setup:
+    """Show the setup until its run has ended, and return it."""
     console = terminal.out()
 
     def load() -> Setup | None:

@@ -1,4 +1,4 @@
-"""`milvus-l7`: the operator's command line."""
+"""Assemble the commands into `milvus-l7`."""
 
 from __future__ import annotations
 

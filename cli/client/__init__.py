@@ -1,1 +1,1 @@
-"""What the commands work with: the state, Pub/Sub, and requests."""
+"""Read the state, publish to Pub/Sub, and read and write requests."""

@@ -1,4 +1,4 @@
-"""What the commands need from the world: the state, plans, a way to publish, and the time."""
+"""Connect to the milvus-l7 of a project: its state, plans, topics, and the time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from shared.ports import Plans, Setups
 if TYPE_CHECKING:
     import typer
 
-# Where a command's context notes the project, for what is said if that does not answer.
+# Key in a command's context under which the project is kept for error messages.
 PROJECT = "cli.project"
 
-# How long a wish that was published may take to show in the state.
+# How long a published message may take to show in the state.
 ANSWER_TIMEOUT_S = 120.0
 
 _TOPOLOGY = Path(__file__).parents[2] / "infra" / "topology.yaml"
@@ -29,7 +29,7 @@ _TOPOLOGY = Path(__file__).parents[2] / "infra" / "topology.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The milvus-l7 of one project. Raises what the ports raise; publishing raises `Complaint`."""
+    """The milvus-l7 of one project. Raises what the ports raise; publishing raises `CliError`."""
 
     project: str
     setups: Setups
@@ -40,15 +40,15 @@ class Backend:
 
 
 def connect(context: typer.Context, project: str | None) -> Backend:
-    """The project's backend, by the same adapters as the functions; a test's own, if the context holds one.
+    """Return the project's backend, with the functions' own adapters, or the one that the context holds.
 
-    Nothing is connected before it is used. Raises `Complaint` if no project is named.
+    Clients connect when they are first used. Raises `CliError` if no project is named.
     """
     if isinstance(context.obj, Backend):
         context.meta[PROJECT] = context.obj.project
         return context.obj
     if not project:
-        raise wrong_input("Which project? Set GOOGLE_CLOUD_PROJECT, or give --project.")
+        raise wrong_input("No project is set. Set GOOGLE_CLOUD_PROJECT, or pass --project.")
     from cli.client.publisher import Publisher
     from shared.adapters.firestore import FirestoreSetups
     from shared.adapters.plans import FirestorePlans
@@ -70,15 +70,15 @@ def _topology() -> Topology:
 
 
 def request_topic() -> str:
-    """Where requests are published."""
+    """Return the topic of requests."""
     return _topology().functions[ACCEPTED].trigger
 
 
 def check_topic() -> str:
-    """Where the drift check of one setup is asked for."""
+    """Return the topic of drift checks."""
     return _topology().functions[CHECKED].trigger
 
 
 def teardown_topic() -> str:
-    """Where tear-downs are asked for."""
+    """Return the topic of tear-downs."""
     return _topology().functions[Stage.TEAR_DOWN].trigger

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """The present moment, how to let some pass, and how much between two looks."""
+    """The present moment, how to wait, and how long between two attempts."""
 
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
@@ -20,7 +20,7 @@ class Time:
 
 
 def answer(ask: Callable[[], T | None], time: Time, within_s: float) -> T | None:
-    """The first answer, asked for again and again; None if there is none in time."""
+    """Return the first answer that `ask` gives within the time; None if there is none."""
     end = time.now() + timedelta(seconds=within_s)
     while (given := ask()) is None and time.now() < end:
         time.sleep(time.interval_s)

@@ -8,14 +8,14 @@ from typing import Any
 
 from cli.client.backend import ANSWER_TIMEOUT_S, Backend
 from cli.client.poll import Time, answer
-from cli.errors import Complaint
+from cli.errors import CliError
 from cli.exit_codes import ExitCode
 from shared.domain.setup import Setup, SetupId
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A message that is out; the setup has taken it once it holds its id."""
+    """A published message; the setup has taken it once it holds its id."""
 
     topic: str
     setup_id: SetupId
@@ -23,14 +23,14 @@ class Publication:
 
 
 def publish(backend: Backend, topic: str, setup_id: SetupId, body: Mapping[str, Any]) -> Publication:
-    """Publish the body; raises `Complaint`."""
+    """Publish the body on the topic. Raises `CliError`."""
     return Publication(topic, setup_id, backend.publish(topic, body))
 
 
 def await_registration(backend: Backend, publication: Publication) -> Setup:
     """Return the setup once it holds the message's id; until then it may still show an earlier run.
 
-    Raises `Complaint` if that takes too long.
+    Raises `CliError` if it does not within `ANSWER_TIMEOUT_S`.
     """
 
     def registered() -> Setup | None:
@@ -41,13 +41,13 @@ def await_registration(backend: Backend, publication: Publication) -> Setup:
 
     setup = answer(registered, Time(backend.now, backend.sleep), ANSWER_TIMEOUT_S)
     if setup is None:
-        raise Complaint(_unregistered(publication), code=ExitCode.NO_ANSWER)
+        raise CliError(_unregistered(publication), code=ExitCode.NO_ANSWER)
     return setup
 
 
 def _unregistered(publication: Publication) -> str:
     return (
         f"Message {publication.message_id} was not registered within {ANSWER_TIMEOUT_S:.0f} s. "
-        f"Either nobody listens to {publication.topic}, or it was refused (see l7-request-rejected), "
+        f"Either nothing is subscribed to {publication.topic}, or it was refused (see l7-request-rejected), "
         f"or a later request has replaced it: milvus-l7 status {publication.setup_id}"
     )

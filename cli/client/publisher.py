@@ -1,4 +1,4 @@
-"""Publishing what a user asks for to Pub/Sub, with errors that say what the user can do."""
+"""Publish to Pub/Sub, with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cli.errors import Complaint
+from cli.errors import CliError
 from shared.domain.checklist import excerpt
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ TOTAL_S = 30.0
 
 
 class Publisher:
-    """Topics of one project. The client is made at the first call, which honours `PUBSUB_EMULATOR_HOST`."""
+    """Publisher to one project. The client, created at the first call, honours `PUBSUB_EMULATOR_HOST`."""
 
     def __init__(self, project: str) -> None:
         self._project = project
@@ -30,10 +30,10 @@ class Publisher:
         return PublisherClient()
 
     def publish(self, topic: str, body: Mapping[str, Any]) -> str:
-        """Publish one message and return its id once Pub/Sub has taken it.
+        """Publish one message and return its id once Pub/Sub has stored it.
 
-        Raises `Complaint`. Repeating publishes a second message, which changes nothing while the first one's
-        work goes on.
+        Raises `CliError`. A second call publishes a second message, which changes nothing while the first
+        one is being worked on.
         """
         from google.api_core import exceptions, retry, timeout
         from google.auth.exceptions import GoogleAuthError
@@ -55,21 +55,21 @@ class Publisher:
             raise self._unreachable(error) from error
         return str(answer.message_ids[0])
 
-    def _no_topic(self, topic: str) -> Complaint:
-        return Complaint(
+    def _no_topic(self, topic: str) -> CliError:
+        return CliError(
             f"There is no topic {topic} in project {self._project}: milvus-l7 is not deployed there. "
             "Check GOOGLE_CLOUD_PROJECT or --project."
         )
 
-    def _not_allowed(self, topic: str, error: Exception) -> Complaint:
-        return Complaint(
-            f"You may not publish to {topic} in project {self._project} ({excerpt(error)}). "
+    def _not_allowed(self, topic: str, error: Exception) -> CliError:
+        return CliError(
+            f"No permission to publish to {topic} in project {self._project} ({excerpt(error)}). "
             "Ask for roles/pubsub.publisher on that topic."
         )
 
-    def _unreachable(self, error: Exception) -> Complaint:
+    def _unreachable(self, error: Exception) -> CliError:
         said = f"{type(error).__name__}: {excerpt(error)}"
-        return Complaint(
+        return CliError(
             f"Cannot reach Pub/Sub in project {self._project} ({said}). "
             "Check GOOGLE_CLOUD_PROJECT and `gcloud auth application-default login`."
         )

@@ -1,4 +1,4 @@
-"""A request that a user has in a file: read, and checked by the rules of the function that will take it."""
+"""Read a request from a file and validate it by the rules of the functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from cli.errors import Complaint, wrong_input
+from cli.errors import CliError, wrong_input
 from shared.domain.checklist import excerpt
 from shared.domain.rejection import Problem
 from shared.domain.request import MAX_BODY_BYTES, Refused, Wish, parse
@@ -19,27 +19,27 @@ STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A valid request: its JSON body, and what it wishes."""
+class CheckedRequest:
+    """A valid request: its JSON body, and what it parses to."""
 
     body: dict[str, Any]
-    wish: Wish
+    spec: Wish
 
 
-def read(source: str) -> Asked:
-    """The valid request in a file, or for `-` on standard input; `Complaint` with every problem if it is not.
+def read(source: str) -> CheckedRequest:
+    """Return the request in a file, or with `-` on standard input; raise `CliError` with every problem.
 
-    Text that is JSON is taken as that; anything else is read as YAML.
+    Text that is not JSON is read as YAML.
     """
     content, name = _content(source), "Standard input" if source == STDIN else source
     body = _as_json(name, content) if len(content) <= MAX_BODY_BYTES else content
-    wish = _wish(name, body)
-    return Asked(json.loads(body), wish)
+    spec = _parsed(name, body)
+    return CheckedRequest(json.loads(body), spec)
 
 
-def checked(body: dict[str, Any]) -> Asked:
-    """A body that we made ourselves, with what it wishes."""
-    return Asked(body, parse(json.dumps(body).encode()))
+def checked(body: dict[str, Any]) -> CheckedRequest:
+    """Return a generated body with what it parses to."""
+    return CheckedRequest(body, parse(json.dumps(body).encode()))
 
 
 def _content(source: str) -> bytes:
@@ -50,7 +50,7 @@ def _content(source: str) -> bytes:
 
 
 def _as_json(source: str, content: bytes) -> bytes:
-    """The same request as JSON."""
+    """Return the same request as JSON."""
     try:
         json.loads(content)
     except (ValueError, RecursionError):
@@ -59,7 +59,7 @@ def _as_json(source: str, content: bytes) -> bytes:
 
 
 def _yaml_as_json(source: str, content: bytes) -> bytes:
-    """Dates and the like become the text that the user most likely meant."""
+    """Return the YAML document as JSON; dates become text."""
     try:
         document = yaml.safe_load(content)
         return json.dumps(document, default=str).encode() if document is not None else b""
@@ -67,24 +67,24 @@ def _yaml_as_json(source: str, content: bytes) -> bytes:
         problem = excerpt(str(error).replace('in "<byte string>", ', "at "), 300)
         raise wrong_input(f"{source} is neither JSON nor YAML: {problem}.") from error
     except (TypeError, ValueError, RecursionError) as error:
-        raise wrong_input(f"{source} holds what JSON cannot: {excerpt(error)}.") from error
+        raise wrong_input(f"{source} has a value that JSON does not: {excerpt(error)}.") from error
 
 
-def _wish(source: str, body: bytes) -> Wish:
+def _parsed(source: str, body: bytes) -> Wish:
     try:
         return parse(body)
     except Refused as refused:
         raise _refusal(source, refused) from refused
 
 
-def _refusal(source: str, refused: Refused) -> Complaint:
+def _refusal(source: str, refused: Refused) -> CliError:
     reason = refused.reason
     problems = [f"  {_line(problem)}" for problem in refused.problems]
-    return wrong_input(f"{source} is no valid request. {reason.meaning} {reason.remedy}", *problems)
+    return wrong_input(f"{source} is not a valid request. {reason.meaning} {reason.remedy}", *problems)
 
 
 def _line(problem: Problem) -> str:
-    """Field, value and rule."""
+    """Return field, value and rule as one line."""
     value = f" is {problem.value}:" if problem.value else ""
     named = f"{problem.field}{value}" if value else problem.field
     return excerpt(f"{named} {problem.rule}".strip(), 400)

@@ -1,4 +1,4 @@
-"""The request that a stored setup stands for; the inverse of `shared.domain.request.parse`."""
+"""Rebuild the request of a stored setup: the inverse of `shared.domain.request.parse`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from shared.domain.supervision import Supervision
 
 
 def body(setup: Setup) -> dict[str, Any]:
-    """A body that parses to the same wish, with those fields only that are not the default."""
+    """Return a body that parses to the same request, with only the fields that differ from the defaults."""
     default = _whole(Desired(cluster="", release="", domain=""), Supervision())
     return _differing(_whole(setup.desired, setup.supervision), default)
 
 
 def tear_down_body(setup: Setup, *, restore_l4: bool) -> dict[str, Any]:
-    """The body that asks for the setup to be taken away."""
+    """Return the body of the setup's tear-down request."""
     desired = setup.desired
     names = {"cluster": desired.cluster, "release": desired.release, "namespace": desired.namespace}
     return {**names, "restore_l4": restore_l4}
@@ -53,7 +53,7 @@ def _certificate(certificate: CertificateSpec) -> dict[str, Any]:
 
 
 def _differing(value: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that differ from the default, objects by their own fields."""
+    """Return the fields that differ from the default, objects by their own fields."""
     return {
         name: _differing(each, default[name]) if isinstance(each, Mapping) else each
         for name, each in value.items()

@@ -1,1 +1,1 @@
-"""The commands of `milvus-l7`, one module each."""
+"""Implement the commands of `milvus-l7`, one module each."""

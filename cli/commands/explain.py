@@ -1,4 +1,4 @@
-"""`milvus-l7 explain`: a setup in words."""
+"""Explain a setup in words: `milvus-l7 explain`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cli.views.explanation import explanation
 
 
 def explain(context: options.Context, setup: options.SetupName, project: options.Project = None) -> None:
-    """Say what a setup does or waits for, since when, why, and what to do."""
+    """Explain what a setup does or waits for, since when, why, and what to do."""
     backend = connect(context, project)
     found, now = find(backend, setup), backend.now()
     first, *further = explanation(found, now)

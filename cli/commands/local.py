@@ -1,4 +1,4 @@
-"""`milvus-l7 local`: the embedded cloud, in a process of its own that replaces this one."""
+"""Run the embedded cloud, in a process that replaces this one: `milvus-l7 local`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli.errors import Complaint
+from cli.errors import CliError
 
 NEEDED = ("localcloud", "milvus", "envoy")
 
-app = typer.Typer(no_args_is_help=True, help="The whole job on this machine, with Google emulated.")
+app = typer.Typer(no_args_is_help=True, help="Run the whole job on this machine, with Google Cloud emulated.")
 
 
 class CertificateKind(StrEnum):
-    """Who issues the demo's certificate."""
+    """Issuer of the demo's certificate."""
 
     SELF_MANAGED = "self-managed"
     GOOGLE_MANAGED = "google-managed"
@@ -27,7 +27,7 @@ class CertificateKind(StrEnum):
 @app.command()
 def up() -> None:
     """Run the embedded cloud, with a Milvus release in it, until Ctrl-C; print how to reach it."""
-    _become(["localcloud.up"])
+    _replace_process(["localcloud.up"])
 
 
 @app.command()
@@ -39,21 +39,21 @@ def demo(
     real_time: Annotated[bool, typer.Option("--real-time", help="Wait as long as on Google Cloud.")] = False,
 ) -> None:
     """Put a real Milvus behind a Layer-7 load balancer, on this machine."""
-    _become(demo_arguments(certificate, keep=keep, real_time=real_time))
+    _replace_process(demo_arguments(certificate, keep=keep, real_time=real_time))
 
 
 def demo_arguments(certificate: CertificateKind, *, keep: bool, real_time: bool) -> list[str]:
-    """Module and options of the demo."""
+    """Return module and options of the demo."""
     switches = {"--keep": keep, "--real-time": real_time}
     chosen = [name for name, is_wanted in switches.items() if is_wanted]
     return ["localcloud.demo", "--certificate", str(certificate), *chosen]
 
 
-def _become(module_and_options: list[str]) -> NoReturn:
-    """Go on as `python -m MODULE`, so that signals and clean-up are its own."""
+def _replace_process(module_and_options: list[str]) -> NoReturn:
+    """Become `python -m MODULE`, which then handles signals and cleans up itself."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise Complaint(
+        raise CliError(
             f"The embedded cloud needs {', '.join(missing)}: run `make install` in milvus-l7's repository."
         )
     sys.stdout.flush()

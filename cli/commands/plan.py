@@ -1,4 +1,4 @@
-"""`milvus-l7 plan`: what a request would do, without doing it."""
+"""Show what a request would do, without doing it: `milvus-l7 plan`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cli.client import request_file, stored_request
 from cli.client.backend import ANSWER_TIMEOUT_S, Backend, connect, request_topic
 from cli.client.lookup import find
 from cli.client.poll import Time, answer
-from cli.client.request_file import Asked
-from cli.errors import Complaint, wrong_input
+from cli.client.request_file import CheckedRequest
+from cli.errors import CliError, wrong_input
 from cli.exit_codes import ExitCode
 from cli.options import Format
 from cli.views import terminal
@@ -33,22 +33,22 @@ def plan(
 ) -> None:
     """Show what a request in a file, or a setup's own request, would change. Writes nothing."""
     if (setup is None) == (file is None):
-        raise wrong_input("Plan what? Give either a request with -f FILE, or a SETUP.")
+        raise wrong_input("Nothing to plan. Pass either a request with -f FILE, or a SETUP.")
     asked = request_file.read(file) if file is not None else None
     backend = connect(context, project)
     asked = asked or request_file.checked(stored_request.body(find(backend, setup or "")))
-    record = _made(backend, asked, timeout)
+    record = _await_plan(backend, asked, timeout)
     made = json.loads(record.plan) if record.plan is not None else None
     if output is Format.JSON and record.plan is not None:
         sys.stdout.write(record.plan.rstrip("\n") + "\n")
     elif made is not None:
         _show(made)
-    raise typer.Exit(_code(record, made, exit_code))
+    raise typer.Exit(_exit_code(record, made, exit_code))
 
 
-def _made(backend: Backend, asked: Asked, timeout_s: float) -> PlanRecord:
-    """Ask for the plan and wait for it; `Complaint` if there is none in time, or none at all."""
-    setup_id = asked.wish.desired.setup_id
+def _await_plan(backend: Backend, asked: CheckedRequest, timeout_s: float) -> PlanRecord:
+    """Request the plan and return it once it is made; raise `CliError` if it cannot be, or not in time."""
+    setup_id = asked.spec.desired.setup_id
     message_id = backend.publish(request_topic(), asked.body | {"dry_run": True})
     plan_id = f"{setup_id}.plan.{message_id}"
 
@@ -56,18 +56,18 @@ def _made(backend: Backend, asked: Asked, timeout_s: float) -> PlanRecord:
         record = backend.plans.load(plan_id)
         return record if record and record.made_at else None
 
-    with terminal.waiting("Every stage is being rehearsed…"):
+    with terminal.waiting("Running every stage as a dry run…"):
         record = answer(made, Time(backend.now, backend.sleep), timeout_s)
     if record is None:
-        seen = "is asked for, but not made" if backend.plans.load(plan_id) else "has not been asked for yet"
-        raise Complaint(
-            f"No plan within {timeout_s:.0f} s: plans/{plan_id} {seen}. "
-            "Look at the logs of accept_request and plan_setup, or give --timeout.",
+        state = "is requested, but not made" if backend.plans.load(plan_id) else "is not requested yet"
+        raise CliError(
+            f"No plan within {timeout_s:.0f} s: plans/{plan_id} {state}. "
+            "See the logs of accept_request and plan_setup, or pass a longer --timeout.",
             code=ExitCode.NO_ANSWER,
         )
     if record.plan is None and record.reason is not None:
         lines = fault_lines(record.reason, record.message)
-        raise Complaint(f"There is no plan for {setup_id}.", *lines, code=ExitCode.FAILED)
+        raise CliError(f"There is no plan for {setup_id}.", *lines, code=ExitCode.FAILED)
     return record
 
 
@@ -77,7 +77,7 @@ def _show(made: dict[str, Any]) -> None:
         terminal.say(console, line)
 
 
-def _code(record: PlanRecord, made: dict[str, Any] | None, wants_changes_told: bool) -> ExitCode:
+def _exit_code(record: PlanRecord, made: dict[str, Any] | None, tells_changes: bool) -> ExitCode:
     if made is None or record.reason is not None or any(step["reason"] for step in made["steps"]):
         return ExitCode.FAILED
-    return ExitCode.CHANGES if wants_changes_told and has_changes(made) else ExitCode.DONE
+    return ExitCode.CHANGES if tells_changes and has_changes(made) else ExitCode.DONE

@@ -1,4 +1,4 @@
-"""`milvus-l7 request`: ask for a set-up."""
+"""Request a set-up: `milvus-l7 request`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cli.client import request_file
 from cli.client.backend import connect, request_topic
 from cli.client.publication import publish
 from cli.errors import wrong_input
-from cli.follow import code_of, tell_or_follow
+from cli.follow import exit_code, report_or_follow
 
 
 def request(
@@ -18,10 +18,10 @@ def request(
     watch: options.Watch = False,
     project: options.Project = None,
 ) -> None:
-    """Publish a request: put a Milvus release behind its load balancer, or change how it is."""
+    """Publish a request: put a Milvus release behind a load balancer, or change its settings."""
     asked = request_file.read(file)
-    if asked.wish.is_dry_run:
-        raise wrong_input('"dry_run" is for a plan: milvus-l7 plan -f FILE')
+    if asked.spec.is_dry_run:
+        raise wrong_input('"dry_run" makes a plan; use: milvus-l7 plan -f FILE')
     backend = connect(context, project)
-    publication = publish(backend, request_topic(), asked.wish.desired.setup_id, asked.body)
-    raise typer.Exit(code_of(backend, tell_or_follow(backend, publication, watch=watch)))
+    publication = publish(backend, request_topic(), asked.spec.desired.setup_id, asked.body)
+    raise typer.Exit(exit_code(backend, report_or_follow(backend, publication, watch=watch)))

@@ -1,4 +1,4 @@
-"""`milvus-l7 retry`: run a chain again that waits, failed or has ended."""
+"""Run a chain again that waits, failed or has ended: `milvus-l7 retry`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from cli.client import stored_request
 from cli.client.backend import connect, request_topic
 from cli.client.lookup import find
 from cli.client.publication import publish
-from cli.errors import Complaint
-from cli.follow import code_of, tell_or_follow
-from shared.domain.setup import Setup, Status
+from cli.errors import CliError
+from cli.exit_codes import was_restored
+from cli.follow import exit_code, report_or_follow
+from shared.domain.setup import Setup
 from shared.domain.transitions import is_paused
 
 
@@ -21,31 +22,24 @@ def retry(
     watch: options.Watch = False,
     project: options.Project = None,
 ) -> None:
-    """Publish the setup's own request again: everything is looked at now. Leaves a running chain alone."""
+    """Publish the setup's own request again: every stage is checked now. Leaves a running chain alone."""
     backend = connect(context, project)
     found = find(backend, setup)
-    _refuse_if_senseless(found)
+    _refuse_unless_retryable(found)
     publication = publish(backend, request_topic(), found.setup_id, stored_request.body(found))
-    raise typer.Exit(code_of(backend, tell_or_follow(backend, publication, watch=watch)))
+    raise typer.Exit(exit_code(backend, report_or_follow(backend, publication, watch=watch)))
 
 
-def _refuse_if_senseless(setup: Setup) -> None:
+def _refuse_unless_retryable(setup: Setup) -> None:
     if is_paused(setup):
-        raise Complaint(
+        raise CliError(
             f"{setup.setup_id} is paused, so nothing would run. "
             'Publish its request without "paused": milvus-l7 request -f FILE'
         )
-    if setup.teardown is not None and not _is_given_up(setup):
+    if setup.teardown is not None and not was_restored(setup):
         restore = " --restore-l4" if setup.teardown.restore_l4 else ""
-        raise Complaint(
-            f"{setup.setup_id} is to be taken away, not to be set up. "
+        raise CliError(
+            f"{setup.setup_id} is being torn down, or was. "
             f"To repeat that: milvus-l7 teardown {setup.setup_id}{restore}. "
             "To set it up again: milvus-l7 request -f FILE"
         )
-
-
-def _is_given_up(setup: Setup) -> bool:
-    """Whether the release was restored because its set-up had failed: that is what a retry is for."""
-    return (
-        setup.status is Status.TORN_DOWN and setup.teardown is not None and setup.teardown.cause is not None
-    )

@@ -1,1 +1,1 @@
-"""What is shown to people: words, tables and colours."""
+"""Draw and word what people read; nothing here reads the state."""

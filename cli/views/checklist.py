@@ -1,4 +1,4 @@
-"""Draw the verification checklist on the terminal."""
+"""Draw the verification checklist."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECK_MARKS = {
 
 
 def checklist_table(checklist: tuple[Check, ...]) -> Table:
-    """The verification checklist, one row for each item."""
+    """Draw the checklist, one row for each item."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in checklist:
         mark, style = CHECK_MARKS[check.state]

@@ -1,4 +1,4 @@
-"""What the last drift check found, on the terminal."""
+"""Draw what the last drift check found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_VALUE = 300
 
 
 def summary(setup: Setup, now: datetime) -> Text:
-    """Verdict and age in some words; empty for a setup that is not there to drift."""
+    """Return verdict and age in a few words; empty for a setup that is not verified and was never checked."""
     is_verified = setup.status is Status.VERIFIED
     report = setup.drift
     if report is None:
@@ -36,7 +36,7 @@ def summary(setup: Setup, now: datetime) -> Text:
 
 
 def report_view(report: DriftReport, now: datetime) -> RenderableType:
-    """Every finding, and every stage that could not be looked at."""
+    """Draw every finding, and every stage that could not be checked."""
     title = Text("drift check  ").append(str(report.verdict), VERDICTS[report.verdict])
     title.append(f"  {ago(report.checked_at, now)}", "dim")
     parts: list[RenderableType] = [title]
@@ -50,7 +50,7 @@ def _rows(report: DriftReport, now: datetime) -> Table:
     for finding in report.findings:
         table.add_row(Text("✗", "red"), _finding(finding, now))
     for unseen in report.unseen:
-        table.add_row(Text("?", "yellow"), Text(unseen_words(unseen)))
+        table.add_row(Text("?", "yellow"), Text(unobserved_words(unseen)))
     return table
 
 
@@ -63,16 +63,16 @@ def _finding(finding: Finding, now: datetime) -> Text:
 
 
 def named(finding: Finding) -> str:
-    """Which field of what."""
+    """Return the object and field of a finding."""
     return excerpt(finding.key, LONGEST_VALUE)
 
 
 def differs(finding: Finding) -> str:
-    """What is there, and what should be."""
+    """Return the found and the expected value in words."""
     found, expected = excerpt(finding.found, LONGEST_VALUE), excerpt(finding.expected, LONGEST_VALUE)
     return f"is {found or 'not set'}, expected {expected or 'not set'}"
 
 
-def unseen_words(unseen: Unseen) -> str:
-    """Which stage could not be looked at, and why."""
-    return f"{unseen.stage} could not be looked at: {unseen.reason}: {excerpt(unseen.message, LONGEST_VALUE)}"
+def unobserved_words(unseen: Unseen) -> str:
+    """Return which stage could not be checked, and why."""
+    return f"{unseen.stage} could not be checked: {unseen.reason}: {excerpt(unseen.message, LONGEST_VALUE)}"

@@ -1,4 +1,4 @@
-"""What is known of drift, in words. Pure."""
+"""Explain in words what is known of drift. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cli import freshness
-from cli.views.drift import differs, named, unseen_words
+from cli.views.drift import differs, named, unobserved_words
 from cli.views.durations import ago, clock, until
 from shared.domain.checklist import excerpt
 from shared.domain.drift import DriftReport, Finding, Verdict
@@ -14,14 +14,14 @@ from shared.domain.setup import Setup
 from shared.domain.supervision import DriftPolicy
 
 VERDICTS = {
-    Verdict.HEALTHY: "everything is as it should be",
-    Verdict.DRIFTED: "not everything is as it should be",
-    Verdict.UNKNOWN: "what could be looked at is as it should be, but not everything could",
+    Verdict.HEALTHY: "everything is as requested",
+    Verdict.DRIFTED: "something differs from the request",
+    Verdict.UNKNOWN: "what could be checked is as requested, but not everything could be checked",
 }
 
 
 def paragraphs(setup: Setup, now: datetime) -> Iterator[str]:
-    """The last report, how much it is still worth, and when the next is due."""
+    """Yield the last report in words, whether it is stale, and when the next check is due."""
     report = setup.drift
     if report is None:
         yield "No drift check has run since it was verified."
@@ -29,22 +29,22 @@ def paragraphs(setup: Setup, now: datetime) -> Iterator[str]:
         yield from report_words(report, setup, now)
     if freshness.is_stale(setup, now):
         yield (
-            "That is stale: the last look is older than two intervals "
+            "That is stale: the last check is older than two intervals "
             f"({2 * setup.supervision.interval_s} s), or there was none. "
-            f"Look now: milvus-l7 check {setup.setup_id}"
+            f"Check now: milvus-l7 check {setup.setup_id}"
         )
     if setup.check_at is not None:
         yield f"Next drift check: {until(setup.check_at, now)}, every {setup.supervision.interval_s} s."
 
 
 def report_words(report: DriftReport, setup: Setup, now: datetime) -> Iterator[str]:
-    """One report: the verdict, then each finding, then what could not be looked at."""
+    """Yield one report in words: the verdict, each finding, then what could not be checked."""
     verdict = VERDICTS[report.verdict]
     yield f"Drift check of {clock(report.checked_at)} ({ago(report.checked_at, now)}): {verdict}."
     for finding in report.findings:
         yield _finding(finding, setup, now)
     for unseen in report.unseen:
-        yield f"{unseen_words(unseen)}. {unseen.reason.remedy}".replace("..", ".")
+        yield f"{unobserved_words(unseen)}. {unseen.reason.remedy}".replace("..", ".")
     for repair in report.repairs:
         yield f"{excerpt(repair.key)} was repaired {repair.count} times, last at {clock(repair.at)}."
 
@@ -57,5 +57,5 @@ def _finding(finding: Finding, setup: Setup, now: datetime) -> str:
 
 def _remedy(finding: Finding, setup: Setup) -> str:
     if finding.is_repairable and setup.supervision.policy is DriftPolicy.REPAIR:
-        return f"{finding.reason.meaning} It is ours, and will be repaired."
+        return f"{finding.reason.meaning} milvus-l7 will repair it."
     return finding.reason.remedy

@@ -1,4 +1,4 @@
-"""Spans of time in words."""
+"""Word moments and spans of time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 
 
 def duration(time_span: timedelta, digits: int = 0) -> str:
-    """`12 s`, with so many decimal places; `3 min 20 s` from two minutes on, then `5 h 12 min`, `3 d 4 h`."""
+    """Return `12 s`, with `digits` decimals; from two minutes on `3 min 20 s`, `5 h 12 min` or `3 d 4 h`."""
     seconds = time_span.total_seconds()
     if seconds < LONG_S:
         return f"{seconds:.{digits}f} s"
@@ -22,15 +22,15 @@ def duration(time_span: timedelta, digits: int = 0) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """`12 s ago`. Clocks may differ a little: what is still to come was just now."""
+    """Return `12 s ago`. Clocks may differ a little: a moment in the future is `0 s ago`."""
     return f"{duration(max(now - moment, timedelta()))} ago"
 
 
 def until(moment: datetime, now: datetime) -> str:
-    """`in 12 s`; "now" for what is due."""
+    """Return `in 12 s`; "now" for what is due."""
     return f"in {duration(moment - now)}" if moment > now else "now"
 
 
 def clock(moment: datetime) -> str:
-    """The moment as people write it."""
+    """Return the moment in UTC, to the second."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,4 +1,4 @@
-"""A setup in words: what it does or waits for, since when, why, and what to do. Pure."""
+"""Explain a setup in words: what it does or waits for, since when, why, and what to do. Pure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LONGEST_MESSAGE = 600
 
 
 def explanation(setup: Setup, now: datetime) -> list[str]:
-    """Paragraphs, the most important first."""
+    """Return paragraphs, the most important first."""
     return list(_paragraphs(setup, now))
 
 
 def _paragraphs(setup: Setup, now: datetime) -> Iterator[str]:
     paused = " It is paused." if is_paused(setup) else ""
     yield f"{setup.setup_id} is {setup.status}, generation {setup.generation}, run {setup.run}.{paused}"
-    yield from _direction(setup)
+    yield from _teardown(setup)
     if is_paused(setup):
         yield 'Nothing runs until a request without "paused" is published: milvus-l7 request -f FILE.'
     stage = setup.current
@@ -35,20 +35,20 @@ def _paragraphs(setup: Setup, now: datetime) -> Iterator[str]:
     yield from _checks(setup)
 
 
-def _direction(setup: Setup) -> Iterator[str]:
-    """Why a setup is being, or was, taken away."""
+def _teardown(setup: Setup) -> Iterator[str]:
+    """Explain why a setup is being, or was, torn down."""
     if setup.teardown is None:
         return
     verb = "It was" if setup.status is Status.TORN_DOWN else "It is being"
-    how = "taken away and the release restored" if setup.teardown.restore_l4 else "taken away"
+    how = "torn down and the release restored" if setup.teardown.restore_l4 else "torn down"
     cause = setup.teardown.cause
     if cause is None:
-        yield f"{verb} {how}, because somebody asked for it."
+        yield f"{verb} {how} as requested."
         return
     yield f'{verb} {how}, because the first set-up failed and the request says "on_failure": "restore".'
     yield from _cause(cause)
     if setup.status is Status.TORN_DOWN:
-        yield f"When that is done, try again: milvus-l7 retry {setup.setup_id}"
+        yield f"After that, try again: milvus-l7 retry {setup.setup_id}"
 
 
 def _cause(cause: Cause) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _reason(reason: Reason) -> str:
 
 def _message(message: str) -> Iterator[str]:
     if message:
-        yield f"What was seen: {excerpt(message, LONGEST_MESSAGE)}"
+        yield f"What was found: {excerpt(message, LONGEST_MESSAGE)}"
 
 
 def _ended(setup: Setup, now: datetime) -> Iterator[str]:
@@ -88,9 +88,9 @@ def _stage(setup: Setup, stage: Stage, now: datetime) -> Iterator[str]:
         since = f" since {clock(record.started_at)}" if record.started_at else ""
         yield f"{stage} runs{since}."
         if record.reason is not None:
-            yield f"Before, it waited for {_reason(record.reason)}"
+            yield f"It waited before for {_reason(record.reason)}"
         if setup.lease is not None:
-            yield f"If it dies, it is started again at {clock(setup.lease.expires_at)}."
+            yield f"If it dies, it is restarted at {clock(setup.lease.expires_at)}."
     else:
         yield from _pending(setup, stage, now)
 
@@ -99,7 +99,7 @@ def _pending(setup: Setup, stage: Stage, now: datetime) -> Iterator[str]:
     last = f"{clock(setup.updated_at)} ({ago(setup.updated_at, now)})"
     yield f"{stage} has not begun; the last change was at {last}."
     if setup.poll_at is not None:
-        yield f"Its event is out. If nothing happens, it is repeated {until(setup.poll_at, now)}."
+        yield f"Its event is published. If nothing starts, it is published again {until(setup.poll_at, now)}."
 
 
 def _waiting(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> Iterator[str]:
@@ -109,8 +109,8 @@ def _waiting(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> 
     yield from _message(record.message)
     yield f"What to do: {reason.remedy}"
     if setup.wake_at is not None:
-        look = until(setup.wake_at, now)
-        yield f"Next look: {look}, at the scheduler's tick. Looks so far: {record.looks}."
+        moment = until(setup.wake_at, now)
+        yield f"Next check: {moment}, at the scheduler's tick. Attempts so far: {record.looks}."
     if since is not None:
         end = since + reason.pace.deadline
         yield f"It gives up at {clock(end)} ({until(end, now)})."
@@ -122,11 +122,11 @@ def _failed(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> I
     yield f"{stage} failed{when}, with {_reason(reason)}"
     yield from _message(record.message)
     yield f"What to do: {reason.remedy}"
-    yield f"Then try again: {_again(setup)}"
+    yield f"Then try again: {_retry_command(setup)}"
 
 
-def _again(setup: Setup) -> str:
-    """The command that runs a failed chain once more."""
+def _retry_command(setup: Setup) -> str:
+    """Return the command that runs a failed chain again."""
     if setup.teardown is None:
         return f"milvus-l7 retry {setup.setup_id}"
     restore = " --restore-l4" if setup.teardown.restore_l4 else ""
@@ -134,7 +134,7 @@ def _again(setup: Setup) -> str:
 
 
 def _checks(setup: Setup) -> Iterator[str]:
-    """What the checklist says, as long as it is not passed."""
+    """Yield the checklist's items that have not passed."""
     for check in setup.facts.checklist:
         if check.state is not CheckState.PASSED:
             optional = "" if check.required else " (optional)"

@@ -1,4 +1,4 @@
-"""Show a setup on the terminal until it has ended."""
+"""Show a setup until its run has ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDS = (Status.VERIFIED, Status.FAILED, Status.TORN_DOWN)
 
 
 def has_ended(setup: Setup) -> bool:
-    """Whether nothing more happens without somebody's doing."""
+    """Return whether nothing more happens without a request."""
     return setup.status in ENDS or is_paused(setup)
 
 
@@ -30,9 +30,9 @@ def follow(
     time: Time,
     within_s: float | None = None,
 ) -> Setup:
-    """Show the setup until it has ended, and return it; `TimeoutError` after `within_s` seconds.
+    """Show the setup until its run has ended, and return it; raise `TimeoutError` after `within_s` seconds.
 
-    `load` gives None for a setup that is not there yet. On a terminal the view is redrawn; elsewhere each
+    `load` returns None for a setup that does not exist yet. On a terminal the view is redrawn; elsewhere each
     change of a stage is one line.
     """
     started, lines = time.now(), Lines(console)

@@ -1,4 +1,4 @@
-"""Tell what a tear-down deletes. Pure."""
+"""Word what a tear-down deletes. Pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from shared.domain.setup import Setup
 
 
 def losses(setup: Setup, restore_l4: bool) -> Iterator[str]:
-    """Return what is lost, one item a line, and what stays."""
+    """Yield what is deleted, one item a line, and what stays of the release."""
     domain, address = excerpt(setup.desired.domain), setup.facts.address
     at = f" at {excerpt(address)}" if address else ""
-    yield f"the Ingress and its load balancer: https://{domain}{at} answers no more, the address is given up"
+    yield f"the Ingress and its load balancer: https://{domain}{at} stops answering, its address is released"
     if setup.desired.dns_zone:
         yield f"the DNS records that milvus-l7 made in {excerpt(setup.desired.dns_zone)}"
     if setup.desired.is_google_managed:
         yield "the ManagedCertificate"
     elif setup.desired.certificate.secret is None:
-        yield "the certificate that milvus-l7 issued, with its key: clients that pin it will need another"
-    yield "the BackendConfig and the Service's annotations, as far as they are milvus-l7's"
+        yield "the certificate that milvus-l7 issued, with its key: clients that pin it need a new one"
+    yield "the BackendConfig and the Service's annotations, where they are milvus-l7's"
     if restore_l4:
         yield "TLS: Milvus restarts into plaintext, with its earlier Service type; TLS clients are cut off"
     else:
-        yield "nothing of the release: Milvus goes on with TLS and service type ClusterIP (see --restore-l4)"
+        yield "nothing of the release: Milvus keeps TLS and Service type ClusterIP (see --restore-l4)"

@@ -1,4 +1,4 @@
-"""A plan (`shared.domain.chain_plan`) on the terminal: what it costs, then its changes by object."""
+"""Word a plan (`shared.domain.chain_plan`): its impacts, then its changes by object. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIGNS = {"-": "red", "+": "green", "@": "dim", " ": "dim"}
 
 
 def plan_lines(plan: Mapping[str, Any]) -> Iterator[Text]:
-    """The whole plan, line by line."""
+    """Yield the plan line by line."""
     for impact in plan["impacts"]:
         yield Text(f"! {impact['kind']}: {excerpt(impact['message'], 400)}", "yellow")
     if plan["impacts"]:
@@ -28,12 +28,12 @@ def plan_lines(plan: Mapping[str, Any]) -> Iterator[Text]:
 
 
 def has_changes(plan: Mapping[str, Any]) -> bool:
-    """Whether the set-up would write anything."""
+    """Return whether the set-up would write anything."""
     return any(step["changes"] for step in plan["steps"])
 
 
 def fault_lines(reason: Reason, message: str) -> Iterator[str]:
-    """Why a set-up would fail: what was seen, what it means, what to do."""
+    """Yield why a set-up would fail: what was found, what it means, what to do."""
     yield f"{reason}: {excerpt(message, 600)}" if message else str(reason)
     yield f"  {reason.meaning}"
     yield f"  {reason.remedy}"
@@ -56,7 +56,7 @@ def _step(step: Mapping[str, Any]) -> Iterator[Text]:
 
 
 def _fault(reason: str, message: str) -> Iterator[str]:
-    """A reason that only a newer release knows is shown by its name."""
+    """Return the lines of a reason; one that only a newer release knows is shown by its name."""
     known = next((each for each in Reason if each == reason), None)
     if known is None:
         return iter([f"{excerpt(reason)}: {excerpt(message, 600)}"])
@@ -64,7 +64,7 @@ def _fault(reason: str, message: str) -> Iterator[str]:
 
 
 def _field(change: Mapping[str, Any]) -> Iterator[Text]:
-    """On one line if there is nothing to compare by line, else the field's name and the lines below it."""
+    """Yield the change on one line a value, or the field's name with a diff by line below it."""
     field = excerpt(change["field"] or "(whole)")
     if change["before"] == change["after"]:
         yield Text(f"    ~ {field}: changes; its values are not shown", "yellow")
@@ -81,7 +81,7 @@ def _field(change: Mapping[str, Any]) -> Iterator[Text]:
 
 def _total(plan: Mapping[str, Any]) -> str:
     if plan["is_empty"]:
-        return "Nothing to do: everything is as the request wants it."
+        return "Nothing to do: everything is as requested."
     fails = any(step["reason"] for step in plan["steps"])
     changes = [change for step in plan["steps"] for change in step["changes"]]
     if not changes:

@@ -1,4 +1,4 @@
-"""One setup on the terminal: its stages, the checklist, and what the last drift check found."""
+"""Draw one setup: its stages, the checklist, and the last drift check."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ STATUSES = {
 
 
 def status_words(setup: Setup) -> Text:
-    """The setup's state in one word, and whether it is paused."""
+    """Return the setup's status, and whether it is paused."""
     said = Text(str(setup.status), STATUSES[setup.status])
     return said.append(", paused", "yellow") if is_paused(setup) else said
 
 
-def next_look(setup: Setup, now: datetime) -> str:
-    """When somebody looks at the setup again, for a wait or for drift; "" for nothing that is planned."""
+def next_check(setup: Setup, now: datetime) -> str:
+    """Return when the setup is checked next, for a wait or for drift; "" if no check is planned."""
     moment = setup.wake_at or setup.check_at
     if moment is None:
         return ""
@@ -40,7 +40,7 @@ def next_look(setup: Setup, now: datetime) -> str:
 
 
 def setup_view(setup: Setup, now: datetime, *, bars: bool = False) -> RenderableType:
-    """Everything of one setup that an operator looks at first."""
+    """Draw stages, facts, checklist and drift of one setup."""
     parts: list[RenderableType] = [stage_table(setup, now, bars=bars), _facts(setup, now)]
     if setup.facts.checklist:
         parts += [Text(""), checklist_table(setup.facts.checklist)]
@@ -50,13 +50,13 @@ def setup_view(setup: Setup, now: datetime, *, bars: bool = False) -> Renderable
 
 
 def _facts(setup: Setup, now: datetime) -> Text:
-    """Status, endpoint and next look, in one paragraph."""
+    """Return status, endpoint and next check in one paragraph."""
     said = Text("\n").append_text(status_words(setup))
     said.append(f"  {excerpt(setup.desired.domain)}")
     if setup.facts.address:
         said.append(f" at {excerpt(setup.facts.address)}")
     if setup.status is Status.VERIFIED:
         said.append("  drift: ").append_text(drift.summary(setup, now))
-        look = next_look(setup, now)
-        said.append(f", next check {look}" if look else "", "dim")
+        moment = next_check(setup, now)
+        said.append(f", next check {moment}" if moment else "", "dim")
     return said

@@ -1,4 +1,4 @@
-"""All setups, one row each."""
+"""Draw all setups, one row each."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.views import drift
-from cli.views.setup import next_look, status_words
+from cli.views.setup import next_check, status_words
 from shared.domain.checklist import excerpt
 from shared.domain.setup import Setup
 
-COLUMNS = ("setup", "status", "stage", "reason", "next look", "drift", "domain", "address")
+COLUMNS = ("setup", "status", "stage", "reason", "next check", "drift", "domain", "address")
 
 
 def setups_table(setups: Iterable[Setup], now: datetime) -> Table:
-    """The table of `milvus-l7 status`."""
+    """Draw the table of `milvus-l7 status`."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in COLUMNS:
         table.add_column(column, overflow="fold")
@@ -34,7 +34,7 @@ def _row(setup: Setup, now: datetime) -> list[Text]:
         status_words(setup),
         Text(stage or ""),
         Text(record.reason or "" if record else ""),
-        Text(next_look(setup, now)),
+        Text(next_check(setup, now)),
         drift.summary(setup, now),
         Text(excerpt(setup.desired.domain)),
         Text(excerpt(setup.facts.address or "")),

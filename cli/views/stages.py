@@ -1,4 +1,4 @@
-"""A setup on the terminal: each stage's state, how far it is, how long it took, and why it waits."""
+"""Draw each stage of a setup: its state, progress, time taken, and why it waits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MARKS = {
 
 
 def stage_table(setup: Setup, now: datetime, *, bars: bool = False) -> RenderableType:
-    """The stages that lead to what is wanted, one row each; with `bars`, how far each is."""
+    """Draw the stages of the setup's chain, one row each; with `bars`, their progress."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("", "stage", "state", *([""] if bars else []), "time", "why it waits"):
         table.add_column(column, no_wrap=column != "why it waits")
@@ -58,7 +58,7 @@ def _bar(record: StageRecord, style: str, now: datetime) -> ProgressBar:
 
 
 def progress(record: StageRecord, now: datetime) -> float:
-    """1 when the stage has ended; while it waits, the part of its patience that is used up, from 0 to 1."""
+    """Return 1 for a stage that has ended; for one that waits, the part of its deadline that has passed."""
     if record.state in (StageState.DONE, StageState.FAILED):
         return 1.0
     if record.state is not StageState.WAITING or record.waiting_since is None or record.reason is None:
@@ -67,22 +67,22 @@ def progress(record: StageRecord, now: datetime) -> float:
 
 
 def elapsed(record: StageRecord, now: datetime) -> str:
-    """How long the stage has taken so far."""
+    """Return how long the stage has taken so far."""
     if record.started_at is None:
         return ""
     return duration((record.finished_at or now) - record.started_at, digits=1)
 
 
-def next_look(setup: Setup, record: StageRecord, now: datetime) -> str:
-    """When somebody looks again at a stage that waits; "" for one that does not.
+def next_check(setup: Setup, record: StageRecord, now: datetime) -> str:
+    """Return when a waiting stage is checked next; "" for one that does not wait.
 
-    A wait ends at a tick of the scheduler, so after the countdown there may be up to a minute more.
+    A wait ends at a tick of the scheduler, up to a minute after the countdown.
     """
     if record.state is not StageState.WAITING or setup.wake_at is None:
         return ""
     if setup.wake_at <= now:
-        return "  (next look at the scheduler's next tick)"
-    return f"  (next look in {duration(setup.wake_at - now)})"
+        return "  (next check at the scheduler's next tick)"
+    return f"  (next check in {duration(setup.wake_at - now)})"
 
 
 def _said(record: StageRecord) -> str:
@@ -92,18 +92,18 @@ def _said(record: StageRecord) -> str:
 def _why(setup: Setup, record: StageRecord, now: datetime) -> Text:
     if record.reason is None:
         return Text("")
-    return Text(_said(record)).append(next_look(setup, record, now), "dim")
+    return Text(_said(record)).append(next_check(setup, record, now), "dim")
 
 
 class Lines:
-    """The same for a log file: one line for each change."""
+    """Prints the stages to a log file: one line for each change."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._seen: dict[tuple[int, int, Stage], tuple[object, ...]] = {}
 
     def show(self, setup: Setup) -> None:
-        """Print what has changed since the last time."""
+        """Print what has changed since the last call."""
         for line in self._news(setup):
             self._console.print(Text(line), soft_wrap=True)
 
@@ -115,6 +115,6 @@ class Lines:
                 continue
             self._seen[key] = state
             reason = f"  {_said(record)}" if record.reason else ""
-            when = next_look(setup, record, setup.updated_at)
+            when = next_check(setup, record, setup.updated_at)
             took = elapsed(record, setup.updated_at)
             yield f"  {MARKS[record.state][0]} {stage} {record.state} {took}{reason}{when}"

@@ -1,4 +1,4 @@
-"""Writing to the terminal, or to whatever stands for it. No text is markup, or a command to the terminal."""
+"""Write to the terminal, a file or a pipe. No text is read as markup, or as a command to the terminal."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-# Where nobody looks, nothing is wrapped: a line that `grep` finds is whole.
+# Without a terminal nothing is wrapped: a line that `grep` finds is whole.
 UNWRAPPED = 100_000
 
 
 def out() -> Console:
-    """Standard output."""
+    """Return standard output."""
     return _unwrapped(Console(markup=False, highlight=False, emoji=False))
 
 
 def err() -> Console:
-    """Standard error."""
+    """Return standard error."""
     return _unwrapped(Console(stderr=True, markup=False, highlight=False, emoji=False))
 
 
@@ -32,17 +32,17 @@ def _unwrapped(console: Console) -> Console:
 
 
 def say(console: Console, line: str | Text, style: str = "") -> None:
-    """Print one paragraph, wrapped at words only where a person reads it."""
+    """Print one paragraph, wrapped at words only on a terminal."""
     console.print(Text(line, style) if isinstance(line, str) else line, soft_wrap=not console.is_terminal)
 
 
 def waiting(what: str) -> Status:
-    """Shows, on standard error, that something is awaited; only a person at a terminal sees it."""
+    """Show on standard error, if it is a terminal, what is awaited."""
     return err().status(Text(what))
 
 
 def printable(line: str) -> str:
-    """One line of untrusted text with its spaces; what is not printable is written as an escape."""
+    """Return untrusted text with its spaces; characters that are not printable become escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 

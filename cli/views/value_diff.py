@@ -1,4 +1,4 @@
-"""One changed field as lines that begin with `-` or `+`. Pure."""
+"""Word one changed field as lines that begin with `-` or `+`. Pure."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ class Line:
 
 
 def lines(before: Any, after: Any) -> list[Line]:
-    """The difference; None: the field is not set. Long and multi-line values are compared line by line."""
+    """Return the changed lines; None is an unset field. Long and multi-line values are compared by line."""
     if _is_long(before) or _is_long(after):
         return _cut(list(_by_line(_paragraph(before), _paragraph(after))))
     old, new = _compact(before), _compact(after)
-    start = max(_alike(old, new) - LEAD, 0) if before is not None and after is not None else 0
+    start = max(_common_prefix_length(old, new) - LEAD, 0) if before is not None and after is not None else 0
     found = [Line("-", _excerpt(old, start))] if before is not None else []
     return found + ([Line("+", _excerpt(new, start))] if after is not None else [])
 
 
-def _alike(one: str, other: str) -> int:
-    """How many characters both begin with."""
+def _common_prefix_length(one: str, other: str) -> int:
+    """Return how many characters both begin with."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _is_long(value: Any) -> bool:
-    """Whether a value is better read in lines: a text that has some, or JSON that does not fit on one."""
+    """Return whether a value is shown in lines: a text that has some, or JSON that does not fit on one."""
     if isinstance(value, str):
         return "\n" in value.rstrip("\n")
     return isinstance(value, dict | list) and len(_compact(value)) > LONGEST_VALUE
@@ -59,7 +59,7 @@ def _paragraph(value: Any) -> list[str]:
 
 
 def _by_line(before: list[str], after: list[str]) -> Iterator[Line]:
-    """A unified diff without its header; gaps are marked."""
+    """Yield a unified diff without its header; gaps are marked."""
     header = 2
     for number, line in enumerate(difflib.unified_diff(before, after, n=CONTEXT, lineterm="")):
         if number < header:
@@ -78,7 +78,7 @@ def _cut(found: list[Line]) -> list[Line]:
 
 
 def _excerpt(text: str, start: int) -> str:
-    """Printable text from around the first difference on."""
+    """Return printable text from around the first difference on."""
     if len(text) <= LONGEST_VALUE:
         return printable(text)
     cut = text[start : start + LONGEST_VALUE]

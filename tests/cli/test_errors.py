@@ -10,7 +10,7 @@ from google.auth.exceptions import DefaultCredentialsError
 from typer.testing import CliRunner
 
 from cli.client.publisher import Publisher
-from cli.errors import Complaint
+from cli.errors import CliError
 from cli.exit_codes import ExitCode
 from cli.main import app
 from shared.domain.errors import StateUnavailable
@@ -41,7 +41,10 @@ def run_without_state(error: Exception) -> Answer:
     [
         (StateUnavailable("Firestore: ServiceUnavailable: 503"), "gcloud auth application-default login"),
         (DefaultCredentialsError("no credentials"), "gcloud auth application-default login"),
-        (StateUnavailable("setup document has schema_version 9"), "the milvus-l7 of the release"),
+        (
+            StateUnavailable("setup document has schema_version 9"),
+            "command line of the deployed release",
+        ),
     ],
 )
 def test_unreachable_state_is_one_sentence(error: Exception, said: str) -> None:
@@ -60,7 +63,7 @@ def test_bug_of_ours_is_not_hidden() -> None:
 def test_project_must_be_named() -> None:
     result = CliRunner().invoke(app, ["status"], env={"GOOGLE_CLOUD_PROJECT": None})
     assert result.exit_code == 64
-    assert "Set GOOGLE_CLOUD_PROJECT, or give --project" in result.stderr
+    assert "Set GOOGLE_CLOUD_PROJECT, or pass --project" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -90,5 +93,5 @@ class RefusingClient:
 def test_topic_that_cannot_be_published_to_is_named() -> None:
     client = Publisher("p")
     client.__dict__["_client"] = RefusingClient(ServiceUnavailable("no route"))
-    with pytest.raises(Complaint, match="Cannot reach Pub/Sub in project p"):
+    with pytest.raises(CliError, match="Cannot reach Pub/Sub in project p"):
         client.publish("l7-setup-requested", {})

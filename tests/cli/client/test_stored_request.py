@@ -51,15 +51,15 @@ def is_consistent(body: dict[str, Any]) -> bool:
     return not (is_foreign and body.get("drift", {}).get("reissue_certificate"))
 
 
-def wish_of(body: dict[str, Any]) -> Wish:
+def spec_of(body: dict[str, Any]) -> Wish:
     return parse(json.dumps(body).encode())
 
 
 @given(REQUESTS.filter(is_consistent))
 def test_stored_setup_asks_for_what_the_request_asked_for(body: dict[str, Any]) -> None:
-    wish = wish_of(body)
-    setup, _ = registration.register(None, wish, "message-1", START)
-    assert wish_of(stored_request.body(setup)) == wish
+    spec = spec_of(body)
+    setup, _ = registration.register(None, spec, "message-1", START)
+    assert spec_of(stored_request.body(setup)) == spec
 
 
 def test_defaults_are_left_out() -> None:
@@ -69,5 +69,5 @@ def test_defaults_are_left_out() -> None:
 def test_tear_down_names_the_setup() -> None:
     setup = new_setup(namespace="search")
     body = stored_request.tear_down_body(setup, restore_l4=True)
-    wish = parse_tear_down(json.dumps(body).encode())
-    assert (wish.setup_id, wish.restore_l4) == (setup.setup_id, True)
+    spec = parse_tear_down(json.dumps(body).encode())
+    assert (spec.setup_id, spec.restore_l4) == (setup.setup_id, True)

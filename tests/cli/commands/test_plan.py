@@ -107,7 +107,7 @@ def test_plan_that_cannot_be_made_is_told_with_meaning_and_remedy() -> None:
         assert said in answer.err
 
 
-def test_plan_that_nobody_makes_is_given_up() -> None:
+def test_plan_that_is_not_made_in_time_is_an_error() -> None:
     operator = Operator()
     answer = operator.run("plan", "-f", "-", "--timeout", "5", typed=request().decode())
     assert answer.code == 4
@@ -128,4 +128,4 @@ def test_setup_is_planned_by_its_stored_request() -> None:
 def test_one_thing_is_planned(arguments: tuple[str, ...]) -> None:
     answer = Operator().run(*arguments, typed="{}")
     assert answer.code == 64
-    assert "Plan what?" in answer.err
+    assert "Nothing to plan." in answer.err

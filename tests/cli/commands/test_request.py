@@ -99,7 +99,7 @@ def test_watch_is_not_content_with_an_earlier_run() -> None:
     assert "MutualTls" in answer.out or str(Reason.MUTUAL_TLS) in answer.out
 
 
-def test_watch_gives_up_on_a_message_that_nobody_takes() -> None:
+def test_watch_of_a_message_that_is_not_registered_is_an_error() -> None:
     operator = Operator()
     operator.has(verified_setup())  # type: ignore[arg-type]
     answer = operator.run("request", "-f", "-", "--watch", typed=YAML)

@@ -95,7 +95,7 @@ def test_all_setups_are_one_row_each() -> None:
     operator.has(WAITING, *others, replace(new_setup(release="z"), supervision=paused))
     answer = operator.run("status")
     header, *rows = answer.out.splitlines()
-    assert " ".join(header.split()) == "setup status stage reason next look drift domain address"
+    assert " ".join(header.split()) == "setup status stage reason next check drift domain address"
     assert len(rows) == 252
     (row,) = [row for row in rows if SETUP.setup_id in row]
     for said in ("waiting", "configure_health_check", "AddressPending", "in 50 s", "my-release.milvus.io"):
@@ -120,7 +120,7 @@ def test_table_tells_drift_with_its_age(setup: Setup, said: str) -> None:
 def test_no_setup_is_told_as_that() -> None:
     answer = Operator().run("status")
     assert (answer.code, answer.out) == (0, "")
-    assert "no setup in project milvus-testing-nonprod" in answer.err
+    assert "no setups in project milvus-testing-nonprod" in answer.err
 
 
 @pytest.mark.parametrize("setup", [WAITING, report(Verdict.DRIFTED, FINDING)])
@@ -184,7 +184,7 @@ def test_watch_follows_to_the_end() -> None:
     waits, runs = (
         line for line in answer.out.splitlines() if "configure_health_check" in line and "✓" not in line
     )
-    assert "AddressPending: no address yet  (next look in 50 s)" in waits
+    assert "AddressPending: no address yet  (next check in 50 s)" in waits
     assert "running" in runs
 
 
@@ -220,9 +220,9 @@ def test_all_setups_are_watched_at_a_terminal_only() -> None:
             [
                 "configure_health_check waits since 2026-01-01 00:00:00 UTC (0 s ago)",
                 Reason.ADDRESS_PENDING.meaning,
-                "What was seen: no address yet",
+                "What was found: no address yet",
                 Reason.ADDRESS_PENDING.remedy,
-                "Next look: in 50 s",
+                "Next check: in 50 s",
                 "It gives up at 2026-01-01 00:30:00 UTC (in 30 min 00 s)",
             ],
         ),
@@ -234,7 +234,7 @@ def test_all_setups_are_watched_at_a_terminal_only() -> None:
             torn_down(CAUSE),
             ["the first set-up failed", "tlsMode is 2", Reason.MUTUAL_TLS.remedy, "milvus-l7 retry"],
         ),
-        (torn_down(), ["because somebody asked for it"]),
+        (torn_down(), ["It was torn down as requested."]),
         (torn_down(state=StageState.FAILED), [f"milvus-l7 teardown {SETUP.setup_id}"]),
         (verified(), ["No drift check has run since it was verified."]),
         (
@@ -244,7 +244,7 @@ def test_all_setups_are_watched_at_a_terminal_only() -> None:
                 "changed by kubectl-edit",
                 "seen since 2025-12-31 21:00:00 UTC",
                 Reason.DRIFTED.remedy,
-                "prepare_tls could not be looked at: ClusterUnavailable: 503",
+                "prepare_tls could not be checked: ClusterUnavailable: 503",
                 "That is stale",
             ],
         ),

@@ -1,4 +1,4 @@
-"""The view of a setup: how long things take, and when somebody looks again."""
+"""The view of a setup: how long things take, and when it is checked next."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def test_long_times_are_told_in_minutes(seconds: float, said: str) -> None:
     assert stages.elapsed(RECORD, START + timedelta(seconds=seconds)) == said
 
 
-def test_countdown_to_the_next_look_is_shown() -> None:
-    assert "(next look in 50 s)" in shown(waiting(60), 10)
-    assert "(next look in 9 min 50 s)" in shown(waiting(600), 10)
+def test_countdown_to_the_next_check_is_shown() -> None:
+    assert "(next check in 50 s)" in shown(waiting(60), 10)
+    assert "(next check in 9 min 50 s)" in shown(waiting(600), 10)
 
 
-def test_look_that_is_due_is_not_promised_in_no_time() -> None:
+def test_check_that_is_due_waits_for_the_scheduler() -> None:
     for after_s in (60, 90):
-        assert "next look at the scheduler's next tick" in shown(waiting(60), after_s)
+        assert "next check at the scheduler's next tick" in shown(waiting(60), after_s)
 
 
-def test_stage_that_waits_for_nothing_has_no_next_look() -> None:
+def test_stage_that_does_not_wait_has_no_next_check() -> None:
     done = replace(waiting(60), stages={Stage.PREPARE_TLS: StageRecord(StageState.DONE)})
-    assert "next look" not in shown(done, 10)
+    assert "next check" not in shown(done, 10)

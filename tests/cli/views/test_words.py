@@ -59,10 +59,10 @@ def test_bar_of_a_wait_tells_how_much_of_its_patience_is_used_up(
     assert stages.progress(record, START) == progress
 
 
-def test_stage_that_runs_has_no_next_look() -> None:
+def test_stage_that_runs_has_no_next_check() -> None:
     record = StageRecord(StageState.RUNNING, Reason.ADDRESS_PENDING)
     setup = replace(new_setup(), wake_at=START + timedelta(seconds=9))
-    assert stages.next_look(setup, record, START) == ""
+    assert stages.next_check(setup, record, START) == ""
 
 
 def test_demo_is_started_with_its_own_options() -> None:
