@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,12 @@ import pytest
 from shared.domain.chain import ORDER
 from shared.domain.outcome import Failed
 from shared.domain.reasons import Reason
-from shared.domain.setup import StageRecord, StageState
 from tests.builders import CLUSTER, new_setup, request, trigger
+from tests.cli.setups import operator_of, verified
 from tests.fakes.engine import ScriptedWork
 from tests.fakes.operator import Operator
-from tests.fakes.state import START
 
 YAML = f"cluster: {CLUSTER}\nrelease: my-release\ndomain: my-release.milvus.io\ndrift:\n  policy: repair\n"
-
-
-def verified_setup() -> object:
-    done = dict.fromkeys(ORDER, StageRecord(StageState.DONE))
-    return replace(new_setup(), stages=done, verified_at=START)
 
 
 def run_chain(operator: Operator, *outcomes: object) -> None:
@@ -90,8 +83,7 @@ def test_watch_ends_with_the_verified_setup() -> None:
 
 
 def test_watch_is_not_content_with_an_earlier_run() -> None:
-    operator = Operator()
-    operator.has(verified_setup())  # type: ignore[arg-type]
+    operator = operator_of(verified())
     failing = Failed(Reason.MUTUAL_TLS, "tlsMode is 2")
     operator.later = [lambda: None, operator.deliver, lambda: run_chain(operator, failing)]
     answer = operator.run("request", "-f", "-", "--watch", typed=request(domain="b.milvus.io").decode())
@@ -100,8 +92,7 @@ def test_watch_is_not_content_with_an_earlier_run() -> None:
 
 
 def test_watch_of_a_message_that_is_not_registered_is_an_error() -> None:
-    operator = Operator()
-    operator.has(verified_setup())  # type: ignore[arg-type]
+    operator = operator_of(verified())
     answer = operator.run("request", "-f", "-", "--watch", typed=YAML)
     assert answer.code == 4
     assert "l7-setup-requested" in answer.err

@@ -15,11 +15,10 @@ from shared.domain.reasons import Reason
 from shared.domain.setup import Cause, Check, CheckState, Facts, Setup, StageRecord, StageState, TearDown
 from shared.domain.supervision import Supervision
 from tests.builders import new_setup
+from tests.cli.setups import CAUSE, SETUP, operator_of, verified
 from tests.fakes.operator import Answer, Operator
 from tests.fakes.state import START
 
-SETUP = new_setup()
-CAUSE = Cause(Stage.PREPARE_TLS, Reason.MUTUAL_TLS, "tlsMode is 2")
 FINDING = Finding(
     Stage.CREATE_INGRESS,
     "Ingress default/my-release-milvus",
@@ -39,11 +38,6 @@ def at(state: StageState, reason: Reason | None = None, message: str = "", **mor
     record = StageRecord(state, reason, message, waiting_since=START, started_at=START, **more)
     stages = {Stage.PREPARE_TLS: StageRecord(StageState.DONE), Stage.CONFIGURE_HEALTH_CHECK: record}
     return replace(SETUP, stages=stages)
-
-
-def verified(**changes: Any) -> Setup:
-    done = {stage: StageRecord(StageState.DONE) for stage in ORDER}
-    return replace(SETUP, **{"stages": done, "verified_at": START, **changes})
 
 
 def torn_down(cause: Cause | None = None, state: StageState = StageState.DONE) -> Setup:
@@ -77,9 +71,7 @@ CODES = [
 
 
 def run(setup: Setup, *arguments: str) -> Answer:
-    operator = Operator()
-    operator.has(setup)
-    return operator.run(*arguments)
+    return operator_of(setup).run(*arguments)
 
 
 @pytest.mark.parametrize("command", ["status", "explain"])
