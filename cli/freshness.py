@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shared.domain.setup import Setup
+from shared.domain.setup import Setup, Status
 
 
 def last_checked_at(setup: Setup) -> datetime | None:
@@ -16,3 +16,20 @@ def is_stale(setup: Setup, now: datetime) -> bool:
     """Return whether the last check is older than two intervals, or there was none."""
     last = last_checked_at(setup)
     return last is None or now - last > 2 * timedelta(seconds=setup.supervision.interval_s)
+
+
+def awaits_check(setup: Setup) -> bool:
+    """Return whether a verified setup has changed since its last check, so that another is due.
+
+    That is after a request that changes only its supervision, and after a repair.
+    """
+    last = last_checked_at(setup)
+    return setup.status is Status.VERIFIED and last is not None and last < setup.updated_at
+
+
+def is_repaired_unchecked(setup: Setup) -> bool:
+    """Return whether a run has verified the setup since its last drift report, which is about before."""
+    report, verified_at = setup.drift, setup.verified_at
+    if setup.status is not Status.VERIFIED or report is None or verified_at is None:
+        return False
+    return report.checked_at < verified_at

@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from cli import freshness
 from cli.client.poll import Time
 from cli.views.stages import Lines
 from shared.domain.setup import Setup, Status
@@ -19,8 +20,8 @@ ENDS = (Status.VERIFIED, Status.FAILED, Status.TORN_DOWN)
 
 
 def has_ended(setup: Setup) -> bool:
-    """Return whether nothing more happens without a request."""
-    return setup.status in ENDS or is_paused(setup)
+    """Return whether nothing more happens without a request, and the last verdict is of the present."""
+    return is_paused(setup) or (setup.status in ENDS and not freshness.awaits_check(setup))
 
 
 def follow(
