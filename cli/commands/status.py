@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
 from cli import exit_codes, options
 from cli.client.backend import Backend, connect
 from cli.client.lookup import all_setups, find
+from cli.client.selection import Selection
 from cli.errors import wrong_input
 from cli.exit_codes import ExitCode
 from cli.follow import follow_to_end
@@ -19,8 +20,8 @@ from cli.options import Format
 from cli.views import terminal
 from cli.views.live import has_ended
 from cli.views.setup import setup_view
-from cli.views.setups import setups_table
-from shared.domain.setup import Setup
+from cli.views.setups import nothing_to_show, setups_table, totals
+from shared.domain.setup import Setup, Status
 
 INTERVAL_S = 2.0
 
@@ -28,43 +29,61 @@ INTERVAL_S = 2.0
 def status(
     context: options.Context,
     setup: options.OptionalSetupName = None,
+    statuses: Annotated[
+        list[Status] | None,
+        typer.Option("--status", help="Only setups with this status; may be repeated.", show_default=False),
+    ] = None,
+    drifted: Annotated[bool, typer.Option("--drifted", help="Only setups that have drifted.")] = False,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", metavar="NAME", help="Only setups in this namespace.")
+    ] = None,
     watch: options.Watch = False,
     output: options.Output = Format.TABLE,
     project: options.Project = None,
 ) -> None:
     """Show all setups, or one with stages, checklist and drift. The exit code of one is its state."""
+    selection = Selection(tuple(statuses or ()), drifted, namespace)
+    if setup is not None and not selection.is_empty:
+        raise wrong_input("--status, --drifted and --namespace choose among all setups; leave out SETUP.")
     backend = connect(context, project)
     if setup is None:
-        _all(backend, watch, output)
+        _all(backend, selection, watch, output)
     raise typer.Exit(_one(backend, find(backend, setup), watch, output))
 
 
-def _all(backend: Backend, watch: bool, output: Format) -> NoReturn:
-    """Show all setups, and exit with 0 whatever their state."""
-    console = terminal.out()
-    if watch and (output is Format.JSON or not console.is_terminal):
+def _all(backend: Backend, selection: Selection, watch: bool, output: Format) -> NoReturn:
+    """Show the selected setups, and exit with 0 whatever their state."""
+    if watch and (output is Format.JSON or not terminal.out().is_terminal):
         raise wrong_input("--watch without a SETUP needs a terminal; leave it out, or name a setup.")
     if output is Format.JSON:
-        terminal.write_json([_document(setup) for setup in all_setups(backend)])
+        chosen = filter(selection.includes, all_setups(backend))
+        terminal.write_json([_document(setup) for setup in chosen])
     elif watch:
-        _redraw(backend)
+        _redraw(backend, selection)
     else:
-        _table(backend, list(all_setups(backend)))
+        _table(backend, selection)
     raise typer.Exit(ExitCode.DONE)
 
 
-def _table(backend: Backend, setups: Sequence[Setup]) -> None:
-    if not setups:
-        terminal.say(terminal.err(), f"There are no setups in project {backend.project}.")
+def _table(backend: Backend, selection: Selection) -> None:
+    setups = list(all_setups(backend))
+    chosen = list(filter(selection.includes, setups))
+    if not chosen:
+        terminal.say(terminal.err(), nothing_to_show(len(setups), backend.project))
         return
-    terminal.out().print(setups_table(setups, backend.now()))
+    console = terminal.out()
+    console.print(setups_table(chosen, backend.now()))
+    terminal.say(console, f"\n{totals(chosen, len(setups))}", "bold")
 
 
-def _redraw(backend: Backend) -> None:
+def _redraw(backend: Backend, selection: Selection) -> None:
     """Redraw the table until Ctrl-C."""
     with Live(Text(""), console=terminal.out(), auto_refresh=False) as live:
         while True:
-            live.update(setups_table(all_setups(backend), backend.now()), refresh=True)
+            setups = list(all_setups(backend))
+            chosen = list(filter(selection.includes, setups))
+            count = Text(f"\n{totals(chosen, len(setups))}", "bold")
+            live.update(Group(setups_table(chosen, backend.now()), count), refresh=True)
             backend.sleep(INTERVAL_S)
 
 

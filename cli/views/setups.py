@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rich.table import Table
 from rich.text import Text
 
+from cli.client.selection import is_drifted
 from cli.views import drift
 from cli.views.setup import next_check, status_words
 from shared.domain.checklist import excerpt
-from shared.domain.setup import Setup
+from shared.domain.setup import Setup, Status
 
 COLUMNS = ("setup", "status", "stage", "reason", "next check", "drift", "domain", "address")
 
@@ -24,6 +26,23 @@ def setups_table(setups: Iterable[Setup], now: datetime) -> Table:
     for setup in setups:
         table.add_row(*_row(setup, now))
     return table
+
+
+def totals(setups: Sequence[Setup], of: int) -> str:
+    """Return how many setups there are by status, and how many have drifted; `of` counts the others too."""
+    counts = Counter(setup.status for setup in setups)
+    by_status = ", ".join(f"{counts[status]:,} {status}" for status in Status if counts[status])
+    shown = f"{len(setups):,} of {of:,}" if len(setups) != of else f"{of:,}"
+    drifted = sum(map(is_drifted, setups))
+    said = f"{shown} setup{'' if of == 1 else 's'}"
+    return f"{said}{f': {by_status}' if by_status else ''}{f'; {drifted:,} drifted' if drifted else ''}."
+
+
+def nothing_to_show(of: int, project: str) -> str:
+    """Return why there is no table: `of` setups are there and none is wanted, or there are none."""
+    if not of:
+        return f"There are no setups in project {project}."
+    return f"None of {of:,} setup{'' if of == 1 else 's'} in project {project} matches."
 
 
 def _row(setup: Setup, now: datetime) -> list[Text]:

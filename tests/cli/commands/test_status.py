@@ -86,14 +86,65 @@ def test_all_setups_are_one_row_each() -> None:
     others = [new_setup(release=f"r{n:03}") for n in range(250)]
     operator.has(WAITING, *others, replace(new_setup(release="z"), supervision=paused))
     answer = operator.run("status")
-    header, *rows = answer.out.splitlines()
+    header, *rows, blank, total = answer.out.splitlines()
     assert " ".join(header.split()) == "setup status stage reason next check drift domain address"
     assert len(rows) == 252
     (row,) = [row for row in rows if SETUP.setup_id in row]
     for said in ("waiting", "configure_health_check", "AddressPending", "in 50 s", "my-release.milvus.io"):
         assert said in row
     assert "accepted, paused" in rows[-1]
+    assert (blank, total) == ("", "252 setups: 251 accepted, 1 waiting.")
     assert answer.code == 0
+
+
+def among(*arguments: str) -> Answer:
+    """Setups in two namespaces, in several states."""
+    operator = Operator()
+    failed = at(StageState.FAILED, Reason.MUTUAL_TLS)
+    drifted = report(Verdict.DRIFTED, FINDING)
+    operator.has(WAITING, named(failed, "f"), named(drifted, "d"), named(verified(), "v", namespace="search"))
+    return operator.run("status", *arguments)
+
+
+def named(setup: Setup, release: str, namespace: str = "default") -> Setup:
+    other = new_setup(release=release, namespace=namespace)
+    return replace(setup, setup_id=other.setup_id, desired=other.desired)
+
+
+@pytest.mark.parametrize(
+    ("options", "total"),
+    [
+        ([], "4 setups: 1 waiting, 1 failed, 2 verified; 1 drifted."),
+        (["--status", "failed"], "1 of 4 setups: 1 failed."),
+        (["--status", "failed", "--status", "waiting"], "2 of 4 setups: 1 waiting, 1 failed."),
+        (["--drifted"], "1 of 4 setups: 1 verified; 1 drifted."),
+        (["--namespace", "search"], "1 of 4 setups: 1 verified."),
+        (["--namespace", "default", "--status", "verified"], "1 of 4 setups: 1 verified; 1 drifted."),
+    ],
+)
+def test_setups_are_chosen_and_counted_by_status(options: list[str], total: str) -> None:
+    answer = among(*options)
+    _, *rows, _, last = answer.out.splitlines()
+    assert (last, answer.code) == (total, 0)
+    assert len(rows) == int(total.split(maxsplit=1)[0])
+
+
+def test_chosen_setups_are_printed_as_json_without_the_count() -> None:
+    (one,) = json.loads(among("--status", "failed", "-o", "json").out)
+    assert one["status"] == "failed"
+
+
+def test_choice_of_no_setup_is_told_as_that() -> None:
+    answer = among("--status", "torn-down")
+    assert (answer.code, answer.out) == (0, "")
+    assert "None of 4 setups in project milvus-testing-nonprod matches." in answer.err
+
+
+@pytest.mark.parametrize("options", [["--drifted"], ["--status", "failed"], ["--namespace", "default"]])
+def test_one_setup_is_not_chosen_among(options: list[str]) -> None:
+    answer = run(SETUP, "status", "my-release", *options)
+    assert answer.code == 64
+    assert "choose among all setups" in answer.err
 
 
 @pytest.mark.parametrize(
