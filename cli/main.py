@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
@@ -19,6 +20,7 @@ from cli.commands.status import status
 from cli.commands.teardown import teardown
 from cli.exit_codes import ExitCode
 from cli.program import Program
+from cli.version import print_version
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode) + "."
 
@@ -30,6 +32,18 @@ app = typer.Typer(
     epilog=EPILOG,
     help="Put Milvus on GKE behind a Layer-7 load balancer, and keep it there.",
 )
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Declare the options before the command; each acts by its own callback."""
+
+
 for command in (request, plan, status, explain, check, retry, teardown, certificate):
     app.command()(command)
 app.add_typer(local.app, name="local")
