@@ -34,8 +34,3 @@ _.kill
 _.caller
 _.wait_reached
 _.forget
-
-# Dead: to be removed.
-schema_at  # localcloud/kube/merge.py
-BY_KIND  # localcloud/kube/resources.py
-is_due  # shared/domain/transitions.py; only its own test calls it

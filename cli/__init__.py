@@ -1,1 +1,1 @@
-"""The operator's command line, `milvus-l7`: it publishes requests and reads the state, nothing else."""
+"""Publish requests and read the state: the operator's command line, `milvus-l7`."""

@@ -1,4 +1,4 @@
-"""`python -m cli` is `milvus-l7`."""
+"""Run `milvus-l7` as `python -m cli`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command's exit status says. Stable: scripts match on it."""
+"""Define the exit codes. They are stable: scripts match on them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class ExitCode(IntEnum):
         member.meaning = meaning
         return member
 
-    DONE = 0, "verified, taken away, or simply done"
+    DONE = 0, "verified, torn down, or done"
     ERROR = 1, "nothing was done: the message says why, and what to do"
     UNFINISHED = 2, "the setup waits or runs"
     FAILED = 3, "the set-up has failed, or the plan says that it would"
     NO_ANSWER = 4, "no answer in time"
     CHANGES = 5, "the plan has changes (only with --exit-code)"
     DRIFTED = 6, "verified, but drifted since"
-    UNKNOWN = 7, "verified, but nobody knows whether it has drifted since"
+    UNKNOWN = 7, "verified, but it is not known whether it has drifted since"
     WRONG_INPUT = 64, "wrong input: a command line, request or name that is not valid"
     INTERRUPTED = 130, "interrupted by Ctrl-C"
 
@@ -42,13 +42,13 @@ _VERDICTS = {
 
 
 def of_verdict(verdict: Verdict) -> ExitCode:
-    """What a drift check's verdict exits with."""
+    """Return the exit code of a drift check's verdict."""
     return _VERDICTS[verdict]
 
 
 def of_setup(setup: Setup, now: datetime) -> ExitCode:
-    """What a setup exits with. Drift that was seen stays drift; that all was well is believed for a while."""
-    if setup.status is Status.FAILED or _was_undone(setup):
+    """Return the exit code of a setup. A drifted verdict never goes stale; a healthy one does."""
+    if setup.status is Status.FAILED or was_restored(setup):
         return ExitCode.FAILED
     if setup.status is Status.TORN_DOWN:
         return ExitCode.DONE
@@ -59,8 +59,8 @@ def of_setup(setup: Setup, now: datetime) -> ExitCode:
     return ExitCode.UNKNOWN if freshness.is_stale(setup, now) else ExitCode.DONE
 
 
-def _was_undone(setup: Setup) -> bool:
-    """Whether the release was restored because its set-up had failed."""
+def was_restored(setup: Setup) -> bool:
+    """Return whether the release was restored because its set-up had failed."""
     return (
         setup.status is Status.TORN_DOWN and setup.teardown is not None and setup.teardown.cause is not None
     )

@@ -1,24 +1,26 @@
-"""`milvus-l7`: the operator's command line."""
+"""Assemble the commands into `milvus-l7`."""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
-from cli import local
-from cli.certificate import certificate
-from cli.check import check
+from cli.commands import local
+from cli.commands.certificate import certificate
+from cli.commands.check import check
+from cli.commands.explain import explain
+from cli.commands.plan import plan
+from cli.commands.request import request
+from cli.commands.retry import retry
+from cli.commands.status import status
+from cli.commands.teardown import teardown
 from cli.exit_codes import ExitCode
-from cli.explain import explain
-from cli.plan import plan
 from cli.program import Program
-from cli.request import request
-from cli.retry import retry
-from cli.status import status
-from cli.teardown import teardown
+from cli.version import print_version
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode) + "."
 
@@ -30,6 +32,18 @@ app = typer.Typer(
     epilog=EPILOG,
     help="Put Milvus on GKE behind a Layer-7 load balancer, and keep it there.",
 )
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Declare the options before the command; each acts by its own callback."""
+
+
 for command in (request, plan, status, explain, check, retry, teardown, certificate):
     app.command()(command)
 app.add_typer(local.app, name="local")

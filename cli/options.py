@@ -1,4 +1,4 @@
-"""The arguments and options that several commands have."""
+"""Define the arguments and options that several commands have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.lookup import completions
+from cli.client.lookup import completions
 
 Context = typer.Context
 
@@ -17,16 +17,16 @@ SetupName = Annotated[
         metavar="SETUP",
         show_default=False,
         autocompletion=completions,
-        help="Id of the setup, or an unambiguous end of it: my-release, default.my-release.",
+        help="Id of the setup, or its last parts where they are unambiguous: my-release, default.my-release.",
     ),
 ]
 OptionalSetupName = Annotated[
     str | None,
     typer.Argument(
-        metavar="[SETUP]",
+        metavar="SETUP",
         show_default=False,
         autocompletion=completions,
-        help="Id of the setup, or an unambiguous end of it: my-release, default.my-release.",
+        help="Id of the setup, or its last parts where they are unambiguous: my-release, default.my-release.",
     ),
 ]
 Project = Annotated[
@@ -43,17 +43,17 @@ OptionalRequestFile = Annotated[
     str | None,
     typer.Option("--file", "-f", metavar="FILE", help="The request, JSON or YAML; - reads it from stdin."),
 ]
-Watch = Annotated[bool, typer.Option("--watch", help="Follow the setup until it has ended.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Follow the setup until its run has ended.")]
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to wait for an answer.")
 ]
 
 
 class Format(StrEnum):
-    """How something is printed."""
+    """Format of the output."""
 
     TABLE = "table"
     JSON = "json"
 
 
-Output = Annotated[Format, typer.Option("--output", "-o", help="For people, or for programs.")]
+Output = Annotated[Format, typer.Option("--output", "-o", help="A table for people, JSON for programs.")]

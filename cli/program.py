@@ -1,9 +1,9 @@
-"""The program around the commands: errors become sentences and exit codes, never tracebacks.
+"""Turn errors into one sentence and an exit code, never a traceback.
 
-Complaint            its own lines and code
+CliError            its own lines and code
 StateUnavailable     Firestore does not answer: 1
 GoogleAuthError      no usable credentials: 1
-usage errors         64 instead of click's 2, which here means "waits or runs"
+usage errors         64 instead of click's 2, which means "waits or runs" here
 Ctrl-C               130, quietly
 """
 
@@ -17,32 +17,32 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli.backend import PROJECT
-from cli.complaint import Complaint
+from cli.client.backend import PROJECT
+from cli.errors import CliError
 from cli.exit_codes import ExitCode
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.text.excerpt import excerpt
 
 CLICK_USAGE_ERROR = 2
-FIRESTORE = "Firestore"  # begins what `adapters.setup.firestore` says when that does not answer
+FIRESTORE = "Firestore"  # prefix of the error of `adapters.setup.firestore` when Firestore does not answer
 
 
 class Program(TyperGroup):
-    """The group of all commands."""
+    """Group of all commands."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Parse the command line's beginning."""
-        with _told():
+        """Parse the options before the command."""
+        with _errors_as_exit_codes():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        with _told(ctx):
+        with _errors_as_exit_codes(ctx):
             return super().invoke(ctx)
 
 
 @contextmanager
-def _told(context: Any = None) -> Iterator[None]:
+def _errors_as_exit_codes(context: Any = None) -> Iterator[None]:
     try:
         yield
     except typer.TyperException as error:
@@ -51,8 +51,8 @@ def _told(context: Any = None) -> Iterator[None]:
         raise
     except typer.Abort:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    except Complaint as complaint:
-        raise _end(complaint) from None
+    except CliError as error:
+        raise _end(error) from None
     except StateUnavailable as error:
         raise _end(_about_state(context, error)) from None
     except Exception as error:
@@ -61,33 +61,34 @@ def _told(context: Any = None) -> Iterator[None]:
         raise _end(_unreachable(context, f"{type(error).__name__}: {error}")) from None
 
 
-def _end(complaint: Complaint) -> typer.Exit:
-    from cli import terminal
+def _end(error: CliError) -> typer.Exit:
+    from cli.views import terminal
 
     console = terminal.err()
-    for line in complaint.lines:
+    for line in error.lines:
         terminal.say(console, line)
-    return typer.Exit(complaint.code)
+    return typer.Exit(error.code)
 
 
-def _about_state(context: Any, error: StateUnavailable) -> Complaint:
-    """Firestore did not answer, unless it is a document that cannot be read."""
+def _about_state(context: Any, error: StateUnavailable) -> CliError:
+    """Tell a Firestore that does not answer from a document that this release cannot read."""
     if str(error).startswith(FIRESTORE):
         return _unreachable(context, str(error))
-    return Complaint(
-        f"Cannot read the state ({excerpt(error, 300)}). Use the milvus-l7 of the release that is deployed."
+    return CliError(
+        f"Cannot read the state ({excerpt(error, 300)}). "
+        "Use the milvus-l7 command line of the deployed release."
     )
 
 
-def _unreachable(context: Any, said: str) -> Complaint:
+def _unreachable(context: Any, said: str) -> CliError:
     project = context.meta.get(PROJECT) if context is not None else None
-    return Complaint(
+    return CliError(
         f"Cannot reach Firestore in project {project} ({excerpt(said, 300)}). "
         "Check GOOGLE_CLOUD_PROJECT or --project, and `gcloud auth application-default login`."
     )
 
 
 def _is_about_credentials(error: Exception) -> bool:
-    """Whether google-auth raised it. It need not be imported to know: then it raised nothing."""
+    """Return whether google-auth raised the error. While it is not imported, it cannot have."""
     module = sys.modules.get("google.auth.exceptions")
     return module is not None and isinstance(error, module.GoogleAuthError)

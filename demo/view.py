@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from cli import view, watching
+from cli.client.poll import Time
+from cli.views import checklist, live, stages
 from milvus_l7.domain.setup.document import Setup
 
 INTERVAL_S = 0.2
 
-checklist_table = view.checklist_table
+checklist_table = checklist.checklist_table
 
 
 def follow(load: Callable[[], Setup | None], console: Console, timeout_s: float) -> Setup:
@@ -21,5 +22,5 @@ def follow(load: Callable[[], Setup | None], console: Console, timeout_s: float)
 
     On a terminal the view is redrawn; elsewhere each change of a stage is one line.
     """
-    clock = watching.Time(lambda: datetime.now(UTC), time.sleep, INTERVAL_S)
-    return watching.follow(load, view.stage_table, console, clock, timeout_s)
+    clock = Time(lambda: datetime.now(UTC), time.sleep, INTERVAL_S)
+    return live.follow(load, stages.stage_table, console, clock, timeout_s)

@@ -1,4 +1,4 @@
-"""An operator at the command line, in front of a milvus-l7 in memory. Nobody sleeps: time is moved on."""
+"""An operator at the command line, in front of a milvus-l7 in memory. Waits only advance the clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from cli.backend import Backend
+from cli.client.backend import Backend
 from cli.main import app
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
@@ -56,7 +56,7 @@ class Operator:
 
     def sleep(self, seconds: float) -> None:
         self.engine.clock.advance(seconds=seconds)
-        assert self.engine.clock.now() - START < LONGEST_WAIT, "the command waits for ever"
+        assert self.engine.clock.now() - START < LONGEST_WAIT, "the command never stops waiting"
         if self.later:
             with redirect_stdout(io.StringIO()):  # the log of the functions
                 self.later.pop(0)()

@@ -14,7 +14,7 @@ from milvus_l7.domain.request.registration import Effect, register
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
-from milvus_l7.domain.setup.transitions import Admission, Timing, admit, begin, is_due, settle
+from milvus_l7.domain.setup.transitions import Admission, Timing, admit, begin, settle
 from tests.builders import new_setup, trigger, wish
 from tests.fakes.state import START
 
@@ -165,12 +165,12 @@ def test_every_unfinished_setup_is_due_some_day() -> None:
         after(waiting, FIRST, Done()),
         register(verified(), wish(), "m2", START)[0],
     ]
-    assert all(is_due(setup, START + timedelta(days=1)) for setup in unfinished)
+    assert all(each.poll_at and each.poll_at <= START + timedelta(days=1) for each in unfinished)
 
 
 def test_finished_setup_is_never_due() -> None:
     failed = after(new_setup(), FIRST, Failed(Reason.RELEASE_NOT_FOUND, "x"))
-    assert not any(is_due(setup, START + timedelta(days=999)) for setup in (verified(), failed))
+    assert (verified().poll_at, failed.poll_at) == (None, None)
 
 
 def test_facts_survive_a_new_generation_but_the_checklist_does_not() -> None:

@@ -228,8 +228,3 @@ def _with_record(setup: Setup, stage: Stage, record: StageRecord, now: datetime)
 def _words(span: timedelta) -> str:
     minutes = round(span.total_seconds() / 60)
     return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"
-
-
-def is_due(setup: Setup, now: datetime) -> bool:
-    """Whether re-poll must act: the setup is unfinished and its `poll_at` has come."""
-    return setup.poll_at is not None and setup.poll_at <= now and setup.current is not None

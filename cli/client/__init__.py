@@ -1,0 +1,1 @@
+"""Read the state, publish to Pub/Sub, and read and write requests."""

@@ -1,0 +1,1 @@
+"""Implement the commands of `milvus-l7`, one module each."""

@@ -1,0 +1,1 @@
+"""Draw and word what people read; nothing here reads the state."""

@@ -1,0 +1,22 @@
+"""The line below the table of all setups."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.views.setups import totals
+from milvus_l7.domain.setup.document import Setup
+from tests.cli.setups import SETUP, verified
+
+
+@pytest.mark.parametrize(
+    ("setups", "of", "line"),
+    [
+        ([], 0, "0 setups."),
+        ([], 4, "0 of 4 setups."),
+        ([SETUP], 1, "1 setup: 1 accepted."),
+        ([SETUP] * 1000 + [verified()], 1001, "1,001 setups: 1,000 accepted, 1 verified."),
+    ],
+)
+def test_setups_are_counted_in_one_line(setups: list[Setup], of: int, line: str) -> None:
+    assert totals(setups, of) == line
