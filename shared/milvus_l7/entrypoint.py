@@ -13,7 +13,6 @@ rejected by name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,11 +21,16 @@ import flask
 from milvus_l7 import bootstrap
 from milvus_l7.application.engine import log
 from milvus_l7.domain.reasons.errors import MalformedEvent, StateUnavailable
-from milvus_l7.domain.request.delivery import chain_event, is_chain_event, json_object, pushed_message
+from milvus_l7.domain.request.delivery import (
+    chain_event,
+    chain_event_in,
+    is_chain_event,
+    json_object,
+    pushed,
+)
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
-from milvus_l7.domain.setup.event import from_payload
 
 
 def deliver(stage: Stage, data: object) -> None:
@@ -39,15 +43,25 @@ def deliver(stage: Stage, data: object) -> None:
 def accept(request: flask.Request) -> str:
     """Register or reject the request that a delivery carries."""
     with _answering():
-        bootstrap.accept_request().handle(*pushed_message(request.get_data()))
+        message = pushed(request.get_data())
+        bootstrap.accept_request().handle(message.mark, message.body)
     return "ok"
 
 
-def plan(data: object) -> None:
-    """Make the plan that the event in a CloudEvent's data names."""
+def plan(request: flask.Request) -> str:
+    """Plan what a setup requests, or answer a dry run; each comes by a topic, and a subscription, of its own."""
     with _answering():
-        use_case = bootstrap.plan_setup()
-        use_case.handle(chain_event(data, use_case.topology.functions[events.PLANNED].trigger))
+        runner, message = bootstrap.runner(Stage.PLAN_SETUP), pushed(request.get_data())
+        topology = runner.engine.topology
+        event = chain_event_in(message.body, topology.trigger(Stage.PLAN_SETUP))
+        is_dry_run = message.subscription.endswith(topology.dry_run_topic)
+        if event.generation == events.NO_GENERATION:
+            bootstrap.answer_dry_run().handle(event)
+        elif not is_dry_run:
+            runner.handle(event)
+        else:
+            log.write("WARNING", "nothing but dry runs is accepted here", event=event)
+    return "ok"
 
 
 def check_drift(data: object) -> None:
@@ -65,14 +79,12 @@ def check_drift(data: object) -> None:
 def tear_down(request: flask.Request) -> str:
     """Register a user's tear-down request, or run the stage for a chain event; both come to one topic."""
     with _answering():
-        message_id, body = pushed_message(request.get_data())
-        if is_chain_event(body):
+        message = pushed(request.get_data())
+        if is_chain_event(message.body):
             runner = bootstrap.runner(Stage.TEAR_DOWN)
-            runner.handle(
-                from_payload(runner.engine.topology.trigger(Stage.TEAR_DOWN), json.loads(body or b""))
-            )
+            runner.handle(chain_event_in(message.body, runner.engine.topology.trigger(Stage.TEAR_DOWN)))
         else:
-            bootstrap.accept_tear_down().handle(message_id, body)
+            bootstrap.accept_tear_down().handle(message.mark, message.body)
     return "ok"
 
 

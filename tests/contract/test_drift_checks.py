@@ -10,7 +10,7 @@ import pytest
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.application.drift.check_drift import CheckDrift
-from milvus_l7.application.stages.work import StageWork
+from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage

@@ -7,7 +7,7 @@ from typing import Any
 
 from milvus_l7.adapters.stage_ports import ClusterPorts, RecordingPorts
 from milvus_l7.application.stages import registry
-from milvus_l7.application.stages.work import StageWork
+from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.ports import StagePorts
 from tests.fakes.dns_zones import FakeDnsZones

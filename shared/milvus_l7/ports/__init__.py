@@ -26,6 +26,7 @@ from milvus_l7.ports.release import (
 from milvus_l7.ports.setup import Clock, Commit, Events, HistoryEntry, Postponed, Queue, Setups, Versioned
 from milvus_l7.ports.stages import DryRunPorts, StagePorts
 from milvus_l7.ports.verification import Endpoint, EndpointProbe, ServedCertificate
+from milvus_l7.ports.write_ahead import WriteAhead
 
 __all__ = [
     "Certificates",
@@ -64,4 +65,5 @@ __all__ = [
     "StagePorts",
     "ValuesChange",
     "Versioned",
+    "WriteAhead",
 ]

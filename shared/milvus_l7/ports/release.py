@@ -105,8 +105,23 @@ class MilvusDeployment(Protocol):
         """Return the Service that clients talk to. Raises `Permanent(SERVICE_NOT_FOUND)` and the like."""
         ...
 
-    def before(self) -> ReleaseBefore | None:
-        """Return what our first change replaces, or has replaced if its result was lost; None: nothing."""
+    def before(self, known: ReleaseBefore | None) -> ReleaseBefore | None:
+        """Return what our first change replaces, or has replaced if its result was lost; None: nothing.
+
+        `known` is what was recorded earlier; only what is live and not ours replaces a value of it.
+        """
+        ...
+
+    def is_secure(self) -> bool:
+        """Return whether the deployment is configured as `secure` configures it, so nothing restarts."""
+        ...
+
+    def is_restored(self, before: ReleaseBefore | None) -> bool:
+        """Return whether the deployment is configured as before, so `restore` changes nothing."""
+        ...
+
+    def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
+        """Return which live or configured fields are not as they were before; empty: all are."""
         ...
 
     def secure(self, domain: str) -> None:

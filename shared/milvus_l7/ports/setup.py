@@ -21,6 +21,10 @@ class Clock(Protocol):
         """The present moment, with time zone UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards, from any beginning."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Versioned:

@@ -17,7 +17,6 @@ from milvus_l7.application.engine.due_queue import DueSetups, QueueAction, TickR
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.planning.planner import StageDryRun, run_stage
 from milvus_l7.application.stages import registry
-from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.certificates import key_pair as certificates
 from milvus_l7.domain.drift import evaluation
 from milvus_l7.domain.drift.evaluation import Decision, StageObservation
@@ -35,6 +34,7 @@ from milvus_l7.domain.setup.facts import Check
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy
 from milvus_l7.domain.setup.topology import Topology
+from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import Clock, Commit, DryRunPorts, HistoryEntry, Queue, StagePorts, Versioned
 
 

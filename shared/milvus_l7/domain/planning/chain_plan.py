@@ -64,6 +64,7 @@ class ChainPlan:
     setup_id: SetupId
     steps: tuple[Step, ...]
     impacts: tuple[Impact, ...] = ()
+    is_transient: bool = False  # what it ended at is expected to go away by itself
 
     @property
     def changes(self) -> Plan:

@@ -39,3 +39,8 @@ INVALID_VALUE = Text(
     "A field has the right type, but a value that its rule does not allow.",
     "Correct the named field; the message says which rule applies.",
 )
+SUPERSEDED = Text(
+    "Superseded",
+    "A request that was published later is already accepted; this one changes nothing.",
+    "Nothing, if the later request is what you want; otherwise publish this one again.",
+)

@@ -30,7 +30,7 @@ from milvus_l7.domain.request.schema import (
     Request,
     TearDownRequest,
 )
-from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType, Desired, SetupId, setup_id
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType, Desired, SetupId
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
 
 T = TypeVar("T", Request, TearDownRequest)
@@ -52,8 +52,13 @@ class SetupSpec:
 class TearDownSpec:
     """What a tear-down request asks for."""
 
-    setup_id: SetupId
+    nothing_desired: Desired  # names the release; no domain is wanted for it
     restore_l4: bool
+
+    @property
+    def setup_id(self) -> SetupId:
+        """Names the setup."""
+        return self.nothing_desired.setup_id
 
 
 class Refused(Exception):
@@ -76,7 +81,8 @@ def parse_tear_down(body: bytes | None) -> TearDownSpec:
     """What the body of a tear-down message asks for; `Refused` with every problem that was found."""
     request = _structured(body, TearDownRequest)
     _refuse_if_any(tuple(_name_problems(_names(request))))
-    return TearDownSpec(setup_id(request.cluster, request.namespace, request.release), request.restore_l4)
+    named = Desired(request.cluster, request.release, "", request.namespace)
+    return TearDownSpec(named, request.restore_l4)
 
 
 def _structured(body: bytes | None, schema: type[T]) -> T:

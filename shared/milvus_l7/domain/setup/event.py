@@ -14,8 +14,8 @@ from milvus_l7.domain.setup.topology import Topology
 
 SCHEMA_VERSION = 1
 ACCEPTED = "accept_request"
-PLANNED = "plan_setup"
 CHECKED = "check_drift"
+NO_GENERATION = 0  # of a dry run, whose setup may not exist
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,17 @@ def _event(setup: Setup, topic: str, stage: str, mark: str) -> Event:
 def accepted(setup: Setup, topology: Topology) -> Event:
     """The setup is registered; the first stage may begin."""
     topic = topology.functions[ACCEPTED].announces or ""
-    return _event(setup, topic, ACCEPTED, setup.request_id)
+    return _event(setup, topic, ACCEPTED, setup.order.message_id)
 
 
 def announcement(setup: Setup, stage: Stage, topology: Topology) -> Event:
     """`stage` is done. Announcing the same execution again gives the same event id."""
-    return _event(setup, topology.announcement(stage), stage, f"t{setup.token}")
+    return _event(setup, topology.announcement(stage), stage, f"x{setup.executions}")
 
 
 def failure(setup: Setup, stage: Stage, topology: Topology) -> Event:
     """`stage` has failed; for whoever watches `l7-setup-failed`."""
-    return _event(setup, topology.failed_topic, stage, f"t{setup.token}.failed")
+    return _event(setup, topology.failed_topic, stage, f"x{setup.executions}.failed")
 
 
 def wake_up(setup: Setup, stage: Stage, topology: Topology, mark: str) -> Event:
@@ -78,20 +78,21 @@ def wake_up(setup: Setup, stage: Stage, topology: Topology, mark: str) -> Event:
     return _event(setup, topology.trigger(stage), before, f"wake.{mark}")
 
 
-def start(setup: Setup, stage: Stage, topology: Topology, why: str) -> Event:
-    """`stage` of the present run may begin, without an earlier stage's announcement."""
-    return wake_up(setup, stage, topology, why)
+def start(setup: Setup, topology: Topology, why: str) -> Event | None:
+    """Return the event that starts what comes next, without an earlier stage's announcement; None: nothing."""
+    if setup.current is None or setup.poll_at is None:
+        return None
+    return wake_up(setup, setup.current, topology, why)
 
 
 def plan_wanted(plan_id: str, setup_id: SetupId, topology: Topology) -> Event:
     """A plan is to be made, of a setup that may not exist."""
-    return Event(plan_id, topology.functions[PLANNED].trigger, setup_id, 0, ACCEPTED)
+    return Event(plan_id, topology.dry_run_topic, setup_id, NO_GENERATION, ACCEPTED)
 
 
 def plan_made(plan_id: str, setup_id: SetupId, topology: Topology) -> Event:
     """The plan, or why there is none, is in the state store."""
-    topic = topology.functions[PLANNED].announces or ""
-    return Event(f"{plan_id}.made", topic, setup_id, 0, PLANNED)
+    return Event(f"{plan_id}.made", topology.plan_made_topic, setup_id, NO_GENERATION, Stage.PLAN_SETUP)
 
 
 def check_due(setup: Setup, topology: Topology, mark: str) -> Event:
@@ -106,4 +107,6 @@ def drift_found(setup: Setup, topology: Topology, mark: str) -> Event:
 
 def certificate_reissued(setup: Setup, topology: Topology) -> Event:
     """A certificate of ours was replaced before it ended; the new public one is on the setup."""
-    return _event(setup, topology.reissued_topic, Stage.PROVISION_CERTIFICATE, f"t{setup.token}.reissued")
+    return _event(
+        setup, topology.reissued_topic, Stage.PROVISION_CERTIFICATE, f"x{setup.executions}.reissued"
+    )
