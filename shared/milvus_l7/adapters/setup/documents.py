@@ -27,7 +27,7 @@ _FREE_FORM = ("values", "user_yaml")
 
 
 def to_document(setup: Setup) -> dict[str, Any]:
-    """The whole document; every top-level field is always there, so that an update replaces them all."""
+    """Return the whole document; no top-level field is ever left out, so that an update replaces them all."""
     record = setup.record(setup.current) if setup.current else None
     document: dict[str, Any] = msgspec.to_builtins(setup, builtin_types=(datetime,), enc_hook=str)
     before = setup.facts.before
@@ -44,13 +44,13 @@ def to_document(setup: Setup) -> dict[str, Any]:
 
 
 def to_history(entry: HistoryEntry) -> dict[str, Any]:
-    """The document of one history entry."""
+    """Return the document of one history entry."""
     document: dict[str, Any] = msgspec.to_builtins(entry, builtin_types=(datetime,))
     return document
 
 
 def from_document(document: Mapping[str, Any]) -> Setup:
-    """The setup in a document.
+    """Return the setup in a document.
 
     Raises `StateUnavailable` for a document that this release cannot read, above all one that a newer release
     wrote (during a roll-out both are live): the delivery comes back, and by then the new release answers.
@@ -67,7 +67,10 @@ def from_document(document: Mapping[str, Any]) -> Setup:
 
 
 def _upcast(document: dict[str, Any], version: int) -> dict[str, Any]:
-    """The document as the present release writes it. Fields that version 1 lacked have their defaults."""
+    """Return the document as the present release writes it.
+
+    Fields that version 1 lacked have their defaults.
+    """
     return document | {"schema_version": SCHEMA_VERSION} if version < SCHEMA_VERSION else document
 
 
@@ -77,7 +80,7 @@ def _parse_free_form(before: dict[str, Any] | None) -> None:
 
 
 def plain(value: Any) -> Any:
-    """The same value without Firestore's subclass of datetime, which msgspec cannot encode again."""
+    """Return the same value without Firestore's subclass of datetime, which msgspec cannot encode again."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
