@@ -4,6 +4,7 @@ L7Error
 +-- Transient          retried by state, with back-off: 409, 429, 5xx, time-outs
 +-- Permanent          ends the stage: 400, 403, things that are not there
 +-- StateUnavailable   our own state store or event bus: thrown back to Pub/Sub
++-- StateConflict      a setup document is no longer the version that was read
 +-- LeaseLost          another execution has taken over: nothing may be committed
 +-- MalformedEvent     an event that no release of ours wrote: refused, so that it is dead-lettered
 """
@@ -27,7 +28,7 @@ class Transient(L7Error):
 
 
 class Permanent(L7Error):
-    """Something that somebody must change. Users see the message: no secrets, no whole bodies."""
+    """Something that someone must change. Users see the message: no secrets, no whole bodies."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
