@@ -16,7 +16,7 @@ SHOWN = 3  # refusals that the message tells of
 
 
 def publish(zones: DnsZones, setup: Setup, address: str) -> Waiting | None:
-    """Let every domain of the setup that belongs into its zone lead to the address; None once all do.
+    """Let every domain of the setup that belongs into its zone lead to the address; return None once all do.
 
     Without `dns.managed_zone` nothing is looked at. What may be written is written even if another record is
     refused, in one change; nothing is written when all records stand. Waits with DNS_ZONE_REFUSED for what
@@ -36,7 +36,7 @@ def publish(zones: DnsZones, setup: Setup, address: str) -> Waiting | None:
 
 
 def withdraw(zones: DnsZones, setup: Setup) -> None:
-    """Take the records back that `publish` made, by their mark; nobody else's. A second call writes nothing.
+    """Remove the records that `publish` made, by their mark; nobody else's. A second call writes nothing.
 
     A record that outlived its load balancer would lead to whoever is given the address next. Raises as
     `DnsZones` does.
@@ -57,7 +57,10 @@ def _marks(zones: DnsZones, zone: str, wanted: Wanted) -> Sequence[RecordSet]:
 
 
 def _wanted(zones: DnsZones, setup: Setup, address: str) -> list[Wanted]:
-    """Domains outside the zone are their owner's to publish; verification names the record to create."""
+    """Return the domains inside the zone. Raises `Permanent(DNS_ZONE_REFUSED)` if there are none.
+
+    Domains outside the zone are their owner's to publish; verification names the record to create.
+    """
     zone = setup.desired.dns_zone or ""
     suffix = zones.suffix(zone)
     inside = [domain for domain in setup.desired.domains if records.is_within(domain, suffix)]
@@ -68,7 +71,10 @@ def _wanted(zones: DnsZones, setup: Setup, address: str) -> list[Wanted]:
 
 
 def _found(zones: DnsZones, zone: str, wanted: Wanted) -> Sequence[RecordSet]:
-    """The mark matters, and is looked up, only where something is to be written."""
+    """Return the record sets at the domain's name, and at its mark's name if that matters.
+
+    The mark matters, and is looked up, only where something is to be written.
+    """
     found = zones.records(zone, wanted.record.name)
     if records.is_published(wanted, found):
         return found
