@@ -58,12 +58,18 @@ class TearDown:
         return unfinished or Done(replace(_left(setup, service), before=None))
 
     def _service(self, setup: Setup, now: datetime) -> ServiceFacts | None:
-        """Found anew, if the set-up died before it could note it down; None if there is no release."""
+        """Find the Service anew, if the set-up died before it could note it down.
+
+        None if there is no release, or if it cannot be looked at now.
+        """
         deployment = self.deployments.open(setup.desired, now)
         return None if isinstance(deployment, Waiting | Failed) else deployment.service()
 
     def _without_frontend(self, setup: Setup, service: ServiceFacts) -> Waiting | None:
-        """Remove everything in front of Milvus; None once the load balancer is released and all is gone."""
+        """Remove everything in front of Milvus.
+
+        Returns None once the load balancer is released and all is gone.
+        """
         frontend = self.frontends.of(setup, service)
         records.withdraw(self.zones, setup)
         waiting = frontend.remove()
@@ -90,7 +96,7 @@ class TearDown:
                 objects.delete(live)
 
     def _restored(self, setup: Setup, now: datetime) -> Outcome | None:
-        """Bring the deployment back; None once it runs so, and answers in plaintext."""
+        """Bring the deployment back; return None once it runs so, and answers in plaintext."""
         deployment = self.deployments.open(setup.desired, now)
         if isinstance(deployment, Failed):
             return None  # without a release there is nothing to restore
@@ -100,7 +106,10 @@ class TearDown:
         return deployment.unfinished() or self._plaintext(deployment)
 
     def _plaintext(self, deployment: MilvusDeployment) -> Outcome | None:
-        """Only where Milvus is meant to answer in plaintext, at an address of its own."""
+        """Return what plaintext waits for; None once Milvus answers, or if it is not meant to.
+
+        Raises `Transient(PLAINTEXT_UNREACHABLE)`.
+        """
         endpoint = deployment.plaintext()
         if endpoint is None:
             return None
@@ -112,5 +121,5 @@ class TearDown:
 
 
 def _left(setup: Setup, service: ServiceFacts | None) -> Facts:
-    """What is still true of the release afterwards."""
+    """Return the facts that are still true of the release afterwards."""
     return Facts(service=service, before=setup.facts.before)
