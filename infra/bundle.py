@@ -21,17 +21,20 @@ LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 def topology() -> dict[str, Any]:
-    """The parsed topology."""
+    """Return the parsed `infra/topology.yaml`."""
     return dict(yaml.safe_load(TOPOLOGY.read_text(encoding="utf-8")))
 
 
 def function_names() -> list[str]:
-    """The functions of the topology, in the order of the chain."""
+    """Return the names of the topology's functions, in the order of the chain."""
     return list(topology()["functions"])
 
 
 def bundle(name: str, target: Path) -> Path:
-    """Write the bundle of one function to `target/name`, replacing what was there; the bundle's folder."""
+    """Write the bundle of one function to `target/name`, and return that folder.
+
+    What was there is replaced.
+    """
     folder = target / name
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "functions" / name, folder, ignore=LEFT_OUT)

@@ -16,7 +16,7 @@ from types import ModuleType
 
 @contextmanager
 def postponed(modules: Iterable[str]) -> Iterator[None]:
-    """Within the block, importing one of `modules` (full names) costs nothing until it is used.
+    """Postpone, within the block, the import of `modules` (full names): each costs nothing until it is used.
 
     Modules that are imported already stay as they are.
     """
@@ -35,7 +35,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The usual specification, with a loader that waits; None for all other modules."""
+        """Return the usual specification, with a loader that waits; None for all other modules."""
         if fullname not in self._modules:
             return None
         spec = PathFinder.find_spec(fullname, path, target)

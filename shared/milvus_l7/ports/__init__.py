@@ -1,7 +1,7 @@
 """What the use cases need from the world, named by need. Adapters implement these; tests have fakes.
 
 Every port raises only the errors of `domain.reasons.errors`: `Transient` for what is expected to go away,
-`Permanent` for what somebody must change, `StateUnavailable` from the state store and the event bus.
+`Permanent` for what someone must change, `StateUnavailable` from the state store and the event bus.
 """
 
 from __future__ import annotations

@@ -12,9 +12,12 @@ class Certificates(Protocol):
     """Keys and certificates."""
 
     def issue(self, domain: str, validity_days: int, now: datetime) -> KeyPair:
-        """A new key and a self-signed server certificate for the domain. Every call makes another one."""
+        """Return a new key and a self-signed server certificate for the domain; another pair every time."""
         ...
 
     def inspect(self, pair: KeyPair) -> CertificateView:
-        """What the pair says of itself, not judged. Raises `Permanent(CERTIFICATE_INVALID)` for garbage."""
+        """Return what the pair says of itself, not judged.
+
+        Raises `Permanent(CERTIFICATE_INVALID)` for garbage.
+        """
         ...

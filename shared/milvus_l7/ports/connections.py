@@ -12,9 +12,9 @@ class Connections(Protocol):
     """Ways into the clusters that requests name; connecting is lazy and kept for the next event."""
 
     def objects(self, cluster: str) -> KubeObjects:
-        """The Kubernetes objects of the cluster `projects/P/locations/L/clusters/C`."""
+        """Return the Kubernetes objects of the cluster `projects/P/locations/L/clusters/C`."""
         ...
 
     def releases(self, cluster: str, namespace: str) -> Releases:
-        """The Helm releases in a namespace of that cluster."""
+        """Return the Helm releases in a namespace of that cluster."""
         ...

@@ -18,11 +18,11 @@ class DnsZones(Protocol):
     """
 
     def suffix(self, zone: str) -> str:
-        """The domain that the zone is for, with a final dot."""
+        """Return the domain that the zone is for, with a final dot."""
         ...
 
     def records(self, zone: str, name: str) -> Sequence[RecordSet]:
-        """All record sets at exactly that name, which ends with a dot."""
+        """Return all record sets at exactly that name, which ends with a dot."""
         ...
 
     def change(self, zone: str, change: ChangeSet) -> None:
@@ -42,11 +42,11 @@ class Resolver(Protocol):
     """Public DNS."""
 
     def resolve(self, domain: str) -> Resolved:
-        """The A and AAAA records that the domain ends at. Raises `Transient(DNS_LOOKUP_FAILED)`."""
+        """Return the A and AAAA records that the domain ends at. Raises `Transient(DNS_LOOKUP_FAILED)`."""
         ...
 
     def caa(self, domain: str) -> CaaRecords:
-        """The CAA records of the domain, or of its nearest parent that has any (RFC 8659, section 3).
+        """Return the CAA records of the domain, or of its nearest parent that has any (RFC 8659, section 3).
 
         Raises `Transient(DNS_LOOKUP_FAILED)`.
         """

@@ -60,8 +60,8 @@ class Frontend(Protocol):
     def expose(self) -> str | Waiting:
         """Expose the Service with its certificate, and return the address, or what it waits for.
 
-        The wanted certificate is attached beside what serves now; `retire` takes that away when the wanted
-        one is verified. Raises `Permanent(OBJECT_NOT_OURS | MANAGED_CERTIFICATE_GONE)`.
+        The wanted certificate is attached beside what serves now; `retire` removes that when the wanted one
+        is verified. Raises `Permanent(OBJECT_NOT_OURS | MANAGED_CERTIFICATE_GONE)`.
         """
         ...
 
@@ -70,15 +70,15 @@ class Frontend(Protocol):
         ...
 
     def retire(self, *, verified: bool = True) -> Plan:
-        """Take away certificates and hosts that are no longer wanted, and return what that was.
+        """Remove certificates and hosts that are no longer wanted, and return what that was.
 
         Call it when the whole checklist has passed; with `verified` false when another certificate than the
-        wanted Secret's is served, which takes away only what may hide it.
+        wanted Secret's is served, which removes only what may hide it.
         """
         ...
 
     def remove(self) -> Waiting | None:
-        """Remove what exposes the Service, if it is ours; None once the load balancer is released."""
+        """Remove what exposes the Service, if it is ours; return None once the load balancer is released."""
         ...
 
     def restore_backend(self) -> None:

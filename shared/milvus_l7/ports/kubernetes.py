@@ -21,7 +21,7 @@ class Clusters(Protocol):
     """The GKE API."""
 
     def locate(self, cluster: str) -> ClusterAccess:
-        """Where the cluster `projects/P/locations/L/clusters/C` is.
+        """Return where the cluster `projects/P/locations/L/clusters/C` is.
 
         Raises `Permanent(CLUSTER_NOT_FOUND | CLUSTER_ACCESS_DENIED)`, `Transient(CLUSTER_UNAVAILABLE)`.
         """
@@ -47,34 +47,34 @@ class KubeObjects(Protocol):
     """
 
     def get(self, ref: ObjectRef) -> Manifest | None:
-        """The object, or None if the API server says that it does not exist."""
+        """Return the object, or None if the API server says that it does not exist."""
         ...
 
     def list(self, ref: ObjectRef, labels: Mapping[str, str]) -> Sequence[Manifest]:
-        """All objects of the kind in the namespace that carry the labels."""
+        """Return all objects of the kind in the namespace that carry the labels."""
         ...
 
     def events(self, ref: ObjectRef) -> Sequence[Manifest]:
-        """The Kubernetes Events about the object, oldest first."""
+        """Return the Kubernetes Events about the object, oldest first."""
         ...
 
     def apply(
         self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = OURS
     ) -> Manifest:
-        """Server-side apply by the field manager; the object as it then is (or would be).
+        """Apply server-side as the field manager; return the object as it then is (or would be).
 
         `force` takes over fields that other managers own. Repeating an apply changes nothing.
         """
         ...
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
-        """Create the object; False if one of its name exists, which is left as it is."""
+        """Create the object; return False if one of its name exists, which is left as it is."""
         ...
 
     def delete(self, live: Manifest) -> None:
         """Delete the object as it was read; nothing happens if it is gone.
 
-        `Transient(CLUSTER_UNAVAILABLE)` if it was changed or replaced meanwhile: uid and resourceVersion are
-        preconditions. Finalizers may keep the object for a while, marked as being deleted.
+        Raises `Transient(CLUSTER_UNAVAILABLE)` if it was changed or replaced since: uid and resourceVersion
+        are preconditions. Finalizers may keep the object for a while, marked as being deleted.
         """
         ...

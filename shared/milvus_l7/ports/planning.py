@@ -12,7 +12,7 @@ from milvus_l7.domain.setup.desired import SetupId
 
 @dataclass(frozen=True, slots=True)
 class PlanRecord:
-    """A dry run that somebody asked for, and what came of it."""
+    """A dry run that was asked for, and what came of it."""
 
     plan_id: str
     setup_id: SetupId
@@ -32,7 +32,7 @@ class Plans(Protocol):
         ...
 
     def load(self, plan_id: str) -> PlanRecord | None:
-        """The record, or None if there is none."""
+        """Return the record, or None if there is none."""
         ...
 
     def store(self, record: PlanRecord) -> None:

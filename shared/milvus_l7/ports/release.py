@@ -58,18 +58,18 @@ class Releases(Protocol):
     """
 
     def get(self, name: str, revision: int | None = None) -> Release | None:
-        """The newest revision of the release, or the given one; None if there is none.
+        """Return the newest revision of the release, or the given one; None if there is none.
 
         Raises `Permanent(RELEASE_UNREADABLE)` if the cluster's record of the release is broken.
         """
         ...
 
     def names(self) -> Sequence[str]:
-        """The names of all releases in the namespace, sorted."""
+        """Return the names of all releases in the namespace, sorted."""
         ...
 
     def upgrade(self, release: Release, change: ValuesChange) -> Release:
-        """Upgrade with the release's stored chart and values, `change` merged over them and taken out.
+        """Upgrade with the stored chart and values, `change` applied to them, and return the new revision.
 
         No chart repository is contacted. Raises `Permanent(UPGRADE_NOT_CONTAINED)`, before anything is
         written, if the upgrade would delete an object or alter one beyond the Service, the ConfigMap and
@@ -78,7 +78,10 @@ class Releases(Protocol):
         ...
 
     def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
-        """What `upgrade` would render, by a server-side dry run. Refused as it would be; writes nothing."""
+        """Return what `upgrade` would render, by a server-side dry run.
+
+        Refused as `upgrade` would be; writes nothing.
+        """
         ...
 
     def recover(self, release: Release) -> None:

@@ -18,7 +18,7 @@ class Clock(Protocol):
     """The time."""
 
     def now(self) -> datetime:
-        """The present moment, with time zone UTC."""
+        """Return the present moment, with time zone UTC."""
         ...
 
     def monotonic(self) -> float:
@@ -36,7 +36,7 @@ class Versioned:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One outcome, kept for ever beside the setup. `entry_id` is unique within the setup."""
+    """One outcome, kept forever beside the setup. `entry_id` is unique within the setup."""
 
     entry_id: str
     at: datetime
@@ -76,7 +76,7 @@ class Setups(Protocol):
     """The state store."""
 
     def load(self, setup_id: SetupId) -> Versioned | None:
-        """The setup, or None if there is none."""
+        """Return the setup, or None if there is none."""
         ...
 
     def commit(self, commit: Commit) -> object:
@@ -87,25 +87,25 @@ class Setups(Protocol):
         ...
 
     def page(self, after: SetupId | None, limit: int) -> Sequence[Setup]:
-        """At most `limit` setups in the order of their ids, from the one behind `after` on."""
+        """Return at most `limit` setups in the order of their ids, from the one behind `after` on."""
         ...
 
     def due(self, queue: Queue, now: datetime, limit: int) -> Sequence[Versioned]:
-        """At most `limit` setups whose time in the queue has come, the longest due first.
+        """Return at most `limit` setups whose time in the queue has come, the longest due first.
 
         Documents that this release cannot read are passed over.
         """
         ...
 
     def postpone(self, queue: Queue, due: Sequence[Postponed]) -> Sequence[Versioned]:
-        """Set only the queue's time, of those that are still the version that was read; those it was set of.
+        """Set only the queue's time, of those that are still the version that was read, and return these.
 
         Of several callers with the same version one succeeds. Not safe to repeat: the version has moved.
         """
         ...
 
     def unpublished(self, before: datetime, limit: int) -> Sequence[Event]:
-        """At most `limit` events left in the outbox since before that moment, oldest first."""
+        """Return at most `limit` events left in the outbox since before that moment, oldest first."""
         ...
 
     def mark_published(self, event_id: str) -> None:

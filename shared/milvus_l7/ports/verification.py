@@ -30,11 +30,11 @@ class EndpointProbe(Protocol):
     """A client's look at the load balancer from outside."""
 
     def served_certificate(self, endpoint: Endpoint) -> ServedCertificate:
-        """The certificate shown for the domain, trusted or not. Raises `Transient(TLS_NOT_SERVED)`."""
+        """Return the certificate shown for the domain, trusted or not. Raises `Transient(TLS_NOT_SERVED)`."""
         ...
 
     def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
-        """The server version, by pymilvus through the load balancer, trusting what `endpoint` says.
+        """Return the server version, by pymilvus through the load balancer, trusting what `endpoint` says.
 
         `deep` also creates a throw-away collection, inserts, searches and drops it.
         Raises `Transient(MILVUS_UNREACHABLE)`.
@@ -42,5 +42,5 @@ class EndpointProbe(Protocol):
         ...
 
     def plaintext_version(self, address: str, port: int) -> str:
-        """The server version, by pymilvus without TLS. Raises `Transient(PLAINTEXT_UNREACHABLE)`."""
+        """Return the server version, by pymilvus without TLS. Raises `Transient(PLAINTEXT_UNREACHABLE)`."""
         ...

@@ -20,7 +20,7 @@ class X509Certificates:
     """Implements `Certificates`. Stateless."""
 
     def issue(self, domain: str, validity_days: int, now: datetime) -> KeyPair:
-        """A new RSA 2048 key and a certificate for the domain that it signs itself."""
+        """Return a new RSA 2048 key and a certificate for the domain that it signs itself."""
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -32,7 +32,7 @@ class X509Certificates:
         return KeyPair(key_pem.decode(), certificate.public_bytes(serialization.Encoding.PEM).decode())
 
     def inspect(self, pair: KeyPair) -> CertificateView:
-        """What the pair says of itself. RSA, ECDSA and any other key that `cryptography` reads.
+        """Return what the pair says of itself. RSA, ECDSA and any other key that `cryptography` reads.
 
         Raises `Permanent(CERTIFICATE_INVALID)` if either half is not PEM, or the key is encrypted.
         """
@@ -53,8 +53,11 @@ class X509Certificates:
 def _template(
     domain: str, validity_days: int, now: datetime, public_key: CertificatePublicKeyTypes
 ) -> x509.CertificateBuilder:
-    """Not a CA: whoever trusts it as the root of this endpoint (pymilvus' server_pem_path) trusts it for this
-    endpoint alone. gRPC, OpenSSL (strict) and Python accept such a certificate as its own root."""
+    """Return the certificate before it is signed; it is not a CA.
+
+    Whoever trusts it as the root of this endpoint (pymilvus' server_pem_path) trusts it for this endpoint
+    alone. gRPC, OpenSSL (strict) and Python accept such a certificate as its own root.
+    """
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -101,7 +104,7 @@ def _chain(pem: str) -> list[x509.Certificate]:
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The DNS names; a name in the subject's CN alone counts for nothing with today's TLS clients."""
+    """Return the DNS names; one in the subject's CN alone counts for nothing with today's TLS clients."""
     from cryptography import x509
 
     try:
@@ -136,7 +139,7 @@ def _public_key(certificate: x509.Certificate) -> bytes:
 
 
 def _encoded(holder: x509.Certificate | PrivateKeyTypes) -> bytes:
-    """The public key as DER, the same for both halves of a pair."""
+    """Return the public key as DER, the same for both halves of a pair."""
     from cryptography.hazmat.primitives import serialization
 
     form = serialization.PublicFormat.SubjectPublicKeyInfo

@@ -54,11 +54,11 @@ class CloudDnsZones:
         return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
 
     def suffix(self, zone: str) -> str:
-        """The domain that the zone is for, with a final dot. Raises as the port says."""
+        """Return the domain that the zone is for, with a final dot. Raises as the port says."""
         return str(self._call("GET", zone).get("dnsName", ""))
 
     def records(self, zone: str, name: str) -> Sequence[RecordSet]:
-        """All record sets at exactly that name. Raises as the port says."""
+        """Return all record sets at exactly that name. Raises as the port says."""
         found: list[RecordSet] = []
         query = {"name": name}
         while True:

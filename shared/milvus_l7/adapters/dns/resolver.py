@@ -37,7 +37,7 @@ class DnsResolver:
         return resolver
 
     def resolve(self, domain: str) -> Resolved:
-        """The addresses that the domain ends at, CNAMEs followed; both empty if there are none.
+        """Return the addresses that the domain ends at, CNAMEs followed; both empty if there are none.
 
         Takes at most ten seconds. Raises `Transient(DNS_LOOKUP_FAILED)` if the name servers do not answer.
         """
@@ -50,7 +50,7 @@ class DnsResolver:
             raise Transient(Reason.DNS_LOOKUP_FAILED, message) from error
 
     def caa(self, domain: str) -> CaaRecords:
-        """The CAA records that count for the domain, found by climbing as RFC 8659, section 3, says.
+        """Return the CAA records that count for the domain, found by climbing as RFC 8659, section 3, says.
 
         Takes at most ten seconds. Raises `Transient(DNS_LOOKUP_FAILED)` if the name servers do not answer: a
         certificate authority does not issue then either.
@@ -95,7 +95,10 @@ def _with_parents(domain: str) -> Iterator[str]:
 
 
 def _caa(found: RRset) -> CaaRecords:
-    """Where an alias leads elsewhere, the name is that of the records, because they must be changed there."""
+    """Return the records that were found, and where they are.
+
+    Where an alias leads elsewhere, the name is that of the records, because they must be changed there.
+    """
     records = [
         CaaRecord(r.flags, r.tag.decode("ascii", "replace"), r.value.decode("utf-8", "replace"))
         for r in found

@@ -50,7 +50,7 @@ class IngressFrontend:
         return health_check.present_annotations(self.objects, self.setup.desired, self.service)
 
     def configure_backend(self) -> None:
-        """Apply BackendConfig and annotations where they differ."""
+        """Apply BackendConfig and annotations where they differ; a second call writes nothing."""
         health_check.configure(self.objects, self.setup.desired, self.service)
 
     def restore_backend(self) -> None:
@@ -69,7 +69,7 @@ class IngressFrontend:
         _refuse_if_gone(wanted, seen)
         attachments = attachment.attach(wanted, seen)
         manifest = ingress_objects.ingress(self.setup.desired, self.service, attachments)
-        # The object is ours, so a value that somebody else has put into our fields is drift to be repaired.
+        # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
         apply.apply_if_changed(self.objects, ApplyRequest(live, manifest, force=True))
         address = ingress_status.address(live)
         if address is not None:
@@ -108,7 +108,10 @@ def _refuse_if_foreign(setup: Setup, service: ServiceFacts, live: Manifest | Non
 
 
 def _refuse_if_gone(wanted: Wanted, seen: Seen) -> None:
-    """A name without an object keeps the controller from attaching any ManagedCertificate to the Ingress."""
+    """Raise `Permanent(MANAGED_CERTIFICATE_GONE)` if the wanted ManagedCertificate does not exist.
+
+    A name without an object keeps the controller from attaching any ManagedCertificate to the Ingress.
+    """
     present = {each.name for each in seen.managed if not each.is_terminating}
     if wanted.managed is not None and wanted.managed not in present:
         message = f"ManagedCertificate {wanted.managed} is gone"

@@ -29,7 +29,7 @@ def configure(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> 
 def restore(
     objects: KubeObjects, desired: Desired, service: ServiceFacts, before: Mapping[str, str | None]
 ) -> None:
-    """Give the Service its annotations back, then take the BackendConfig, or our fields of it, away."""
+    """Give the Service its annotations back, then remove the BackendConfig, or our fields of it."""
     name = ingress_objects.backend_config_name(service)
     live = objects.get(ObjectRef("v1", "Service", desired.namespace, service.name))
     if live is not None:
@@ -47,13 +47,16 @@ def restore(
 def present_annotations(
     objects: KubeObjects, desired: Desired, service: ServiceFacts
 ) -> dict[str, str | None]:
-    """Return the Service's annotations that `configure` may change; None: not set."""
+    """Return the Service's annotations that `configure` may change; None: not set.
+
+    Raises `Permanent(SERVICE_NOT_FOUND)`.
+    """
     present = mapping(_service(objects, desired, service), "metadata", "annotations")
     return {key: present.get(key) for key in service_annotations.KEYS}
 
 
 def _requests(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Iterator[ApplyRequest]:
-    """The BackendConfig comes first: the controller fails on a Service that names a missing one."""
+    """Yield the BackendConfig first: the controller fails on a Service that names a missing one."""
     yield _backend_config(objects, desired, service)
     yield _annotations(objects, desired, service)
 

@@ -43,7 +43,7 @@ class IngressObservation:
 
     @cached_property
     def events(self) -> Sequence[Manifest]:
-        """The events about the Ingress, asked for only when something is to be explained."""
+        """Return the events about the Ingress, asked for only when something is to be explained."""
         return self.read_events() if self.ingress else ()
 
     def warning(self, present: str | None = None) -> Condition | None:

@@ -1,4 +1,4 @@
-"""Taking away what a setup no longer serves with: certificates and hosts."""
+"""Removal of what a setup no longer serves with: certificates and hosts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from milvus_l7.ports import KubeObjects, Manifest
 
 
 def retire(objects: KubeObjects, setup: Setup, *, verified: bool = True) -> Plan:
-    """Take away what is no longer wanted and return what that was; empty: there was nothing to take away.
+    """Remove what is no longer wanted and return what that was; empty: there was nothing to remove.
 
     ManagedCertificates are deleted before the Ingress lets go of their names, which alone would not detach
     them (GoogleCloudPlatform/gke-managed-certs pkg/controller/sync). Killed in between, the next call does

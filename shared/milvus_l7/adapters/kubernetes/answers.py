@@ -33,33 +33,33 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether the request was done, and what it returned can be read."""
+        """Return whether the request was done, and what it returned can be read."""
         return 200 <= self.status < 300 and "kind" in self.body
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """The `Status` details, {} if there are none."""
+        """Return the `Status` details, {} if there are none."""
         return self.body.get("details") or {}
 
     @property
     def says_exists(self) -> bool:
-        """Whether a create was refused because the name is taken."""
+        """Return whether a create was refused because the name is taken."""
         return self.status == 409 and self.body.get("reason") == "AlreadyExists"
 
     @property
     def conflicts(self) -> list[str]:
-        """The fields that a server-side apply may not change, each with its manager."""
+        """Return the fields that a server-side apply may not change, each with its manager."""
         causes = self.details.get("causes") or []
         clashes = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
         return [f"{cause.get('field')}: {cause.get('message')}" for cause in clashes]
 
     def says_missing(self, name: str) -> bool:
-        """Whether exactly this object is missing; a missing kind or route is another 404."""
+        """Return whether exactly this object is missing; a missing kind or route is another 404."""
         return self.status == 404 and self.details.get("name") == name
 
 
 def content(answer: Answer, kind: str) -> Mapping[str, Any]:
-    """The object or list in the answer; raises what the answer means otherwise (see the module)."""
+    """Return the object or list in the answer; raises what the answer means otherwise (see the module)."""
     if answer.is_success:
         return answer.body
     raise _error(answer, kind)
@@ -77,7 +77,10 @@ def _error(answer: Answer, kind: str) -> L7Error:
 
 
 def _words(answer: Answer, kind: str) -> str:
-    """The API server's own words; of a Secret only the kind of error, because they may quote its values."""
+    """Return the API server's own words; of a Secret only the kind of error.
+
+    The words may quote a Secret's values, unless they are about rights.
+    """
     message = str(answer.body.get("message") or "")
     is_about_rights = (
         " is forbidden: User " in message
@@ -91,7 +94,10 @@ def _words(answer: Answer, kind: str) -> str:
 
 
 def last_seen(event: Mapping[str, Any]) -> datetime:
-    """When a Kubernetes Event last happened. Old and new ways to report one fill different fields."""
+    """Return when a Kubernetes Event last happened, in UTC; long ago if it does not tell.
+
+    Old and new ways to report one fill different fields.
+    """
     series = event.get("series") or {}
     metadata = event.get("metadata") or {}
     times = (

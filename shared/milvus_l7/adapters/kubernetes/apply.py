@@ -24,7 +24,7 @@ class ApplyRequest:
 
 
 def plan(objects: KubeObjects, target: ApplyRequest) -> Plan:
-    """What applying the target would change, found by a dry run. Writes nothing.
+    """Return what applying the target would change, found by a dry run. Writes nothing.
 
     Sends no request if the live object already tells that there is nothing to change.
     Raises what the dry run raises, and `Transient(OBJECT_BEING_DELETED)`: what is written into an object that

@@ -17,7 +17,7 @@ class ClusterConnections:
     _objects: dict[ClusterAccess, KubeObjects] = field(default_factory=dict)
 
     def objects(self, cluster: str) -> KubeObjects:
-        """The Kubernetes objects of the cluster; raises as `Clusters.locate` does."""
+        """Return the Kubernetes objects of the cluster; raises as `Clusters.locate` does."""
         from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 
         access = self.clusters.locate(cluster)
@@ -26,7 +26,7 @@ class ClusterConnections:
         return self._objects[access]
 
     def releases(self, cluster: str, namespace: str) -> Releases:
-        """The Helm releases in a namespace of the cluster; raises as `Clusters.locate` does."""
+        """Return the Helm releases in a namespace of the cluster; raises as `Clusters.locate` does."""
         from milvus_l7.adapters.release.helm import HelmReleases
 
         return HelmReleases(self.clusters.locate(cluster), self.token, namespace)

@@ -32,7 +32,10 @@ class TokenSource:
         self._credentials: Credentials | None = None
 
     def __call__(self) -> str:
-        """The token. Raises `Transient(CLUSTER_UNAVAILABLE)` if the identity provider gives none."""
+        """Return a valid token.
+
+        Raises `Transient(CLUSTER_UNAVAILABLE)` if the identity provider gives none.
+        """
         from google.auth.exceptions import GoogleAuthError
 
         with self._lock:

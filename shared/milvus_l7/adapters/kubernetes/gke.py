@@ -50,7 +50,7 @@ class GkeClusters:
         )
 
     def locate(self, cluster: str) -> ClusterAccess:
-        """Where the cluster `projects/P/locations/L/clusters/C` is. Raises as the port says."""
+        """Return where the cluster `projects/P/locations/L/clusters/C` is. Raises as the port says."""
         kept = self._kept.get(cluster)
         if kept is not None and self._monotonic() - kept[0] < KEPT_S:
             return kept[1]
@@ -80,7 +80,11 @@ class GkeClusters:
 
 
 def _access(path: str, cluster: Any) -> ClusterAccess:
-    """The DNS endpoint where it is open to us (reachable from everywhere, authorised by IAM), else the IP."""
+    """Return the DNS endpoint where it is open to us, else the IP address.
+
+    The former is reachable from everywhere, and authorised by IAM. Raises `Transient(CLUSTER_UNAVAILABLE)` if
+    the cluster has neither yet.
+    """
     dns = cluster.control_plane_endpoints_config.dns_endpoint_config
     if dns.endpoint and dns.allow_external_traffic:
         return ClusterAccess(f"https://{dns.endpoint}", None)

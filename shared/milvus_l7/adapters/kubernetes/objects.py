@@ -54,19 +54,19 @@ class KubernetesObjects:
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
-        """The object, or None if the API server says that it does not exist."""
+        """Return the object, or None if the API server says that it does not exist."""
         answer = self._send("GET", ref)
         if answer.says_missing(ref.name):
             return None
         return answers.content(answer, ref.kind)
 
     def list(self, ref: ObjectRef, labels: Mapping[str, str]) -> Sequence[Manifest]:
-        """All objects of the kind in the namespace that carry the labels, page by page."""
+        """Return all objects of the kind in the namespace that carry the labels, page by page."""
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
         return self._pages(ref, [("labelSelector", selector)] if selector else [])
 
     def events(self, ref: ObjectRef) -> Sequence[Manifest]:
-        """The Kubernetes Events about the object, oldest first."""
+        """Return the Kubernetes Events about the object, oldest first."""
         about = {"kind": ref.kind, "name": ref.name, "namespace": ref.namespace}
         selector = ",".join(f"involvedObject.{key}={value}" for key, value in about.items())
         found = self._pages(ObjectRef("v1", "Event", ref.namespace), [("fieldSelector", selector)])
@@ -75,14 +75,14 @@ class KubernetesObjects:
     def apply(
         self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = OURS
     ) -> Manifest:
-        """Server-side apply; the object as it then is (or would be). Repeating it changes nothing."""
+        """Apply server-side; return the object as it then is (or would be). Repeating it changes nothing."""
         query = [*_writing(manager), ("force", "true" if force else "false")]
         query += _dry(dry_run)
         answer = self._send("PATCH", _ref(manifest), query, manifest)
         return answers.content(answer, manifest["kind"])
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
-        """Create the object; False if one of its name exists, which is left as it is."""
+        """Create the object; return False if one of its name exists, which is left as it is."""
         ref = _ref(manifest)
         collection = ObjectRef(ref.api_version, ref.kind, ref.namespace)
         answer = self._send("POST", collection, [*_writing(), *_dry(dry_run)], manifest)
@@ -116,7 +116,10 @@ class KubernetesObjects:
     def _send(
         self, verb: str, ref: ObjectRef, query: Query | None = None, body: Manifest | None = None
     ) -> Answer:
-        """One request without retries: a stage is run again by state, and its lease must not run out."""
+        """Send one request, without retries: a stage is run again by state, and its lease must not run out.
+
+        Raises `Transient(CLUSTER_UNAVAILABLE)` if there is no answer.
+        """
         from urllib3.exceptions import HTTPError
 
         content_type = "application/apply-patch+yaml" if verb == "PATCH" else "application/json"
@@ -144,7 +147,10 @@ class KubernetesObjects:
 
 
 def rest_client() -> ModuleType:
-    """The module `kubernetes.client`, without the rest of its package, which costs several times as much."""
+    """Return the module `kubernetes.client`.
+
+    The rest of its package, which costs several times as much, is not imported.
+    """
     with postponed(f"kubernetes.{part}" for part in UNUSED_PARTS):
         import kubernetes.client
     return kubernetes.client
@@ -186,7 +192,10 @@ def _path(ref: ObjectRef) -> str:
 
 
 def _json(body: bytes) -> dict[str, Any]:
-    """The body as an object; {} for anything else, as proxies and missing routes answer in plain text."""
+    """Return the body as an object; {} for anything else.
+
+    Proxies and missing routes answer in plain text.
+    """
     try:
         value = json.loads(body)
     except ValueError:

@@ -53,7 +53,7 @@ class Recorder:
                 self.writers[change.target, change.field] = str(writer)
 
     def take(self) -> Plan:
-        """The changes noted so far, which are then forgotten."""
+        """Return the changes noted so far, which are then forgotten."""
         taken, self.changes = tuple(self.changes), []
         return taken
 
@@ -80,11 +80,11 @@ class DryRunObjects:
     _last: tuple[_Write, Manifest] | None = None
 
     def get(self, ref: ObjectRef) -> Manifest | None:
-        """The object as it would be."""
+        """Return the object as it would be."""
         return self._assumed.get(ref) or self._current(ref)
 
     def list(self, ref: ObjectRef, labels: Mapping[str, str]) -> Sequence[Manifest]:
-        """All objects as they would be."""
+        """Return all objects as they would be."""
         key = (ref, tuple(sorted(labels.items())))
         if key not in self._lists:
             found = self.real.list(ref, labels)
@@ -95,13 +95,13 @@ class DryRunObjects:
         return [each for each in (*present, *made) if each is not None]
 
     def events(self, ref: ObjectRef) -> Sequence[Manifest]:
-        """The events about the object."""
+        """Return the events about the object, oldest first."""
         return self.real.events(ref)
 
     def apply(
         self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = manifests.OURS
     ) -> Manifest:
-        """The object as it would be; recorded unless the stage itself asks for a dry run."""
+        """Return the object as it would be; recorded unless the stage itself asks for a dry run."""
         ref = _ref(manifest)
         before, after = self._current(ref), self._dry_run(_Write(manifest, manager, force=force))
         if not dry_run:
@@ -111,7 +111,7 @@ class DryRunObjects:
         return after
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
-        """Whether the object would be made."""
+        """Return whether the object would be made; recorded unless the stage itself asks for a dry run."""
         ref = _ref(manifest)
         if self.get(ref) is not None or not self.real.create(manifest, dry_run=True):
             return False
@@ -121,7 +121,7 @@ class DryRunObjects:
         return True
 
     def delete(self, live: Manifest) -> None:
-        """The object would be gone."""
+        """Record that the object would be gone."""
         self.recorder.record((deletion(live),))
         self._laid[_ref(live)] = None
 
@@ -138,7 +138,7 @@ class DryRunObjects:
         return tuple(each for each in difference(live, after) if each.field.startswith("spec"))
 
     def unwritten(self) -> DryRunObjects:
-        """The same, with what was read, and without what was "written": the cluster as it is."""
+        """Return the same with what was read, and without what was "written": the cluster as it is."""
         return replace(self, _laid={}, _assumed={}, _last=None)
 
     def _current(self, ref: ObjectRef) -> Manifest | None:
@@ -150,7 +150,10 @@ class DryRunObjects:
         return self._live[ref]
 
     def _dry_run(self, write: _Write) -> Manifest:
-        """A stage asks twice for the same: to see whether it must write, and to write."""
+        """Return what the write would make of the object, asking the API server once.
+
+        A stage asks twice for the same: to see whether it must write, and to write.
+        """
         if self._last is None or self._last[0] != write:
             after = self.real.apply(write.manifest, dry_run=True, force=write.force, manager=write.manager)
             self._last = (write, after)
@@ -173,21 +176,24 @@ class DryRunReleases:
     _recovered: set[str] = field(default_factory=set)
 
     def get(self, name: str, revision: int | None = None) -> Release | None:
-        """The release as it would be."""
+        """Return the release as it would be."""
         found = self.real.get(name, revision)
         recovered = found is not None and revision is None and name in self._recovered
         return replace(found, status="deployed") if found and recovered else found
 
     def names(self) -> Sequence[str]:
-        """The names of all releases."""
+        """Return the names of all releases, sorted."""
         return self.real.names()
 
     def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
-        """As the real one."""
+        """Return what the upgrade would render, as the real one does."""
         return self.real.render_upgrade(release, change)
 
     def upgrade(self, release: Release, change: ValuesChange) -> Release:
-        """Record the values that would change, and what that changes in the rendered objects."""
+        """Record the values that would change, and what that changes in the rendered objects.
+
+        Returns the release as it would be. Raises as `render_upgrade`.
+        """
         rendering = self.real.render_upgrade(release, change)
         self.recorder.record(change.changes)
         writer = f"helm, revision {release.revision} ({release.updated_at:%Y-%m-%d %H:%M} UTC)"
@@ -198,7 +204,7 @@ class DryRunReleases:
         return replace(release, revision=release.revision + 1, values=chosen)
 
     def _service(self, change: Change) -> Plan:
-        """What a new type does to the whole Service, as the API server says; () for other changes."""
+        """Return what a new type does to the whole Service, as the API server says; () for other changes."""
         kind, _, place = change.target.partition(" ")
         if (kind, change.field) != ("Service", "spec.type"):
             return ()
@@ -220,11 +226,11 @@ class DryRunZones:
     recorder: Recorder
 
     def suffix(self, zone: str) -> str:
-        """As the real one."""
+        """Return the domain that the zone is for, as the real one does."""
         return self.real.suffix(zone)
 
     def records(self, zone: str, name: str) -> Sequence[RecordSet]:
-        """As the real one."""
+        """Return the record sets of that name as they are: recorded changes are not in them."""
         return self.real.records(zone, name)
 
     def change(self, zone: str, change: ChangeSet) -> None:
@@ -242,18 +248,18 @@ class DryRunConnections:
     _releases: dict[tuple[str, str], DryRunReleases] = field(default_factory=dict)
 
     def objects(self, cluster: str) -> DryRunObjects:
-        """The objects of the cluster, kept for all stages of the dry run."""
+        """Return the objects of the cluster, kept for all stages of the dry run."""
         if cluster not in self._objects:
             self._objects[cluster] = DryRunObjects(self.real.objects(cluster), self.recorder)
         return self._objects[cluster]
 
     def unwritten(self) -> DryRunConnections:
-        """Ways to the cluster as it is; what was read is not read again."""
+        """Return ways to the cluster as it is; what was read is not read again."""
         objects = {cluster: each.unwritten() for cluster, each in self._objects.items()}
         return replace(self, _objects=objects)
 
     def releases(self, cluster: str, namespace: str) -> Releases:
-        """The releases of the namespace."""
+        """Return the releases of the namespace, kept for all stages of the dry run."""
         key = (cluster, namespace)
         if key not in self._releases:
             real = self.real.releases(cluster, namespace)
@@ -262,7 +268,7 @@ class DryRunConnections:
 
 
 def rendered_changes(rendering: Rendering, namespace: str) -> Plan:
-    """What an upgrade changes in rendered objects."""
+    """Return what an upgrade changes in rendered objects; those that it would add or delete are left out."""
     old = {_key(each): _placed(each, namespace) for each in rendering.before}
     return tuple(
         change
@@ -273,7 +279,7 @@ def rendered_changes(rendering: Rendering, namespace: str) -> Plan:
 
 
 def _placed(manifest: Manifest, namespace: str) -> Manifest:
-    """Charts leave the namespace out."""
+    """Return the manifest with its namespace, which charts leave out."""
     return {**manifest, "metadata": {"namespace": namespace, **manifest["metadata"]}}
 
 

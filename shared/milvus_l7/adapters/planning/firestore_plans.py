@@ -33,7 +33,7 @@ class FirestorePlans:
         return Client(project=self._project)
 
     def request(self, record: PlanRecord) -> None:
-        """Keep the record unless there is one of its id already. Safe to repeat."""
+        """Keep the record unless there is one of its id. Safe to repeat. Raises `StateUnavailable`."""
         from google.api_core.exceptions import AlreadyExists
 
         with translated():
@@ -43,7 +43,10 @@ class FirestorePlans:
                 return
 
     def load(self, plan_id: str) -> PlanRecord | None:
-        """The record, or None if there is none."""
+        """Return the record, or None if there is none.
+
+        Raises `StateUnavailable`, also for a record that is not readable.
+        """
         with translated():
             snapshot = self._reference(plan_id).get(timeout=TRY_S)
         if not snapshot.exists:
@@ -54,7 +57,7 @@ class FirestorePlans:
             raise StateUnavailable(f"plan record is not readable: {error!s:.200}") from error
 
     def store(self, record: PlanRecord) -> None:
-        """Replace the record. Safe to repeat."""
+        """Replace the record. Safe to repeat. Raises `StateUnavailable`."""
         with translated():
             self._reference(record.plan_id).set(_document(record), timeout=TOTAL_S)
 

@@ -50,7 +50,7 @@ _DENIED = re.compile(r"is forbidden|Unauthorized|asked for the client to provide
 
 @cache
 def sdk() -> Any:
-    """The package `helm_python`, loaded so that Helm writes as the field manager `helm`.
+    """Return the package `helm_python`, loaded so that Helm writes as the field manager `helm`.
 
     Helm takes the program's name for its field manager (helm/helm `pkg/kube`, getManagedFieldsManager). A
     release that the helm command installed would conflict with any other name, and a later `helm upgrade`
@@ -75,7 +75,7 @@ class _Upgrade:
 
     @property
     def options(self) -> dict[str, Any]:
-        """How Helm is asked, in the dry run and in earnest."""
+        """Return how Helm is asked, in the dry run and in earnest."""
         values = helm_values.overlaid(self.release.values, self.change.values)
         return {
             "values": restoration.without(values, self.change.removals),
@@ -88,7 +88,10 @@ class _Upgrade:
         }
 
     def verified_rendering(self, rendered: str) -> Rendering:
-        """What is deployed and what would be; refused if they differ in more than what we are here for."""
+        """Return what is deployed and what would be.
+
+        Raises `Permanent(UPGRADE_NOT_CONTAINED)` if they differ in more than what we are here for.
+        """
         values = helm_values.merged(self.release.chart_values, self.release.values)
         fullname = helm_values.fullname(self.release.name, self.release.chart_name, values)
         try:
@@ -116,7 +119,7 @@ class HelmReleases:
     namespace: str
 
     def get(self, name: str, revision: int | None = None) -> Release | None:
-        """The newest revision of the release, or the given one; None if there is none."""
+        """Return the newest revision of the release, or the given one; None if there is none."""
         secrets = self._secrets(name)
         if revision is not None:
             secrets = [s for s in secrets if stored_release.revision(s) == revision]
@@ -127,14 +130,15 @@ class HelmReleases:
         return _release(name, self.namespace, newest, base)
 
     def names(self) -> Sequence[str]:
-        """The names of all releases in the namespace, sorted."""
+        """Return the names of all releases in the namespace, sorted."""
         labels = [mapping(s, "metadata", "labels") for s in self._stored({"owner": "helm"})]
         return sorted({text(found.get("name")) for found in labels})
 
     def upgrade(self, release: Release, change: ValuesChange) -> Release:
-        """Upgrade with the stored chart; refused before anything is written if it would change more.
+        """Upgrade with the stored chart and return the new revision.
 
-        Two racing upgrades cannot both begin: Helm creates the Secret of the next revision first.
+        Raises `Permanent(UPGRADE_NOT_CONTAINED)`, before anything is written, if it would change more. Two
+        racing upgrades cannot both begin: Helm creates the Secret of the next revision first.
         """
         work = _Upgrade(release, self._deployed(release), change)
         with self._connected() as helm, _chart(work.base) as chart:
@@ -147,7 +151,7 @@ class HelmReleases:
         return upgraded
 
     def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
-        """The first half of `upgrade`, which writes nothing."""
+        """Do the first half of `upgrade`, which writes nothing, and return what would be rendered."""
         work = _Upgrade(release, self._deployed(release), change)
         with self._connected() as helm, _chart(work.base) as chart:
             return self._rendered(helm, chart, work)
@@ -162,7 +166,10 @@ class HelmReleases:
             helm.rollback(release.name, version=base.revision, timeout=TIMEOUT_S)
 
     def _rendered(self, helm: Config, chart: Chart, work: _Upgrade) -> Rendering:
-        """Render the upgrade against the cluster and compare it with what is deployed."""
+        """Render the upgrade against the cluster and compare it with what is deployed.
+
+        Raises `Transient(RELEASE_BUSY)` if the release has changed since it was read.
+        """
         name = work.release.name
         with _translated(name):
             proof = helm.upgrade(chart, name, dry_run="server", **work.options)
@@ -178,7 +185,7 @@ class HelmReleases:
         return base
 
     def _secrets(self, name: str) -> Sequence[Manifest]:
-        """The Secrets of all revisions of a release, oldest first."""
+        """Return the Secrets of all revisions of a release, oldest first."""
         found = self._stored({"owner": "helm", "name": name})
         return sorted(found, key=stored_release.revision)
 
@@ -201,7 +208,7 @@ class HelmReleases:
 
 
 def _kubeconfig(access: ClusterAccess) -> str:
-    """Where the cluster is. The token is not in it: Helm writes this to a temporary file."""
+    """Return where the cluster is. The token is not in it: Helm writes this to a temporary file."""
     cluster = {"server": access.server}
     if access.ca_pem:
         cluster["certificate-authority-data"] = b64encode(access.ca_pem.encode()).decode()
@@ -217,7 +224,7 @@ def _kubeconfig(access: ClusterAccess) -> str:
 
 
 def _base(secrets: Sequence[Manifest]) -> StoredRelease | None:
-    """The last deployed revision: what Helm builds the next one on, and rolls back to."""
+    """Return the last deployed revision: what Helm builds the next one on, and rolls back to."""
     deployed = [s for s in secrets if stored_release.status(s) == DEPLOYED]
     return stored_release.decoded(deployed[-1]) if deployed else None
 
@@ -239,7 +246,7 @@ def _release(name: str, namespace: str, newest: StoredRelease, base: StoredRelea
 
 
 def _moment(value: str) -> datetime:
-    """A time as Go writes it; long ago if it is none, so that nobody waits for it."""
+    """Read a time as Go writes it; long ago if it is none, so that nobody waits for it."""
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
@@ -268,7 +275,10 @@ def _translated(name: str) -> Iterator[None]:
 
 
 def _raise(name: str, error: helm_python.HelmError) -> NoReturn:
-    """Helm's errors are told apart by class where they have one, else by Kubernetes' and Helm's words."""
+    """Raise what Helm's error means.
+
+    Errors are told apart by class where they have one, else by Kubernetes' and Helm's words.
+    """
     helm, words = sdk(), _words(error)
     message = f"release {name}: {words}"
     stored_chart = (helm.HelmRenderError, helm.HelmValuesError, helm.HelmChartInvalidError)

@@ -55,7 +55,7 @@ class HelmDeployment:
 
     @cached_property
     def _found(self) -> tuple[Manifest, ServiceFacts]:
-        """The Service as it was when it was first asked for."""
+        """Return the Service as it was when it was first asked for."""
         return release_view.service(self.objects, self.release)
 
     def service(self) -> ServiceFacts:
@@ -96,7 +96,7 @@ class HelmDeployment:
         return tuple(fields)
 
     def secure(self, domain: str) -> None:
-        """Upgrade the release if its values differ; else undo what somebody changed past Helm."""
+        """Upgrade the release if its values differ; else undo what was changed past Helm."""
         plan = self._plan()
         if plan.changes:
             description = f"milvus-l7: TLS and ClusterIP for {domain}"
@@ -145,7 +145,7 @@ class HelmDeployment:
 
 
 def _revert_out_of_band_edits(kube: KubeObjects, release: Release, service: Manifest) -> None:
-    """Undo what somebody has changed in the cluster, past Helm, of what we set.
+    """Undo what has been changed in the cluster, past Helm, of what we set.
 
     Helm's values are right then, so that an upgrade would change nothing. The fields become Helm's again, so
     that the user's next upgrade meets no foreign owner. Everything else stays, other edits of user.yaml too.

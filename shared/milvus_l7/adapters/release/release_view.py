@@ -20,7 +20,7 @@ SETTLED = frozenset({"deployed", "failed"})
 
 
 def usable(releases: Releases, desired: Desired, now: datetime) -> Release | Waiting | Failed:
-    """The release, ready to be upgraded, or why it is not."""
+    """Return the release, ready to be upgraded, or why it is not; rolls an interrupted upgrade back."""
     release = releases.get(desired.release)
     if release is not None and release.status.startswith("pending-"):
         age = now - release.updated_at
@@ -43,15 +43,15 @@ def usable(releases: Releases, desired: Desired, now: datetime) -> Release | Wai
 
 
 def values(release: Release) -> ReleaseValues:
-    """The release's values, the user's and the chart's."""
+    """Return the release's values, the user's and the chart's."""
     target = f"Release {release.namespace}/{release.name}"
     return ReleaseValues(target, release.revision, release.values, release.chart_values)
 
 
 def before(releases: Releases, release: Release, plan: ValuesPlan) -> ReleaseBefore | None:
-    """What our first upgrade replaces, or has replaced if its result was lost; None if we change nothing.
+    """Return what our first upgrade replaces, or has replaced if its result was lost.
 
-    `plan` is the way to TLS.
+    None if we change nothing. `plan` is the way to TLS.
     """
     if plan.changes:
         return plan.before
@@ -62,7 +62,7 @@ def before(releases: Releases, release: Release, plan: ValuesPlan) -> ReleaseBef
 
 
 def service(kube: KubeObjects, release: Release) -> tuple[Manifest, ServiceFacts]:
-    """The release's Service as it is, and what the setup needs of it. Raises as `release_service.find`."""
+    """Return the release's Service, and what the setup needs of it. Raises as `milvus_service.find`."""
     port_name = text(mapping(values(release).effective, "service").get("portName"))
     services = objects(kube, release, "v1", "Service")
     facts = milvus_service.find(services, fullname(release), port_name)
@@ -70,12 +70,12 @@ def service(kube: KubeObjects, release: Release) -> tuple[Manifest, ServiceFacts
 
 
 def fullname(release: Release) -> str:
-    """The name of the release's Service and ConfigMap."""
+    """Return the name of the release's Service and ConfigMap."""
     return helm_values.fullname(release.name, release.chart_name, values(release).effective)
 
 
 def unfinished(kube: KubeObjects, release: Release) -> Waiting | None:
-    """What the roll-out of the release's present configuration waits for; None if it is complete."""
+    """Return what the roll-out of the release's present configuration waits for; None if it is complete."""
     workloads = [
         *objects(kube, release, "apps/v1", "Deployment"),
         *objects(kube, release, "apps/v1", "StatefulSet"),
@@ -84,7 +84,7 @@ def unfinished(kube: KubeObjects, release: Release) -> Waiting | None:
 
 
 def objects(kube: KubeObjects, release: Release, api_version: str, kind: str) -> list[Manifest]:
-    """The release's own objects of a kind; those of its subcharts carry another name label."""
+    """Return the release's own objects of a kind; those of its subcharts carry another name label."""
     labels = {
         "app.kubernetes.io/instance": release.name,
         "app.kubernetes.io/name": helm_values.name_label(release.chart_name, values(release).effective),

@@ -42,28 +42,31 @@ class StoredRelease:
 
     @property
     def chart(self) -> Mapping[str, Any]:
-        """The stored chart: metadata, templates, values, files, schema, lock."""
+        """Return the stored chart: metadata, templates, values, files, schema, lock."""
         return mapping(self.content, "chart")
 
     @property
     def manifest(self) -> str:
-        """What was rendered, without hooks."""
+        """Return what was rendered, without hooks."""
         return text(self.content.get("manifest"))
 
 
 def revision(secret: Manifest) -> int:
-    """The revision that a release Secret is of; 0 if it does not say."""
+    """Return the revision that a release Secret is of; 0 if it does not say."""
     version = text(mapping(secret, "metadata", "labels").get("version"))
     return int(version) if version.isdecimal() else 0
 
 
 def status(secret: Manifest) -> str:
-    """The status by a release Secret's label, without unpacking it."""
+    """Return the status by a release Secret's label, without unpacking it."""
     return text(mapping(secret, "metadata", "labels").get("status"))
 
 
 def decoded(secret: Manifest) -> StoredRelease:
-    """The revision in a release Secret; `Permanent(RELEASE_UNREADABLE)` if it is none that Helm wrote."""
+    """Return the revision in a release Secret.
+
+    Raises `Permanent(RELEASE_UNREADABLE)` if it is none that Helm wrote.
+    """
     try:
         packed = b64decode(b64decode(text(mapping(secret, "data").get("release"))))
         content = json.loads(_unpacked(packed))
@@ -87,7 +90,10 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def archive(release: StoredRelease) -> bytes:
-    """A chart archive (.tgz) that renders this revision again, with the subcharts as they were rendered."""
+    """Return a chart archive (.tgz) that renders this revision again.
+
+    It has the subcharts as they were rendered. Raises `ValueError` if the stored chart is broken.
+    """
     name = text(mapping(release.chart, "metadata").get("name"))
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as tar:
@@ -114,17 +120,20 @@ def _parent(chart: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _dependencies(chart: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The subcharts that were enabled, under the names that they were rendered as."""
+    """Return the subcharts that were enabled, under the names that they were rendered as."""
     return objects(mapping(chart, "metadata").get("dependencies"))
 
 
 def _json(value: Any) -> bytes:
-    """JSON, which YAML includes; not in ASCII, because YAML knows no surrogate pairs."""
+    """Return JSON, which YAML includes; not in ASCII, because YAML knows no surrogate pairs."""
     return json.dumps(value, ensure_ascii=False).encode()
 
 
 def _subcharts(release: StoredRelease, parent: str) -> dict[str, bytes]:
-    """Frozen subcharts. Helm wants a chart for each dependency, even if it rendered nothing."""
+    """Return the files of frozen subcharts, by path.
+
+    Helm wants a chart for each dependency, even if it rendered nothing.
+    """
     templates: dict[str, str] = {}
     for path, document in _documents(release):
         inside = path.removeprefix(f"{parent}/")
@@ -141,7 +150,7 @@ def _subcharts(release: StoredRelease, parent: str) -> dict[str, bytes]:
 
 
 def _documents(release: StoredRelease) -> Iterator[tuple[str, str]]:
-    """Every rendered document with the path of its template, hooks included."""
+    """Yield every rendered document with the path of its template, hooks included."""
     parts = _DOCUMENT.split("\n" + release.manifest if release.manifest else "")
     yield from zip(parts[1::2], parts[2::2], strict=True)
     for hook in objects(release.content.get("hooks")):
@@ -149,7 +158,10 @@ def _documents(release: StoredRelease) -> Iterator[tuple[str, str]]:
 
 
 def _chart_folders(path: str) -> Iterator[str]:
-    """`charts/a/charts/b/templates/x.yaml` lies in the charts `charts/a` and `charts/a/charts/b`."""
+    """Yield the charts that a template lies in, the outermost first.
+
+    `charts/a/charts/b/templates/x.yaml` lies in the charts `charts/a` and `charts/a/charts/b`.
+    """
     parts = path.split("/")
     for index in range(0, len(parts) - 1, 2):
         if parts[index] != "charts":
@@ -158,7 +170,7 @@ def _chart_folders(path: str) -> Iterator[str]:
 
 
 def rendered(manifest: str) -> Sequence[Manifest]:
-    """The objects in a rendered manifest; `ValueError` if it is not YAML."""
+    """Return the objects in a rendered manifest. Raises `ValueError` if it is not YAML."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -66,7 +66,7 @@ class FirestoreSetups:
 
     @cached_property
     def _limits(self) -> dict[str, Any]:
-        """Keyword arguments of every call: what is repeated, and for how long."""
+        """Return the keyword arguments of every call: what is repeated, and for how long."""
         from google.api_core import exceptions, retry, timeout
 
         passing = (
@@ -80,7 +80,7 @@ class FirestoreSetups:
         return {"retry": policy, "timeout": timeout.ConstantTimeout(TRY_S)}  # type: ignore[no-untyped-call]
 
     def load(self, setup_id: SetupId) -> Versioned | None:
-        """The setup, or None if there is none. Raises `StateUnavailable`."""
+        """Return the setup, or None if there is none. Raises `StateUnavailable`."""
         if not _is_document_id(setup_id):
             return None
         with translated():
@@ -88,7 +88,7 @@ class FirestoreSetups:
         return _versioned(snapshot) if snapshot.exists else None
 
     def commit(self, commit: Commit) -> object:
-        """Write setup, outbox entries and history in one Firestore `Commit`; the new version.
+        """Write setup, outbox entries and history in one Firestore `Commit`, and return the new version.
 
         Raises `StateConflict` if the stored version is another one, `StateUnavailable`. Not safe to repeat
         after success: the version has moved.
@@ -108,7 +108,10 @@ class FirestoreSetups:
                 raise StateConflict(f"{commit.setup.setup_id} is not the version that was read") from error
 
     def page(self, after: SetupId | None, limit: int) -> Sequence[Setup]:
-        """At most `limit` setups in the order of their ids. Raises `StateUnavailable`."""
+        """Return at most `limit` setups in the order of their ids.
+
+        Documents that this release cannot read are left out. Raises `StateUnavailable`.
+        """
         with translated():
             query = self._client.collection("setups").order_by("__name__").limit(limit)
             if after is not None:
@@ -117,7 +120,7 @@ class FirestoreSetups:
         return [each.setup for each in _those_readable(_versioned, found)]
 
     def due(self, queue: Queue, now: datetime, limit: int) -> Sequence[Versioned]:
-        """At most `limit` setups whose time in the queue has come, the longest due first.
+        """Return at most `limit` setups whose time in the queue has come, the longest due first.
 
         Reads as many documents as it returns, and those before them that this release cannot read: up to
         20,000 of these do not stop the others, and the newer release that wrote them looks after them. The
@@ -126,7 +129,7 @@ class FirestoreSetups:
         return self._readable(_versioned, self._query("setups", queue, "<=", now), limit)
 
     def postpone(self, queue: Queue, due: Sequence[Postponed]) -> Sequence[Versioned]:
-        """Set only the queue's time, in one Firestore `Commit`; those that were still the version read.
+        """Set only the queue's time, in one Firestore `Commit`; return those that were the version read.
 
         One that has changed makes Firestore refuse all, so the others are then found by halving. Raises
         `StateUnavailable`, after which some may be postponed.
@@ -149,7 +152,10 @@ class FirestoreSetups:
         return [each.found for each in due]
 
     def unpublished(self, before: datetime, limit: int) -> Sequence[Event]:
-        """At most `limit` events left in the outbox since before that moment, oldest first."""
+        """Return at most `limit` events left in the outbox since before that moment, oldest first.
+
+        Raises `StateUnavailable`.
+        """
         return self._readable(_event, self._query("outbox", "created_at", "<", before), limit)
 
     def mark_published(self, event_id: str) -> None:
@@ -189,7 +195,7 @@ class FirestoreSetups:
         return matching.order_by(field)
 
     def _readable(self, read: Callable[[Any], T], query: Any, limit: int) -> list[T]:
-        """The first `limit` results that can be read, page by page with a cursor."""
+        """Return the first `limit` results that can be read, page by page with a cursor."""
         found: list[T] = []
         size = min(limit, PAGE)
         for _ in range(PAGES):
@@ -203,7 +209,7 @@ class FirestoreSetups:
 
 
 def _is_document_id(text: str) -> bool:
-    """Whether Firestore can have a document of that id; ids in events are untrusted."""
+    """Return whether Firestore can have a document of that id; ids in events are untrusted."""
     quoted = quote(text, safe="")
     return len(quoted) <= _LONGEST_ID and not _RESERVED_ID.fullmatch(quoted)
 

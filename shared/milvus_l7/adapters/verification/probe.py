@@ -42,9 +42,10 @@ class EdgeProbe:
         self._https_port = https_port
 
     def served_certificate(self, endpoint: Endpoint) -> ServedCertificate:
-        """The certificate shown for the domain, and without `ca_pem` whether the system's roots vouch for it.
+        """Return the certificate shown for the domain.
 
-        Takes at most ten seconds. Raises `Transient(TLS_NOT_SERVED)`.
+        Without `ca_pem` it also says whether the system's roots vouch for it. Takes at most ten seconds.
+        Raises `Transient(TLS_NOT_SERVED)`.
         """
         try:
             if endpoint.ca_pem is not None:
@@ -72,9 +73,10 @@ class EdgeProbe:
                 return session.getpeercert(binary_form=True) or b""
 
     def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
-        """The server version, trusting `endpoint.ca_pem` or else the system's roots; `deep` as the port says.
+        """Return the server version, trusting `endpoint.ca_pem` or else the system's roots.
 
-        Takes about 20 s at most. Raises `Transient(MILVUS_UNREACHABLE)` for whatever goes wrong.
+        `deep` as the port says. Takes about 20 s at most. Raises `Transient(MILVUS_UNREACHABLE)` for whatever
+        goes wrong.
         """
         budget = _Budget(time.monotonic() + MILVUS_S)
         try:
@@ -88,7 +90,10 @@ class EdgeProbe:
             raise Transient(Reason.MILVUS_UNREACHABLE, message) from error
 
     def plaintext_version(self, address: str, port: int) -> str:
-        """The server version without TLS. Takes 20 s at most. Raises `Transient(PLAINTEXT_UNREACHABLE)`."""
+        """Return the server version, asked for without TLS.
+
+        Takes 20 s at most. Raises `Transient(PLAINTEXT_UNREACHABLE)`.
+        """
         budget = _Budget(time.monotonic() + MILVUS_S)
         try:
             with _connected(f"http://{_host(address)}:{port}", {}, budget) as client:
@@ -123,7 +128,10 @@ def _host(address: str) -> str:
 
 
 def _unjudging() -> ssl.SSLContext:
-    """For looking only: nothing is sent or trusted; the caller compares the certificate with one it knows."""
+    """Return a context that accepts any certificate, for looking only.
+
+    Nothing is sent or trusted; the caller compares the certificate with one it knows.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -137,13 +145,13 @@ class _Budget:
     deadline: float
 
     def left_s(self) -> float:
-        """Seconds left, but never so few that a call could not even fail properly."""
+        """Return the seconds left, but never so few that a call could not even fail properly."""
         return max(0.5, self.deadline - time.monotonic())
 
 
 @contextmanager
 def _trusted(ca_pem: str | None) -> Iterator[dict[str, str]]:
-    """The client's arguments that make it trust only `ca_pem`, for the block.
+    """Yield the client's arguments that make it trust only `ca_pem`, for the block.
 
     None: gRPC's default roots, which are those of GRPC_DEFAULT_SSL_ROOTS_FILE_PATH or its own bundle.
     """
@@ -191,7 +199,7 @@ def _described(der: bytes) -> ServedCertificate:
 
 
 def _cause(error: BaseException) -> str:
-    """gRPC's own words where there are any: pymilvus' say only that the server did not answer."""
+    """Return gRPC's own words where there are any: pymilvus' say only that the server did not answer."""
     seen = error
     for _ in range(_LONGEST_CHAIN):  # pymilvus raises errors `from` themselves: the chain is a ring
         details = getattr(seen, "details", None)

@@ -15,7 +15,7 @@ PARALLEL = 32
 
 
 def look_up(resolver: Resolver, domains: Sequence[str], with_caa: Collection[str]) -> Mapping[str, Lookup]:
-    """What public DNS says of each domain; a name server that is down is told, never raised.
+    """Return what public DNS says of each domain; a name server that is down is told, never raised.
 
     CAA records are looked up for the domains of `with_caa` whose addresses could be.
     """

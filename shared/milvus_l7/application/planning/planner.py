@@ -63,7 +63,7 @@ class Planner:
     stages: Callable[[StagePorts], Mapping[Stage, StageWork]]  # those that write, in order
 
     def plan(self, setup: Setup, now: datetime) -> ChainPlan:
-        """Everything that the chain would write for the setup, in order; nothing is written.
+        """Return everything that the chain would write for the setup, in order; nothing is written.
 
         A stage that would fail, or that cannot be looked at, ends the plan with the reason. Raises what the
         cluster or Cloud DNS raise while it is planned what becomes of the old certificate.
@@ -86,7 +86,7 @@ class Planner:
 
 
 def _at_last(ports: DryRunPorts, setup: Setup) -> Iterator[Step]:
-    """The DNS record that waits for an address, and what is taken away when all is verified."""
+    """Yield the DNS record that waits for an address, and what is removed when all is verified."""
     if setup.facts.address is None and setup.desired.dns_zone is not None:
         refused = records.publish(ports.zones, setup, UNKNOWN_ADDRESS, ports.ahead).waiting
         fault = Condition(refused.reason, refused.message) if refused else None
@@ -96,7 +96,7 @@ def _at_last(ports: DryRunPorts, setup: Setup) -> Iterator[Step]:
 
 
 def _access(ports: DryRunPorts, setup: Setup) -> ClientAccess:
-    """How clients come in now; nothing is known if the Service or the release is not."""
+    """Return how clients come in now; nothing is known if the Service or the release is not."""
     service, desired = setup.facts.service, setup.desired
     if service is None:
         return ClientAccess()

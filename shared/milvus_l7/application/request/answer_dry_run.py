@@ -29,7 +29,7 @@ class AnswerDryRun:
     planner: Planner
 
     def handle(self, event: Event) -> PlanRecord | None:
-        """Make the plan named by the event, unless it is made; announce it. None if nobody asked for it.
+        """Make the plan named by the event, unless it is made; announce it. Return None if nobody asked.
 
         Writes nothing but the plan's record. Raises `StateUnavailable`: the delivery must be retried.
         """

@@ -60,7 +60,7 @@ class ProvisionCertificate:
 
 
 def _managed(objects: KubeObjects, setup: Setup) -> ManagedFacts:
-    """The ManagedCertificate for exactly the desired domains, made beside the others if there is none.
+    """Return the ManagedCertificate for exactly the desired domains, made beside the others if missing.
 
     Created, not applied, and looked for again: of two executions that race, one makes it and both use it.
     """
@@ -94,7 +94,10 @@ class _Work:
     ahead: timedelta  # how long before it ends a certificate of ours is replaced
 
     def adopt(self, name: str) -> CertificateFacts:
-        """The pair in somebody else's Secret, if it can serve the domain."""
+        """Return the pair in a Secret of the user's, which is only read.
+
+        Raises `Permanent` with SECRET_NOT_FOUND, or CERTIFICATE_INVALID if it cannot serve the domain.
+        """
         secret = self._read(name)
         if secret is None:
             message = f"Secret {name} does not exist in namespace {self.desired.namespace}"
@@ -106,7 +109,7 @@ class _Work:
         return key_pair.facts(name, view)
 
     def provide(self, service: ServiceFacts, last: str | None) -> CertificateFacts:
-        """The pair in one of our own Secrets that serves the domain; issued if there is none.
+        """Return the pair in one of our own Secrets that serves the domain; issued if there is none.
 
         The one in use, `last`, if it fits; else the first that does, so that an earlier domain gets its pair
         back; else the first number that is free. Renewed in place is only a pair that can serve nobody.
@@ -132,10 +135,13 @@ class _Work:
         return key_pair.facts(last, view) if view is not None and fits else None
 
     def _fitting(self, name: str) -> CertificateFacts | None:
-        """The pair in our Secret of the name, made if it is missing or broken; None if another domain's."""
+        """Return the pair in our Secret of the name, made if it is missing or broken.
+
+        None if it is another domain's. Raises `Permanent(SECRET_NOT_OURS)`.
+        """
         secret = self._read(name) or self._create(name)
         if not manifests.is_ours(secret):
-            message = f"Secret {name} in namespace {self.desired.namespace} was made by somebody else"
+            message = f"Secret {name} in namespace {self.desired.namespace} was not made by milvus-l7"
             raise Permanent(Reason.SECRET_NOT_OURS, message)
         view = self._serving(secret) or self._renew(secret)
         if key_pair.mismatch(view, self.desired.domain) is not None:
@@ -143,7 +149,7 @@ class _Work:
         return key_pair.facts(name, view)
 
     def _serving(self, secret: Manifest) -> CertificateView | None:
-        """The pair in the Secret; None if it can serve nobody."""
+        """Return the pair in the Secret; None if it can serve no domain."""
         try:
             view = self.certificates.inspect(key_pair.pair_in(secret))
         except Permanent:
@@ -154,7 +160,10 @@ class _Work:
         return self.objects.get(ObjectRef("v1", "Secret", self.desired.namespace, name))
 
     def _create(self, name: str) -> Manifest:
-        """Created, not applied: of two executions that race, one makes the pair and both use it."""
+        """Create the Secret, and return it as it then is.
+
+        Created, not applied: of two executions that race, one makes the pair and both use it.
+        """
         pair = self.certificates.issue(self.desired.domain, self.desired.certificate.validity_days, self.now)
         self.objects.create(certificate_objects.tls_secret(self.desired, name, pair))
         secret = self._read(name)
@@ -163,7 +172,10 @@ class _Work:
         return secret
 
     def _renew(self, secret: Manifest) -> CertificateView:
-        """A new pair in our Secret; refused by the API server if the Secret has changed since it was read."""
+        """Put a new pair into our Secret, and return what it says of itself.
+
+        Refused by the API server if the Secret has changed since it was read.
+        """
         pair = self.certificates.issue(self.desired.domain, self.desired.certificate.validity_days, self.now)
         manifest = certificate_objects.tls_secret(self.desired, secret["metadata"]["name"], pair)
         version = {"resourceVersion": secret["metadata"]["resourceVersion"]}

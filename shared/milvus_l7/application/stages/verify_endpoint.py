@@ -24,7 +24,7 @@ from milvus_l7.ports import Connections, Endpoint, EndpointProbe, Frontends, Res
 
 @dataclass(frozen=True, slots=True)
 class VerifyEndpoint:
-    """Reads, resolves, shakes hands, talks to Milvus, and then takes away what is no longer served with.
+    """Reads, resolves, shakes hands, talks to Milvus, and then removes what is no longer served with.
 
     With `deep_verification` a throw-away collection is created in Milvus, and dropped.
     """
@@ -35,7 +35,7 @@ class VerifyEndpoint:
     resolver: Resolver
 
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
-        """`Done` when all required items have passed, else `Waiting` or `Failed` for the first that has not.
+        """Return `Done` if all required items have passed, else `Waiting` or `Failed` for the first open one.
 
         Nothing is written until then. After that a certificate that the wanted one has replaced is retired,
         and the end point verified once more; when nothing is left to retire, a second run writes nothing.
@@ -53,7 +53,7 @@ class VerifyEndpoint:
         return Waiting(Reason.RETIRING_CERTIFICATE, _words(retired), facts) if retired else outcome
 
     def _verified(self, scene: VerificationSnapshot, now: datetime) -> tuple[Facts, Outcome]:
-        """Work through the checklist.
+        """Work through the checklist, and return the facts with it and the outcome.
 
         Every item is looked at that says something: an unhealthy report does not keep TLS and Milvus from
         being tried, because the report may be old, and because the most precise cause helps most.
@@ -88,10 +88,10 @@ class VerifyEndpoint:
             return checklist.explained(silent, lambda: scene.warning)
 
     def _managed_tls(self, scene: VerificationSnapshot, wanted: ManagedFacts) -> Check:
-        """One handshake, for the setup's own domain, unless that shows a certificate without the others.
+        """Judge by one handshake, for the setup's own domain.
 
-        An earlier certificate for fewer domains may be shown for those; the wanted one is then seen at a
-        domain that only it covers.
+        More are needed only if that shows a certificate without the others. An earlier certificate for fewer
+        domains may be shown for those; the wanted one is then seen at a domain that only it covers.
         """
         served = self._served(scene.endpoint)
         check = checklist.managed_tls(served, scene.endpoint.domain, wanted, scene.provisioned)
@@ -131,7 +131,7 @@ def _dns(scene: VerificationSnapshot, found: dict[str, Lookup]) -> Check:
 
 
 def _milvus_failure(scene: VerificationSnapshot, error: Transient) -> Check:
-    """The commonest cause, and one that health checks do not see, is told by name."""
+    """Tell the commonest cause by name: one that health checks do not see."""
     problem = scene.frontend.protocol_problem()
     if problem is not None:
         return checks.failed(checks.MILVUS, Reason.BACKEND_NOT_HTTP2, problem)
@@ -139,7 +139,7 @@ def _milvus_failure(scene: VerificationSnapshot, error: Transient) -> Check:
 
 
 def _may_be_hidden(facts: Facts) -> bool:
-    """Whether the wanted Secret may be hidden behind ManagedCertificates, which are shown first.
+    """Return whether the wanted Secret may be hidden behind ManagedCertificates, which are shown first.
 
     The handshake is looked at only when the Secret is good; whether anything hides it, `retire` sees.
     """

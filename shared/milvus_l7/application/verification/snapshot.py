@@ -68,7 +68,7 @@ def gather(objects: KubeObjects, setup: Setup, frontend: FrontendObservation) ->
 
 
 def managed_of(setup: Setup) -> ManagedFacts:
-    """Return the ManagedCertificate in use; `Permanent(MANAGED_CERTIFICATE_GONE)` if none is known."""
+    """Return the ManagedCertificate in use. Raises `Permanent(MANAGED_CERTIFICATE_GONE)` if none is known."""
     if setup.facts.managed is None:
         message = "no ManagedCertificate is known for the setup; set it up again"
         raise Permanent(Reason.MANAGED_CERTIFICATE_GONE, message)
@@ -76,7 +76,7 @@ def managed_of(setup: Setup) -> ManagedFacts:
 
 
 def secret_of(setup: Setup) -> CertificateFacts:
-    """Return the Secret in use; `Permanent(SECRET_NOT_FOUND)` if none is known."""
+    """Return the Secret in use. Raises `Permanent(SECRET_NOT_FOUND)` if none is known."""
     if setup.facts.certificate is None:
         raise Permanent(Reason.SECRET_NOT_FOUND, "no certificate is known for the setup; set it up again")
     return setup.facts.certificate

@@ -18,15 +18,16 @@ _TLS_SUFFIX = re.compile(r"-tls(?:-(?P<number>[2-9]|[1-9][0-9]+))?")
 
 
 def tls_name(service: str, number: int = 1) -> str:
-    """What the Service's certificates are called, Secrets and ManagedCertificates alike.
+    """Return what the Service's certificates are called, Secrets and ManagedCertificates alike.
 
-    `<service>-tls`, then `<service>-tls-2`, ...: a second one is made when the first must serve on meanwhile.
+    `<service>-tls`, then `<service>-tls-2`, ...: a second one is made when the first must serve on in the
+    meantime.
     """
     return f"{service}-tls" if number == 1 else f"{service}-tls-{number}"
 
 
 def tls_number(service: str, name: str) -> int | None:
-    """Which of the Service's certificates the name says: 1, 2, ...; None for a name that we never give.
+    """Return which of the Service's certificates the name says: 1, 2, ...; None for one that we never give.
 
     The name alone does not make an object ours: see `is_ours`.
     """
@@ -35,17 +36,17 @@ def tls_number(service: str, name: str) -> int | None:
 
 
 def secret_name(service: ServiceFacts, number: int = 1) -> str:
-    """The name of the TLS Secrets that we issue."""
+    """Return the name of a TLS Secret that we issue, numbered from 1."""
     return tls_name(service.name, number)
 
 
 def secret_number(service: ServiceFacts, name: str) -> int | None:
-    """Which of the Secrets that we issue has this name; None if none of them can have it."""
+    """Return which of the Secrets that we issue has this name; None if none of them can have it."""
     return tls_number(service.name, name)
 
 
 def tls_secret(desired: Desired, name: str, pair: KeyPair) -> Manifest:
-    """The Secret that holds a key and its certificate, with our label. Must not be logged."""
+    """Return the Secret that holds a key and its certificate, with our label. Must not be logged."""
     files = {"tls.crt": pair.certificate_pem, "tls.key": pair.key_pem}
     return {
         "apiVersion": "v1",
@@ -57,8 +58,10 @@ def tls_secret(desired: Desired, name: str, pair: KeyPair) -> Manifest:
 
 
 def managed_certificate(desired: Desired, name: str) -> Manifest:
-    """The ManagedCertificate for the desired domains, with our label. It must never be applied again with
-    other domains: the controller would delete the certificate that serves.
+    """Return the ManagedCertificate for the desired domains, with our label.
+
+    It must never be applied again with other domains: the controller would delete the certificate that
+    serves.
     """
     return {
         "apiVersion": "networking.gke.io/v1",

@@ -41,7 +41,7 @@ class CertificateView:
 
 
 def pair_in(secret: Mapping[str, Any]) -> KeyPair:
-    """The key pair in a TLS Secret's two entries, decoded but not judged.
+    """Return the key pair in a TLS Secret's two entries, decoded but not judged.
 
     Raises `Permanent(CERTIFICATE_INVALID)` if the Secret has another type or lacks an entry.
     """
@@ -53,12 +53,12 @@ def pair_in(secret: Mapping[str, Any]) -> KeyPair:
 
 
 def fault(view: CertificateView, domain: str, now: datetime) -> str | None:
-    """The first thing that keeps the pair from serving the domain now; None if nothing does."""
+    """Return the first thing that keeps the pair from serving the domain now; None if nothing does."""
     return defect(view, now) or mismatch(view, domain)
 
 
 def mismatch(view: CertificateView, domain: str) -> str | None:
-    """Which names the certificate has instead of the domain; None if it covers it."""
+    """Return which names the certificate has instead of the domain; None if it covers it."""
     if any(covers(name, domain) for name in view.names):
         return None
     listed = ", ".join(view.names[:5])[:200] or "none"
@@ -66,7 +66,7 @@ def mismatch(view: CertificateView, domain: str) -> str | None:
 
 
 def defect(view: CertificateView, now: datetime) -> str | None:
-    """The first thing that keeps the pair from serving any domain now; None if nothing does."""
+    """Return the first thing that keeps the pair from serving any domain now; None if nothing does."""
     if not view.is_pair:
         return "tls.key is not the key of the certificate in tls.crt"
     if not view.names:
@@ -79,7 +79,7 @@ def defect(view: CertificateView, now: datetime) -> str | None:
 
 
 def notice(validity_days: int) -> timedelta:
-    """How long before its end a certificate is reported, and may be replaced.
+    """Return how long before its end a certificate is reported, and may be replaced.
 
     A month, or a third of its life if that is shorter.
     """
@@ -87,12 +87,12 @@ def notice(validity_days: int) -> timedelta:
 
 
 def facts(secret: str, view: CertificateView) -> CertificateFacts:
-    """The public half of the pair in the Secret of that name."""
+    """Return the public half of the pair in the Secret of that name."""
     return CertificateFacts(secret, view.chain_pem, view.sha256, view.not_after)
 
 
 def invalid(message: str) -> Permanent:
-    """The refusal of a key pair. The message must hold nothing of the Secret's values."""
+    """Return the refusal of a key pair, for `raise`. The message must hold nothing of the Secret's values."""
     return Permanent(Reason.CERTIFICATE_INVALID, message)
 
 
@@ -110,7 +110,7 @@ def _text(name: str, entries: Mapping[str, Any], key: str) -> str:
 
 
 def covers(name: str, domain: str) -> bool:
-    """Whether a name on a certificate stands for the domain.
+    """Return whether a name on a certificate stands for the domain.
 
     RFC 6125: case does not matter, and a wildcard stands for exactly one label.
     """

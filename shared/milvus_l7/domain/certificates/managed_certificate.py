@@ -36,7 +36,7 @@ class ManagedView:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it will never be issued."""
+        """Return whether it will never be issued."""
         return self.status == PERMANENTLY_FAILED
 
 
@@ -53,19 +53,19 @@ def view(live: Manifest) -> ManagedView:
 
 
 def views(live: Iterable[Manifest]) -> tuple[ManagedView, ...]:
-    """Read many."""
+    """Read several ManagedCertificates, in their order."""
     return tuple(view(each) for each in live)
 
 
 def number(service: str, name: str) -> int | None:
-    """Which one of the Service's ManagedCertificates the name says: 1, 2, ...; None for any other name."""
+    """Return which of the Service's ManagedCertificates the name says: 1, 2, ...; None for any other name."""
     return certificate_objects.tls_number(service, name)
 
 
 def chosen(
     views: Iterable[ManagedView], service: str, desired: Desired, last: str | None
 ) -> ManagedView | None:
-    """The one of ours that covers exactly the desired domains; None if one must be made.
+    """Return the one of ours that covers exactly the desired domains; None if one must be made.
 
     `last` is the name used so far. One that has failed permanently is used only while nobody has asked for
     another: it is then the verification's to explain.
@@ -83,18 +83,18 @@ def chosen(
 
 
 def _rank(each: ManagedView, service: str, last: str | None) -> tuple[bool, bool, bool, int]:
-    """The issued one first, so that nothing is waited for; else the one in use, else the newest."""
+    """Rank the issued one first, so that nothing is waited for; else the one in use, else the newest."""
     is_issued = each.status in (ACTIVE, RENEWAL_FAILED)
     return (each.has_failed, not is_issued, each.name != last, -(number(service, each.name) or 0))
 
 
 def is_one_of_ours(each: ManagedView, service: str) -> bool:
-    """Whether we made it for this Service: its name and its label say so."""
+    """Return whether we made it for this Service: its name and its label say so."""
     return each.is_ours and number(service, each.name) is not None
 
 
 def next_name(service: str, taken: Iterable[str]) -> str:
-    """A name for another one, numbered after all that are `taken` or were used last.
+    """Return a name for another one, numbered after all that are `taken` or were used last.
 
     A name that has just become free is not used again at once: the controller still deletes what it stood for
     (GoogleCloudPlatform/gke-managed-certs#45).

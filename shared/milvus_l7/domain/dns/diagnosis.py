@@ -33,7 +33,7 @@ class CaaRecord:
     value: str
 
     def __str__(self) -> str:
-        """As in a zone file."""
+        """Return the record as in a zone file."""
         return f'{self.flags} {self.tag} "{self.value}"'
 
 
@@ -56,12 +56,12 @@ class Lookup:
 
 
 def record(domain: str, address: str) -> str:
-    """The record that leads the domain to the address, as in a zone file."""
+    """Return the record that leads the domain to the address, as in a zone file."""
     return f"{domain}. {_kind(address)} {address}"
 
 
 def address_fault(domain: str, address: str, lookup: Lookup) -> Condition | None:
-    """Why the domain does not lead to the load balancer's address alone, or None if it does."""
+    """Return why the domain does not lead to the load balancer's address alone, or None if it does."""
     if lookup.problem:
         return Condition(Reason.DNS_LOOKUP_FAILED, lookup.problem)
     others = sorted(set(lookup.addresses) - {address})
@@ -85,7 +85,7 @@ def address_fault(domain: str, address: str, lookup: Lookup) -> Condition | None
 
 
 def caa_fault(domain: str, lookup: Lookup) -> Condition | None:
-    """Why CAA records keep Google's authorities from issuing for the domain, or None if they do not.
+    """Return why CAA records keep Google's authorities from issuing for the domain, or None if they do not.
 
     `issuewild` says nothing about names without a wildcard, and without any `issue` everybody may issue
     (RFC 8659, 4.2 and 4.3).
@@ -109,7 +109,7 @@ def caa_fault(domain: str, lookup: Lookup) -> Condition | None:
 
 
 def _authority(issue: CaaRecord) -> str:
-    """The authority's domain: parameters follow a semicolon; alone, a semicolon allows nobody."""
+    """Return the authority's domain: parameters follow a semicolon; alone, a semicolon allows nobody."""
     return issue.value.partition(";")[0].strip().lower().rstrip(".")
 
 

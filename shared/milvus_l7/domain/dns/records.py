@@ -29,7 +29,7 @@ class RecordSet:
     values: tuple[str, ...]  # empty: answered by a routing policy
 
     def __str__(self) -> str:
-        """As in a zone file, cut short: the records may be anybody's."""
+        """Return the records as in a zone file, cut short: they may be anybody's."""
         return f"{self.name} {self.type} {' '.join(self.values) or '(routing policy)'}"[:_SHOWN]
 
 
@@ -41,7 +41,7 @@ class ChangeSet:
     deletions: tuple[RecordSet, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether there is anything to do."""
+        """Return whether there is anything to do."""
         return bool(self.additions or self.deletions)
 
 
@@ -62,33 +62,34 @@ class Wanted:
 
     @property
     def record(self) -> RecordSet:
-        """The address record."""
+        """Return the address record: AAAA for an IPv6 address, else A."""
         kind = "AAAA" if ":" in self.address else "A"
         return RecordSet(f"{self.domain}.", kind, TTL_S, (self.address,))
 
     @property
     def mark(self) -> RecordSet:
-        """The record that marks the address record as ours."""
+        """Return the record that marks the address record as ours."""
         text = f'"heritage=milvus-l7,milvus-l7/setup={self.owner}"'
         return RecordSet(f"milvus-l7.{self.domain}.", "TXT", TTL_S, (text,))
 
 
 def is_within(domain: str, suffix: str) -> bool:
-    """Whether the domain belongs into the zone of that name (`example.org.`)."""
+    """Return whether the domain belongs into the zone of that name (`example.org.`)."""
     return f".{domain}.".endswith(f".{suffix}")
 
 
 def is_published(wanted: Wanted, found: Iterable[RecordSet]) -> bool:
-    """Whether the address record stands as it is wanted, whoever made it."""
+    """Return whether the address record stands as it is wanted, whoever made it."""
     record = _at(found, wanted.record)
     return record is not None and record.values == wanted.record.values
 
 
 def change(wanted: Wanted, found: Sequence[RecordSet]) -> ChangeSet | Refused:
-    """What makes the wanted record stand; `found` are all record sets at the name and at the mark's name.
+    """Return what makes the wanted record stand, or why it is not ours to write.
 
-    Nothing if it stands already, whoever made it. A changed record keeps its TTL. Other records of the name
-    (an AAAA beside the A) stay: verification says what is wrong with them.
+    `found` are all record sets at the name and at the mark's name. Nothing if it stands already, whoever made
+    it. A changed record keeps its TTL. Other records of the name (an AAAA beside the A) stay: verification
+    says what is wrong with them.
     """
     record, mark = _at(found, wanted.record), _at(found, wanted.mark)
     if is_published(wanted, found):
@@ -107,7 +108,10 @@ def change(wanted: Wanted, found: Sequence[RecordSet]) -> ChangeSet | Refused:
 
 
 def withdrawal(wanted: Wanted, found: Sequence[RecordSet]) -> ChangeSet:
-    """What takes the record and its mark away, if the mark is ours and it still leads to the address."""
+    """Return what removes the record and its mark; nothing if the mark is not ours.
+
+    A record that leads elsewhere by now stays; only its mark goes then.
+    """
     record, mark = _at(found, wanted.record), _at(found, wanted.mark)
     if mark is None or wanted.mark.values[0] not in mark.values:
         return ChangeSet()
@@ -116,7 +120,7 @@ def withdrawal(wanted: Wanted, found: Sequence[RecordSet]) -> ChangeSet:
 
 
 def combined(changes: Iterable[ChangeSet]) -> ChangeSet:
-    """All of the changes in one."""
+    """Return all of the changes in one."""
     parts = list(changes)
     return ChangeSet(
         tuple(record for part in parts for record in part.additions),
@@ -133,7 +137,7 @@ def _refused(wanted: Wanted, other: RecordSet, why: str) -> Refused:
 
 
 def changes(zone: str, change: ChangeSet) -> Plan:
-    """The change for people: one line for each record set, with its values before and after."""
+    """Return the change for people: one line for each record set, with its values before and after."""
     before = {(each.name, each.type): each for each in change.deletions}
     after = {(each.name, each.type): each for each in change.additions}
     return tuple(

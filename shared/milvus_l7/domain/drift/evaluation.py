@@ -148,7 +148,7 @@ def _drifted(looks: Sequence[StageObservation], now: datetime) -> Iterator[Findi
                     by,
                     is_repairable=True,
                 )
-        is_told_by_checklist = look.stage is SETUP_STAGES[-1] or look.is_waiting
+        is_told_by_checklist = look.stage is Stage.VERIFY_ENDPOINT or look.is_waiting
         if look.fault is not None and not is_inconclusive(look) and not is_told_by_checklist:
             found = excerpt.excerpt(look.fault.message, _SHOWN)
             yield Finding(look.stage, look.stage, "", "can be brought about", found, look.fault.reason, now)
@@ -159,7 +159,7 @@ def _failed(checks: Sequence[Check], now: datetime) -> Iterator[Finding]:
         if check.required and check.state is CheckState.FAILED:
             reason = check.reason or Reason.INTERNAL_ERROR
             found = excerpt.excerpt(check.message, _SHOWN)
-            yield Finding(SETUP_STAGES[-1], CHECKLIST, check.name, "passed", found, reason, now)
+            yield Finding(Stage.VERIFY_ENDPOINT, CHECKLIST, check.name, "passed", found, reason, now)
 
 
 def _unseen(looks: Sequence[StageObservation], checks: Sequence[Check]) -> Iterator[Unobserved]:
@@ -172,7 +172,7 @@ def _unseen(looks: Sequence[StageObservation], checks: Sequence[Check]) -> Itera
     pending = next((c for c in checks if c.required and c.state is CheckState.PENDING), None)
     if pending is not None:
         message = excerpt.excerpt(f"{pending.name}: {pending.message}", _SHOWN)
-        yield Unobserved(SETUP_STAGES[-1], pending.reason or Reason.INTERNAL_ERROR, message)
+        yield Unobserved(Stage.VERIFY_ENDPOINT, pending.reason or Reason.INTERNAL_ERROR, message)
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,7 @@
     retire       Secrets, other ManagedCertificates        other Secrets
                  hosts that are wanted no more             hosts that are wanted no more
 
-So nothing that serves is taken away before what replaces it serves. Other people's ManagedCertificates stay,
+So nothing that serves is removed before what replaces it serves. Other people's ManagedCertificates stay,
 and so does every Secret: it is only detached, so that the way back serves the pair that clients have pinned.
 Sources: kubernetes/ingress-gce ToCompositeSSLCertificates (managed before Secrets), and GKE's "Migrate to
 Google-managed certificates" (keep the Secret until Active). Which of two certificates for one host is served
@@ -38,7 +38,7 @@ PRE_SHARED = "ingress.gcp.kubernetes.io/pre-shared-cert"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the Ingress shall have in the end: exactly one of `managed` and `secret` is given."""
+    """What the Ingress must have in the end: exactly one of `managed` and `secret` is given."""
 
     service: str
     hosts: tuple[str, ...]
@@ -52,15 +52,15 @@ class Seen:
 
     ingress: Manifest | None
     managed: Sequence[ManagedView] = ()  # every ManagedCertificate in the namespace
-    unusable: str | None = None  # the TLS Secret on which the controller fails; see `ingress_state`
+    unusable: str | None = None  # the TLS Secret on which the controller fails; see `ingress_status`
 
     def live(self, service: str) -> Attachments:
-        """What the Ingress has now."""
+        """Return what the Ingress has now."""
         return attached(self.ingress, service)
 
 
 def wanted(setup: Setup) -> Wanted:
-    """What the setup's Ingress shall have in the end.
+    """Return what the setup's Ingress must have in the end.
 
     Raises `Permanent` with SERVICE_NOT_FOUND, MANAGED_CERTIFICATE_GONE or SECRET_NOT_FOUND if an earlier
     stage has not said it.
@@ -77,13 +77,13 @@ def wanted(setup: Setup) -> Wanted:
 
 
 def concerns_managed(setup: Setup, ingress: Manifest | None) -> bool:
-    """Whether ManagedCertificates must be looked at; a setup that never had one needs no right to."""
+    """Return whether ManagedCertificates must be looked at; a setup that never had one needs no right to."""
     is_listed = bool(_listed(ingress, MANAGED_CERTIFICATES))
     return setup.desired.is_google_managed or setup.facts.managed is not None or is_listed
 
 
 def attached(ingress: Manifest | None, service: str) -> Attachments:
-    """What the Ingress has: hosts whose rule leads to the Service, ManagedCertificates, TLS Secrets."""
+    """Return what the Ingress has: hosts with a rule to the Service, ManagedCertificates, TLS Secrets."""
     spec = untrusted.mapping(ingress, "spec")
     entries = [untrusted.text(entry.get("secretName")) for entry in untrusted.objects(spec.get("tls"))]
     rules = [rule for rule in untrusted.objects(spec.get("rules")) if _leads_to(rule, service)]
@@ -95,7 +95,7 @@ def attached(ingress: Manifest | None, service: str) -> Attachments:
 
 
 def attach(wanted: Wanted, seen: Seen) -> Attachments:
-    """What the Ingress must have now: what is wanted, first, and all that may serve meanwhile.
+    """Return what the Ingress must have now: what is wanted, first, and all that may serve until then.
 
     Left out are entries that only break the controller: of TLS without a Secret's name or with one that it
     cannot use, and names of ManagedCertificates of ours that are no more.
@@ -111,14 +111,14 @@ def attach(wanted: Wanted, seen: Seen) -> Attachments:
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """What may be taken away now. Equal to what there is: nothing."""
+    """What may be removed now. Equal to what there is: nothing."""
 
     reduced: Attachments  # what the Ingress keeps
     certificates: tuple[str, ...] = ()  # ManagedCertificates of ours to delete before the Ingress changes
 
 
 def retirement(wanted: Wanted, seen: Seen, *, verified: bool) -> Retirement:
-    """What may be taken away now without taking down what serves.
+    """Return what may be removed now without taking down what serves.
 
     `verified`: the whole checklist has passed with what is wanted. A Secret that is wanted may never be
     verified while others are shown in its place; for these it is enough that the load balancer has the
@@ -145,7 +145,7 @@ def _usable(live: Attachments, seen: Seen) -> list[str]:
 
 
 def _final(wanted: Wanted, live: Attachments, views: Sequence[ManagedView]) -> Attachments:
-    """What the Ingress has in the end, if it has `live` before."""
+    """Return what the Ingress has in the end, if it has `live` before."""
     foreign = (name for name in live.managed if _is_foreign(name, wanted.service, views))
     return Attachments(
         hosts=wanted.hosts,
@@ -155,19 +155,19 @@ def _final(wanted: Wanted, live: Attachments, views: Sequence[ManagedView]) -> A
 
 
 def _others(wanted: Wanted, views: Iterable[ManagedView]) -> tuple[str, ...]:
-    """The ManagedCertificates of ours that are not wanted, attached or not."""
+    """Return the ManagedCertificates of ours that are not wanted, attached or not."""
     ours = (each for each in views if managed_certificate.is_one_of_ours(each, wanted.service))
     return tuple(each.name for each in ours if each.name != wanted.managed and not each.is_terminating)
 
 
 def is_attached(wanted: Wanted, live: Attachments) -> bool:
-    """Whether the Ingress has everything that is wanted, whatever else it has."""
+    """Return whether the Ingress has everything that is wanted, whatever else it has."""
     has_certificate = wanted.managed in live.managed if wanted.managed else wanted.secret in live.secrets
     return has_certificate and set(wanted.hosts) <= set(live.hosts)
 
 
 def has_secrets(ingress: Manifest | None, count: int) -> bool:
-    """Whether the load balancer has certificates of at least so many TLS Secrets, managed ones apart.
+    """Return whether the load balancer has certificates of at least `count` TLS Secrets, managed ones apart.
 
     The annotation does not say of which Secrets, so the wanted one is known to be there once all are.
     """
@@ -175,14 +175,14 @@ def has_secrets(ingress: Manifest | None, count: int) -> bool:
 
 
 def _stays(name: str, service: str, views: Iterable[ManagedView]) -> bool:
-    """Whether an attached ManagedCertificate is kept beside the wanted one."""
+    """Return whether an attached ManagedCertificate is kept beside the wanted one."""
     if _is_foreign(name, service, views):
         return True
     return any(each.name == name and not each.is_terminating for each in views)
 
 
 def _is_foreign(name: str, service: str, views: Iterable[ManagedView]) -> bool:
-    """Not named as ours are, or made by somebody else under such a name."""
+    """Return whether it is not named as ours are, or was made by another writer under such a name."""
     if managed_certificate.number(service, name) is None:
         return True
     return any(each.name == name and not each.is_ours for each in views)

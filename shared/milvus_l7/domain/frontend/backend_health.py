@@ -27,7 +27,7 @@ NOT_KNOWN = "Unknown"  # an error, no backends, or no health yet
 
 
 def backends(ingress: Manifest | None, service: Manifest | None, port: ServiceFacts) -> Check:
-    """Whether the load balancer reports the network endpoint group of the Service's port healthy."""
+    """Return whether the load balancer reports the network endpoint group of the Service's port healthy."""
     if service is None:
         message = f"Service {port.name} is gone"
         return checks.failed(checks.BACKENDS, Reason.SERVICE_NOT_FOUND, message)
@@ -47,7 +47,7 @@ def backends(ingress: Manifest | None, service: Manifest | None, port: ServiceFa
 
 
 def explained(check: Check, pods: Sequence[Manifest], firewall_change: str | None) -> Check:
-    """Unhealthy backends, told apart by whether their Pods are ready.
+    """Tell unhealthy backends apart by whether their Pods are ready; other checks come back as they are.
 
     Ready Pods whose health checks fail have a firewall or a BackendConfig in the way. `firewall_change` is
     what the controller asks a Shared VPC's admin for.
@@ -64,7 +64,7 @@ def explained(check: Check, pods: Sequence[Manifest], firewall_change: str | Non
 
 
 def selector(service: Manifest | None) -> Mapping[str, str]:
-    """The labels of the Service's Pods; empty if there are none, which selects no Pod."""
+    """Return the labels of the Service's Pods; empty if there are none, which selects no Pod."""
     labels = untrusted.mapping(service, "spec", "selector")
     return {key: value for key, value in labels.items() if isinstance(value, str)}
 
@@ -82,13 +82,13 @@ def _unknown(message: str) -> Check:
 
 
 def neg_name(service: Manifest, port: int) -> str | None:
-    """The name of the network endpoint group that the controller made for the port, or None."""
+    """Return the name of the network endpoint group that the controller made for the port, or None."""
     groups = untrusted.mapping(_json_object(service, NEG_STATUS), "network_endpoint_groups")
     return untrusted.text(groups.get(str(port))) or None
 
 
 def protocol_problem(service: Manifest, port: ServiceFacts) -> str | None:
-    """Why the load balancer does not speak HTTP/2 to the port, or None if it does.
+    """Return why the load balancer does not speak HTTP/2 to the port, or None if it does.
 
     Only the port's *name* counts ("" when it has none); without a match the load balancer speaks HTTP/1.1,
     which breaks gRPC silently (kubernetes/ingress-gce pkg/controller/translator).
@@ -108,7 +108,7 @@ def _annotations(manifest: Manifest) -> Mapping[str, Any]:
 
 
 def _json_object(manifest: Manifest, key: str) -> Mapping[str, Any]:
-    """The JSON object in an annotation; empty if it is absent or anything else."""
+    """Return the JSON object in an annotation; empty if it is absent or anything else."""
     try:
         return untrusted.mapping(json.loads(untrusted.text(_annotations(manifest).get(key))))
     except (ValueError, RecursionError):

@@ -31,12 +31,12 @@ class Attachments:
 
 
 def backend_config_name(service: ServiceFacts) -> str:
-    """The name of the Service's BackendConfig."""
+    """Return the name of the Service's BackendConfig."""
     return f"{service.name}-backendconfig"
 
 
 def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -> Manifest:
-    """The BackendConfig with Milvus' health check and the time-out of whole responses, in seconds.
+    """Return the BackendConfig with Milvus' health check and the time-out of whole responses, in seconds.
 
     `type` is always given: without it an HTTP/2 backend keeps a TLS check, which fails on the plain health
     port (kubernetes/ingress-gce `pkg/translator/healthchecks.go`).
@@ -51,7 +51,7 @@ def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -
 
 
 def ingress(desired: Desired, service: ServiceFacts, attachments: Attachments) -> Manifest:
-    """The Ingress from the hosts to the Service's gRPC port, with our label.
+    """Return the Ingress from the hosts to the Service's gRPC port, with our label.
 
     The class is an annotation: `ingressClassName` makes GKE's controller ignore the Ingress
     (kubernetes/ingress-gce `pkg/utils/utils.go`). The TLS entries name no hosts: they have no effect there.

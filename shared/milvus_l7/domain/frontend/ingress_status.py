@@ -18,19 +18,22 @@ from milvus_l7.domain.text import untrusted
 
 
 def address(ingress: Manifest | None) -> str | None:
-    """The load balancer's IP address, or None while it has none. Having one does not mean that it serves."""
+    """Return the load balancer's IP address, or None while it has none.
+
+    Having one does not mean that it serves.
+    """
     entries = untrusted.objects(untrusted.mapping(ingress, "status", "loadBalancer").get("ingress"))
     return untrusted.text(entries[0].get("ip")) or None if entries else None
 
 
 def names(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
-    """The names in an annotation that holds a list separated by commas; spaces do not count."""
+    """Return the names in an annotation that holds a list separated by commas; spaces do not count."""
     text = untrusted.text(untrusted.mapping(ingress, "metadata", "annotations").get(annotation))
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def waiting(ingress: Manifest | None, events: Sequence[Manifest]) -> Waiting:
-    """Why there is no address yet, judged by the Ingress' events, oldest first."""
+    """Return why there is no address yet, judged by the Ingress' events, oldest first."""
     found = warning(ingress, events)
     if found is None:
         return Waiting(Reason.ADDRESS_PENDING, "the load balancer has no address yet")
@@ -40,7 +43,7 @@ def waiting(ingress: Manifest | None, events: Sequence[Manifest]) -> Waiting:
 def warning(
     ingress: Manifest | None, events: Sequence[Manifest], present: Collection[str] = ()
 ) -> Condition | None:
-    """What the newest Warning means that no success has followed and that is still about this Ingress.
+    """Return what the newest Warning means that no success has followed and that is about this very Ingress.
 
     `present`: ManagedCertificates that are known to exist, so that a warning that misses one is old.
     """
@@ -52,7 +55,7 @@ def warning(
 
 
 def unusable_secret(ingress: Manifest | None, events: Sequence[Manifest]) -> str | None:
-    """The TLS Secret that keeps the controller from syncing the Ingress now, if it says which.
+    """Return the TLS Secret that keeps the controller from syncing the Ingress now, if it says which.
 
     One entry of TLS whose Secret is gone or broken holds back all the others (kubernetes/ingress-gce#1334).
     """
@@ -61,13 +64,13 @@ def unusable_secret(ingress: Manifest | None, events: Sequence[Manifest]) -> str
 
 
 def collection_warning(events: Sequence[Manifest]) -> str | None:
-    """Why the controller cannot take the load balancer down, in its own words, or None."""
+    """Return why the controller cannot take the load balancer down, in its own words, or None."""
     failed = [_message(event) for event in events if event.get("reason") == "GarbageCollection"]
     return ingress_warnings.words(failed[-1]) if failed else None
 
 
 def firewall_change(events: Sequence[Manifest]) -> str | None:
-    """The firewall rule that a Shared VPC's admin must create, in the controller's words, or None."""
+    """Return the firewall rule that a Shared VPC's admin must create, in the controller's words, or None."""
     asked = [_message(event) for event in events if event.get("reason") == "XPN"]
     return asked[-1] if asked else None
 
@@ -75,7 +78,7 @@ def firewall_change(events: Sequence[Manifest]) -> str | None:
 def _unsettled(
     ingress: Manifest | None, events: Sequence[Manifest], wanted: Collection[str]
 ) -> Manifest | None:
-    """The newest Warning about this Ingress that no success has followed, and that is not settled."""
+    """Return the newest Warning about this Ingress that no success has followed, and that is not settled."""
     uid = untrusted.mapping(ingress, "metadata").get("uid")
     for event in reversed(events):
         if not _is_about(event, uid):
@@ -88,13 +91,19 @@ def _unsettled(
 
 
 def _is_settled(event: Manifest, wanted: Collection[str]) -> bool:
-    """Whether it misses a ManagedCertificate that is no longer `wanted`: nobody announces that it is well."""
+    """Return whether it misses a ManagedCertificate that is no longer `wanted`.
+
+    No event says that all is well with such a one.
+    """
     missed = ingress_warnings.missing_certificate(_message(event))
     return missed is not None and missed not in wanted
 
 
 def _is_success(event: Manifest) -> bool:
-    """`Scheduled for sync` is said before every attempt, so it is none; a created part or an address is."""
+    """Return whether the event says that the controller got on: a created part, or an address.
+
+    `Scheduled for sync` is said before every attempt, so it is none.
+    """
     if event.get("type") == "Warning":
         return False
     if event.get("reason") == "IPChanged":
@@ -103,7 +112,7 @@ def _is_success(event: Manifest) -> bool:
 
 
 def _is_about(event: Manifest, uid: object) -> bool:
-    """An earlier Ingress of the same name has left its events behind."""
+    """Return whether the event is about this Ingress; an earlier one of the same name left its own behind."""
     about = untrusted.mapping(event, "involvedObject").get("uid")
     return about is None or about == uid
 

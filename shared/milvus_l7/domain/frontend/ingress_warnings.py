@@ -54,7 +54,10 @@ _UNUSABLE = re.compile(r'\bsecrets? "(?P<name>[^"]+)" (?:does not (?:exist|speci
 
 
 def classified(event_reason: str, message: str) -> Condition:
-    """The cause behind a Warning about an Ingress, with the controller's own words, in one bounded line."""
+    """Return the cause behind a Warning about an Ingress.
+
+    Its message has the controller's own words, in one bounded line.
+    """
     line = words(message)
     cause = next((reason for reason, pattern in _CAUSES if pattern.search(line)), None)
     shown = f"{_line(event_reason)[:40] or 'Warning'}: {line}"
@@ -62,22 +65,22 @@ def classified(event_reason: str, message: str) -> Condition:
 
 
 def missing_certificate(message: str) -> str | None:
-    """The name of the ManagedCertificate that a MissingCertificate warning is about; None for other texts."""
+    """Return the ManagedCertificate that a MissingCertificate warning is about; None for other texts."""
     found = _MISSING.match(_line(message))
     return found["name"] if found else None
 
 
 def unusable_secret(message: str) -> str | None:
-    """The name of the TLS Secret that a warning is about, because it is gone or holds no pair; else None."""
+    """Return the TLS Secret that a warning is about, because it is gone or holds no pair; else None."""
     found = _UNUSABLE.search(_line(message))
     return found["name"] if found else None
 
 
 def words(message: str) -> str:
-    """The controller's own words in one bounded line, without what it wraps them in."""
+    """Return the controller's own words in one bounded line, without what it wraps them in."""
     return _line(_MISLEADING.sub("", message))[:SHOWN_WORDS]
 
 
 def _line(text: str) -> str:
-    """Untrusted text as one printable line."""
+    """Return untrusted text as one printable line."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 
 def merged(existing: Mapping[str, str], service: ServiceFacts, backend_config: str) -> dict[str, str]:
-    """The annotations that the Service needs: ours, merged into the JSON that `existing` holds.
+    """Return the annotations that the Service needs: ours, merged into the JSON that `existing` holds.
 
     Other ports and keys survive, an annotation that already says the right thing keeps its text, and merging
     again changes nothing. Raises `Permanent(ANNOTATION_INVALID)` rather than replace what cannot be read.
@@ -53,7 +53,7 @@ def merged(existing: Mapping[str, str], service: ServiceFacts, backend_config: s
 def restored(
     existing: Mapping[str, str], before: Mapping[str, str | None], service: ServiceFacts, backend_config: str
 ) -> dict[str, str | None]:
-    """The way back from `merged`: the annotations that must change, as text to set or None to remove.
+    """Return the way back from `merged`: the annotations that must change, as text to set or None to remove.
 
     `before` has the text of each of `KEYS` before our first write, None if it was not set; a key that is not
     in it is left alone. Only entries that are still exactly ours are taken out. Where nothing else has
@@ -74,7 +74,10 @@ def restored(
 
 
 def _backend_config_source(existing: Mapping[str, str]) -> str:
-    """The beta key counts only until the other one exists; then its ports must have been carried over."""
+    """Return the key to merge from.
+
+    The beta key counts only until the other one exists; then its ports must have been carried over.
+    """
     return BACKEND_CONFIG if existing.get(BACKEND_CONFIG, "").strip() else BETA_BACKEND_CONFIG
 
 
@@ -114,7 +117,7 @@ def _restored(existing: Mapping[str, str], key: str, before: str | None, ours: J
 
 
 def _taken_out(value: Mapping[str, Any], base: Mapping[str, Any], ours: Json) -> Json:
-    """`value` with those entries that are still ours as they are in `base`."""
+    """Return `value` with those entries that are still ours as they are in `base`."""
     mine = {key for key, entry in ours.items() if key in value and _is_same(value[key], entry)}
     kept = {key: entry for key, entry in value.items() if key not in mine or key in base}
     return {key: base[key] if key in mine else entry for key, entry in kept.items()}
@@ -128,12 +131,15 @@ def _config_taken_out(value: Json, base: Json, ours: Json) -> Json:
 
 
 def _solid(value: Json) -> Json:
-    """Without ports that say nothing: merging into them leaves no trace of how they said it."""
+    """Return the value without ports that say nothing.
+
+    Merging into them leaves no trace of how they said it.
+    """
     return {key: entry for key, entry in value.items() if key != "ports" or entry}
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Compared as text, because in Python `1 == True`."""
+    """Compare as text, because in Python `1 == True`."""
     texts = [json.dumps(value, allow_nan=False, sort_keys=True) for value in (one, other)]
     return texts[0] == texts[1]
 
@@ -169,7 +175,10 @@ def _parsed(text: str) -> Json:
 
 
 def _dumped(value: Json) -> str:
-    """As JSON; `ValueError` for the NaN and Infinity that Python reads and Go does not."""
+    """Return the value as JSON.
+
+    Raises `ValueError` for NaN and Infinity, which Python reads and Go does not.
+    """
     return json.dumps(value, allow_nan=False)
 
 

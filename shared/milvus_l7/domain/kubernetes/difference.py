@@ -1,4 +1,4 @@
-"""What applying an object would change, for users: only fields that somebody set, never a credential."""
+"""What applying an object would change, for users: only fields that someone set, never a credential."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _IDENTITY = frozenset({"apiVersion", "kind", "status"})
 
 
 def difference(before: Manifest | None, after: Manifest) -> Plan:
-    """The changes from the live object (None: there is none) to the one that a dry run returned.
+    """Return the changes from the live object (None: there is none) to the one that a dry run returned.
 
     Status and what the API server keeps itself are left out. A missing object is never an empty plan.
     """
@@ -43,7 +43,7 @@ def difference(before: Manifest | None, after: Manifest) -> Plan:
 
 
 def deletion(live: Manifest) -> Change:
-    """The change that deletes an object."""
+    """Return the change that deletes an object."""
     metadata = live["metadata"]
     return Change(f"{live['kind']} {metadata['namespace']}/{metadata['name']}", "", "present", None)
 
@@ -71,7 +71,10 @@ def _are_alike(before: Any, after: Any) -> bool:
 
 
 def _below(path: str, key: str) -> str:
-    """Dotted, except for keys that hold dots themselves: `metadata.annotations[cloud.google.com/neg]`."""
+    """Return the path of a key below another path.
+
+    Dotted, except for keys that hold dots themselves: `metadata.annotations[cloud.google.com/neg]`.
+    """
     if "." in key or "/" in key:
         return f"{path}[{key}]"
     return f"{path}.{key}" if path else key

@@ -48,7 +48,7 @@ class _Entry:
 
 
 def is_applied(live: Manifest, manifest: Manifest, manager: str) -> bool:
-    """Whether a server-side apply of the manifest by the manager is certain to change nothing.
+    """Return whether a server-side apply of the manifest by the manager is certain to change nothing.
 
     It is, if the manager's last apply said exactly these fields and nobody has changed one since. False means
     that only a dry run can tell, as always for lists whose items have owners. No object tells what an
@@ -62,13 +62,13 @@ def is_applied(live: Manifest, manifest: Manifest, manager: str) -> bool:
 
 
 def applied_fields(live: Manifest, manager: str) -> Fields:
-    """The field set of the manager's last apply; {} if it has applied nothing."""
+    """Return the field set of the manager's last apply; {} if it has applied nothing."""
     own = [e for e in _entries(live) if (e.writer.manager, e.writer.operation) == (manager, _APPLY)]
     return own[0].fields if own else {}
 
 
 def writer(live: Manifest, field: str, ours: str = OURS) -> Writer | None:
-    """Who last wrote the field (notation of `difference`); None if the object does not tell.
+    """Return who last wrote the field (notation of `difference`); None if the object does not tell.
 
     Of several owners the newest that is not `ours` counts. A removed field has none, as a removal leaves no
     trace: then the newest write of anybody else since `ours` is the likeliest, and if there is none nobody is
@@ -128,12 +128,12 @@ def _without_identity(manifest: Manifest) -> Manifest:
 
 
 def _field_set(value: Any) -> Fields:
-    """What applying the value would own, if all its lists are atomic."""
+    """Return what applying the value would own, if all its lists are atomic."""
     return {f"f:{key}": _field_set(v) for key, v in value.items()} if isinstance(value, Mapping) else {}
 
 
 def _holds(live: Any, wanted: Any, *, whole: bool = False) -> bool:
-    """Whether everything wanted is there, of the same type; `whole`: and nothing else, as inside lists."""
+    """Return whether everything wanted is there, of the same type; `whole`: and no more, as inside lists."""
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
         fits = wanted.keys() == live.keys() if whole or not wanted else wanted.keys() <= live.keys()
         return fits and all(_holds(live[key], value, whole=whole) for key, value in wanted.items())
@@ -153,7 +153,7 @@ def _path(field: str) -> Sequence[Part]:
 
 
 def _depth(fields: Fields, path: Sequence[Part], live: Any) -> int:
-    """How many steps of the path a field set names before it owns the rest as a whole; 0: not owned."""
+    """Return how many steps of the path a field set names before it owns the rest; 0: not owned."""
     node, value = fields, live
     for depth, part in enumerate(path):
         if not node:
@@ -173,7 +173,7 @@ def _inside(value: Any, part: Part) -> Any:
 
 
 def item_fields(node: Fields, item: Any) -> Any:
-    """What a field set says of an item of a list whose items have owners; None if nothing."""
+    """Return what a field set says of an item of a list whose items have owners; None if nothing."""
     return next((below for element, below in node.items() if _is_item(element, item)), None)
 
 

@@ -15,14 +15,14 @@ OURS = "milvus-l7"  # value of that label, and the field manager of what we appl
 
 
 def is_ours(live: Manifest | None) -> bool:
-    """Whether we made the object, or would make it: only such objects are labelled, and ever deleted."""
+    """Return whether we made the object, or would make it: only such ones are labelled, and ever deleted."""
     if live is None:
         return True
     return bool(untrusted.mapping(live, "metadata", "labels").get(MANAGED_BY) == OURS)
 
 
 def empty_apply(live: Manifest) -> Manifest:
-    """The object without any field: applied, it takes back the fields that we have set."""
+    """Return the object without any field: applied, it removes the fields that we alone have set."""
     metadata = {key: live["metadata"][key] for key in ("namespace", "name")}
     return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
 

@@ -16,7 +16,7 @@ from milvus_l7.domain.text import untrusted
 
 
 def applied_by(live: Manifest, manager: str) -> Manifest:
-    """The object with just the fields of the manager's last apply, and what names it."""
+    """Return the object with just the fields of the manager's last apply, and what names it."""
     fields = field_managers.applied_fields(live, manager)
     own = dict(_fields(live, fields))
     named = {key: live["metadata"][key] for key in ("namespace", "name")}
@@ -25,7 +25,10 @@ def applied_by(live: Manifest, manager: str) -> Manifest:
 
 
 def with_field(manifest: Manifest, path: tuple[str, ...], value: Any) -> Manifest:
-    """The manifest with one more field. It names no version: the fields of others do not matter to it."""
+    """Return the manifest with one more field.
+
+    It names no version: the fields of others do not matter to it.
+    """
     key, *rest = path
     inner = with_field(untrusted.mapping(manifest, key), tuple(rest), value) if rest else value
     return {**manifest, key: inner}

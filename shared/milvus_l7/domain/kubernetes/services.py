@@ -11,10 +11,10 @@ CLUSTER_IP = "ClusterIP"  # the default type of a Service
 
 
 def annotated_service(live: Manifest, annotations: Mapping[str, str]) -> Manifest:
-    """The Service with nothing but annotations.
+    """Return the Service with nothing but annotations.
 
     It carries the version that the annotations were merged into, so that the API server refuses it if
-    somebody has changed the Service since then.
+    another writer has changed the Service since then.
     """
     metadata = {key: live["metadata"][key] for key in ("namespace", "name", "resourceVersion")}
     return {
@@ -25,10 +25,10 @@ def annotated_service(live: Manifest, annotations: Mapping[str, str]) -> Manifes
 
 
 def service_type_patch(live: Manifest, of: str = CLUSTER_IP) -> Manifest:
-    """The Service with nothing but its type."""
+    """Return the Service with nothing but its type, and the version that it was read in."""
     return {**annotated_service(live, {}), "spec": {"type": of}}
 
 
 def is_cluster_ip(service: Manifest) -> bool:
-    """Whether the Service has no load balancer or node ports of its own."""
+    """Return whether the Service has no load balancer or node ports of its own."""
     return bool(untrusted.mapping(service, "spec").get("type", CLUSTER_IP) == CLUSTER_IP)

@@ -68,12 +68,12 @@ class ChainPlan:
 
     @property
     def changes(self) -> Plan:
-        """Every change, in order."""
+        """Return every change, in order."""
         return tuple(change for step in self.steps for change in step.changes)
 
     @property
     def fault(self) -> Condition | None:
-        """What the set-up would fail on; None if nothing is known."""
+        """Return what the set-up would fail on; None if nothing is known."""
         return next((step.fault for step in self.steps if step.fault), None)
 
 
@@ -86,7 +86,7 @@ class ClientAccess:
 
 
 def impacts(steps: tuple[Step, ...], ways: ClientAccess) -> tuple[Impact, ...]:
-    """The outages that the steps' changes contain, the worst first."""
+    """Return the outages that the steps' changes contain, the worst first."""
     changes = [change for step in steps for change in step.changes]
     found = [
         *_tls_impacts(changes),
@@ -105,7 +105,10 @@ def _tls_impacts(changes: list[Change]) -> Iterator[Impact]:
 
 
 def _restart_impacts(changes: list[Change], ways: ClientAccess) -> Iterator[Impact]:
-    """A change of user.yaml changes the checksum on every Pod template (milvus-helm, `checksum/config`)."""
+    """Yield the restart that a change of user.yaml brings.
+
+    It changes the checksum on every Pod template (milvus-helm, `checksum/config`).
+    """
     if not any(change.field.startswith("extraConfigFiles[user.yaml]") for change in changes):
         return
     if ways.is_standalone:
@@ -138,7 +141,7 @@ def _hosts(rules: Any) -> set[str]:
 
 
 def to_json(plan: ChainPlan) -> dict[str, Any]:
-    """The plan as JSON; see the module."""
+    """Return the plan as JSON; see the module."""
     return {
         "setup_id": plan.setup_id,
         "is_empty": not plan.changes and plan.fault is None,

@@ -11,7 +11,7 @@ DRIFTED = Text(
 )
 REPAIR_UNDONE = Text(
     "RepairUndone",
-    "Somebody has undone the same repair three times in a row, so repairing has stopped.",
+    "Another writer has undone the same repair three times in a row, so repairing has stopped.",
     "Let the writer that the message names leave the field alone, then publish the request again.",
 )
 CERTIFICATE_EXPIRING = Text(

@@ -6,6 +6,7 @@ L7Error
 |   +-- Unanswered     a write was sent and not answered: it may still take effect
 +-- Permanent          ends the stage: 400, 403, things that are not there
 +-- StateUnavailable   our own state store or event bus: thrown back to Pub/Sub
++-- StateConflict      a setup document is no longer the version that was read
 +-- LeaseLost          another execution has taken over: nothing may be committed
 +-- MalformedEvent     an event that no release of ours wrote: refused, so that it is dead-lettered
 """
@@ -37,7 +38,7 @@ class Unanswered(Transient):
 
 
 class Permanent(L7Error):
-    """Something that somebody must change. Users see the message: no secrets, no whole bodies."""
+    """Something that someone must change. Users see the message: no secrets, no whole bodies."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)

@@ -18,7 +18,7 @@ Why a request is refused, why a setup waits, and why it has failed. Generated fr
 
 
 def table() -> str:
-    """The text of `docs/reasons.md`."""
+    """Return the text of `docs/reasons.md`."""
     rows = (
         f"| `{r}` | {r.meaning} | {r.remedy} | {_span(r.pace.first_s)} - {_span(r.pace.cap_s)} "
         f"| {_span(r.pace.deadline_s)} |"

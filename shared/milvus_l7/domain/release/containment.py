@@ -25,7 +25,7 @@ SHOWN = 5
 
 
 def unexpected_changes(before: Sequence[Manifest], after: Sequence[Manifest], fullname: str) -> str:
-    """What the upgrade would do beyond the Service's type, `user.yaml` and Pods' checksums; "" if nothing.
+    """Return what the upgrade would do beyond Service type, `user.yaml` and Pods' checksums; "" if nothing.
 
     Names objects and fields, never values: they may be secret.
     """
@@ -53,7 +53,7 @@ def _words(key: tuple[str, ...]) -> str:
 
 
 def _fixed(manifest: Manifest, fullname: str) -> Any:
-    """The part of an object that must not change."""
+    """Return the part of an object that must not change."""
     kind, name = manifest.get("kind"), mapping(manifest, "metadata").get("name")
     if (kind, name) == ("Service", fullname):
         spec = {k: v for k, v in mapping(manifest, "spec").items() if k not in _TYPE_FIELDS}

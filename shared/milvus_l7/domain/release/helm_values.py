@@ -36,7 +36,7 @@ class ReleaseValues:
 
     @property
     def effective(self) -> Values:
-        """What the chart's templates see."""
+        """Return what the chart's templates see."""
         return merged(self.defaults, self.chosen)
 
 
@@ -50,7 +50,7 @@ class ValuesPlan:
 
 
 def merged(under: Values, over: Values) -> dict[str, Any]:
-    """Helm's merge of values: maps are merged, everything else is replaced, and null takes a default away."""
+    """Merge values as Helm does: maps are merged, everything else is replaced, and null removes a default."""
     result = {key: value for key, value in under.items() if over.get(key, value) is not None}
     for key, value in over.items():
         below = under.get(key)
@@ -62,7 +62,7 @@ def merged(under: Values, over: Values) -> dict[str, Any]:
 
 
 def overlaid(chosen: Values, overlay: Values) -> dict[str, Any]:
-    """The user's values with ours over them; nulls that the user set stay, as they take defaults away."""
+    """Return the user's values with ours over them; nulls that the user set stay, as they remove defaults."""
     result = dict(chosen)
     for key, value in overlay.items():
         below = chosen.get(key)
@@ -72,7 +72,7 @@ def overlaid(chosen: Values, overlay: Values) -> dict[str, Any]:
 
 
 def plan(values: ReleaseValues) -> ValuesPlan:
-    """The way to TLS and a ClusterIP Service; empty if the release is there already.
+    """Return the way to TLS and a ClusterIP Service; empty if the release is there already.
 
     Raises `Permanent`: CUSTOM_CONFIG_MAP, and what `user_yaml.merge` raises.
     """
@@ -93,7 +93,10 @@ def plan(values: ReleaseValues) -> ValuesPlan:
 
 
 def _before(values: ReleaseValues, overlay: Values, text: user_yaml.Merged) -> ReleaseBefore:
-    """Values that the user had not set are None; the user's own text is not kept, only our keys in it."""
+    """Return what the overlay replaces.
+
+    Values that the user had not set are None; the user's own text is not kept, only our keys in it.
+    """
     found: dict[str, Any] = {}
     if "service" in overlay:
         found[SERVICE_TYPE] = _section(values.chosen, "service").get("type")
@@ -119,7 +122,7 @@ def recorded(known: ReleaseBefore | None, planned: ValuesPlan) -> ReleaseBefore:
 
 
 def effective_user_yaml(values: ReleaseValues) -> str:
-    """The `user.yaml` that the chart renders, "" for none. Raises `Permanent(USER_YAML_INVALID)`."""
+    """Return the `user.yaml` that the chart renders, "" for none. Raises `Permanent(USER_YAML_INVALID)`."""
     text = _section(values.effective, "extraConfigFiles").get("user.yaml")
     if text is None:
         return ""
@@ -129,7 +132,7 @@ def effective_user_yaml(values: ReleaseValues) -> str:
 
 
 def own_user_yaml(values: ReleaseValues) -> str | None:
-    """The text that was merged into if `values` are those before our upgrade; None if it was no text."""
+    """Return the text that was merged into, if `values` are those before our upgrade; None if it was none."""
     try:
         return effective_user_yaml(values)
     except Permanent:
@@ -142,12 +145,15 @@ def _section(values: Values, name: str) -> Values:
 
 
 def name_label(chart_name: str, effective: Values) -> str:
-    """The value of `app.kubernetes.io/name` on the release's own objects (chart template `milvus.name`)."""
+    """Return the value of `app.kubernetes.io/name` on the release's own objects.
+
+    Source: chart template `milvus.name`.
+    """
     return _cut(str(effective.get("nameOverride") or chart_name))
 
 
 def fullname(release: str, chart_name: str, effective: Values) -> str:
-    """The name of the release's Service and ConfigMap (chart template `milvus.fullname`)."""
+    """Return the name of the release's Service and ConfigMap (chart template `milvus.fullname`)."""
     if effective.get("fullnameOverride"):
         return _cut(str(effective["fullnameOverride"]))
     name = str(effective.get("nameOverride") or chart_name)

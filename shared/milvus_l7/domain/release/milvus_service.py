@@ -17,7 +17,7 @@ GRPC_TARGETS = ("milvus", 19530)
 
 
 def find(services: Sequence[Manifest], fullname: str, port_name: str) -> ServiceFacts:
-    """The release's Service among its objects: by the chart's naming rule, else by component.
+    """Return the release's Service among its objects: by the chart's naming rule, else by component.
 
     Raises `Permanent(SERVICE_NOT_FOUND | SERVICE_PORT_NOT_FOUND)`.
     """
@@ -48,11 +48,11 @@ def _name(manifest: Manifest) -> str:
 
 
 def address(service: Manifest | None) -> str | None:
-    """The address of the Service's Layer-4 load balancer, or None if it has none."""
+    """Return the address of the Service's Layer-4 load balancer, or None if it has none."""
     entries = objects(mapping(service, "status", "loadBalancer").get("ingress"))
     return text(entries[0].get("ip")) or None if entries else None
 
 
 def is_standalone(service: Manifest | None) -> bool:
-    """Whether one Pod is all of Milvus: the chart's Service then selects `component: standalone`."""
+    """Return whether one Pod is all of Milvus: the chart's Service then selects `component: standalone`."""
     return mapping(service, "spec", "selector").get("component") == "standalone"

@@ -1,6 +1,6 @@
-"""What must change in a release's values to be as they were: the way back from `release_values.plan`.
+"""What must change in a release's values to be as they were: the way back from `helm_values.plan`.
 
-Helm takes a null for "without the chart's default", so what a user had not set is taken out of his values.
+Helm takes a null for "without the chart's default", so what a user had not set is taken out of the values.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class _Step:
 
 
 def restoration(values: ReleaseValues, before: ReleaseBefore, earlier: str | None) -> Restoration:
-    """The way back to `before`; empty if nothing of ours is left.
+    """Return the way back to `before`; empty if nothing of ours is left.
 
-    `earlier` is the `user.yaml` that our first upgrade merged into (`release_values.own_user_yaml` of that
+    `earlier` is the `user.yaml` that our first upgrade merged into (`helm_values.own_user_yaml` of that
     revision), None if Helm has dropped it. What users changed since stays. Restoring again changes nothing.
     Raises `Permanent(USER_YAML_INVALID)`.
     """
@@ -75,8 +75,11 @@ def _user_yaml(values: ReleaseValues, before: ReleaseBefore, earlier: str | None
 
 
 def _is_charts(values: ReleaseValues, before: ReleaseBefore, earlier: str | None, text: str) -> bool:
-    """Whether the text without our keys is the chart's: that of then or, if Helm dropped it, that of now."""
-    if text and text == earlier:  # an empty one may also mean that the user had taken the chart's away
+    """Return whether the text without our keys is the chart's.
+
+    That of then counts or, if Helm dropped it, that of now.
+    """
+    if text and text == earlier:  # an empty one may also mean that the user had removed the chart's
         return True
     default = helm_values.own_user_yaml(replace(values, chosen={}))
     if default is None:
@@ -90,7 +93,7 @@ def _chosen(values: ReleaseValues, path: Path) -> Any:
 
 
 def without(chosen: Values, removals: Iterable[Path]) -> dict[str, Any]:
-    """The user's values without those paths, if they are there, nor maps that become empty by it."""
+    """Return the user's values without those paths, and without maps that become empty by it."""
     values = dict(chosen)
     for path in removals:
         values = _without(values, path)

@@ -25,10 +25,10 @@ _BROKEN = frozenset(
 
 
 def judge(workloads: Sequence[Manifest], pods: Callable[[], Sequence[Manifest]]) -> Waiting | None:
-    """None when every Deployment and StatefulSet runs its present template, else why not, most telling first.
+    """Return what the roll-out waits for, most telling first; None when it is complete.
 
-    `pods` is called only when something is behind. No workload at all is no evidence that the roll-out is
-    complete.
+    Every Deployment and StatefulSet runs its present template then; no workload at all is no evidence of
+    that. `pods` is called only when something is behind.
     """
     if not workloads:
         return Waiting(Reason.ROLLOUT_IN_PROGRESS, "the release has no Deployment or StatefulSet (yet)")
@@ -42,7 +42,7 @@ def judge(workloads: Sequence[Manifest], pods: Callable[[], Sequence[Manifest]])
 
 
 def _state(workload: Manifest) -> str | None:
-    """What is missing in one workload, or None. Absent counts are 0: the API server omits zeros."""
+    """Return what is missing in one workload, or None. Absent counts are 0: the API server omits zeros."""
     status = mapping(workload, "status")
     wanted = integer(mapping(workload, "spec").get("replicas"), 1)
     updated, total = integer(status.get("updatedReplicas")), integer(status.get("replicas"))

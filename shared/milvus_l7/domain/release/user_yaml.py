@@ -73,20 +73,21 @@ class Leaf:
 
     @property
     def value(self) -> Any:
-        """As ruamel.yaml reads it."""
+        """Return the value as ruamel.yaml reads it."""
         return self.container[self.key]
 
     @property
     def text(self) -> str:
-        """As Milvus compares it; "" for null."""
+        """Return the value as Milvus compares it; "" for null."""
         return "" if self.value is None else str(self.value).strip()
 
 
 def merge(text: str) -> Merged:
-    """`user.yaml` with server TLS on and REST off the gRPC port, unless the user chose the latter otherwise.
+    """Return `user.yaml` with server TLS on and REST off the gRPC port.
 
-    Keys, comments, order and indentation stay; text that needs no change comes back as it is, so that merging
-    again changes nothing. Raises `Permanent`: USER_YAML_INVALID, MUTUAL_TLS, REST_SHARES_PORT.
+    REST that the user has switched off, or given a port, stays as it is. Keys, comments, order and
+    indentation stay; text that needs no change comes back as it is, so that merging again changes nothing.
+    Raises `Permanent`: USER_YAML_INVALID, MUTUAL_TLS, REST_SHARES_PORT.
     """
     document = parsed(text)
     changes = tuple(_changes(leaves_of(document)))
@@ -116,7 +117,7 @@ def _changes(leaves: dict[str, Leaf]) -> Iterator[KeyChange]:
 
 
 def parsed(text: str) -> Mapping:
-    """The text as mappings; {} for a text without content. Raises `Permanent(USER_YAML_INVALID)`."""
+    """Return the text as mappings; {} for a text without content. Raises `Permanent(USER_YAML_INVALID)`."""
     if len(text) > MAX_CHARACTERS:
         raise invalid(f"it has more than {MAX_CHARACTERS} characters")
     opened = accumulate((c in "[{") - (c in "]}") for c in text)
@@ -148,7 +149,10 @@ def _round_trip() -> YAML:
 
 
 def _parent(document: Mapping, path: str, *, create: bool = False) -> Mapping | None:
-    """The mapping at a dotted path, or None; made if asked for."""
+    """Return the mapping at a dotted path, or None; made if asked for.
+
+    Raises `Permanent(USER_YAML_INVALID)` if something else is there.
+    """
     inside = document
     for name in path.split("."):
         key = next((k for k in inside if flattened(k) == flattened(name)), name)
@@ -163,12 +167,15 @@ def _parent(document: Mapping, path: str, *, create: bool = False) -> Mapping | 
 
 
 def flattened(key: object) -> str:
-    """The key as Milvus compares it."""
+    """Return the key as Milvus compares it (see the module)."""
     return "".join(character for character in str(key).lower() if character not in "./_")
 
 
 def leaves_of(document: Mapping) -> dict[str, Leaf]:
-    """Every value by its flattened key, as Milvus sees them."""
+    """Return every value by its flattened key, as Milvus sees them.
+
+    Raises `Permanent(USER_YAML_INVALID)` for what is too large, too deep, or says a key of ours twice.
+    """
     found: dict[str, Leaf] = {}
     ours = {flattened(path) for path in (TLS_MODE, HTTP_PORT, HTTP_ENABLED, GRPC_PORT)}
     for count, (flat, leaf) in enumerate(_walk(document, "", 0)):
@@ -192,7 +199,7 @@ def _walk(inside: Mapping, prefix: str, depth: int) -> Iterator[tuple[str, Leaf]
 
 
 def edited(text: str, edit: Callable[[Mapping], None]) -> str:
-    """The text after `edit` has changed its mappings in place; comments, order and indentation stay."""
+    """Return the text after `edit` has changed its mappings; comments, order and indentation stay."""
     yaml = _round_trip()
     try:
         document, indent, dash = load_yaml_guess_indent(text, yaml=yaml)
@@ -213,7 +220,7 @@ def edited(text: str, edit: Callable[[Mapping], None]) -> str:
 
 
 def _mapping_indent(text: str) -> int:
-    """The spaces before the first nested key; ruamel.yaml guesses those of sequences only."""
+    """Return the spaces before the first nested key; ruamel.yaml guesses those of sequences only."""
     nested = _NESTED_KEY.search(text)
     return len(nested[1]) if nested else 2
 
@@ -230,19 +237,25 @@ def put(document: Mapping, changes: tuple[KeyChange, ...]) -> None:
 
 
 def differ_only(before: Mapping, after: Mapping, changes: tuple[KeyChange, ...]) -> bool:
-    """Whether nothing but our keys changed; not so if an anchor shares the mapping that was written into."""
+    """Return whether nothing but our keys changed.
+
+    Not so if an anchor shares the mapping that was written into.
+    """
     ours = {flattened(change.path): change.after for change in changes}
     wanted = {flat: value for flat, value in _values(before).items() if flat not in ours}
     return _values(after) == wanted | {flat: value for flat, value in ours.items() if value is not None}
 
 
 def _values(document: Mapping) -> dict[str, Any]:
-    """All values, but not that a parent has none: one that was there without a value gets one."""
+    """Return all values by flattened key, but not that a parent has none.
+
+    A parent that was there without a value gets one.
+    """
     values = {flat: leaf.value for flat, leaf in leaves_of(document).items()}
     parents = {flattened(path) for path in PARENTS}
     return {flat: value for flat, value in values.items() if flat not in parents or value is not None}
 
 
 def invalid(what: str) -> Permanent:
-    """The refusal, for `raise`."""
+    """Return the refusal, for `raise`. It must not quote the text, which may hold credentials."""
     return Permanent(Reason.USER_YAML_INVALID, f"extraConfigFiles.user.yaml: {what}")

@@ -24,7 +24,7 @@ _Steps = list[tuple[Any, Any]]  # mappings of ruamel.yaml, and keys
 
 
 def restore(text: str, before: Mapping[str, Any], earlier: str | None = None) -> Merged:
-    """`user.yaml` with our keys as they were: `before` has their values by dotted path, None if not set.
+    """Return `user.yaml` with our keys as they were: `before` has their values by dotted path, None: not set.
 
     `earlier`, the whole text before our first upgrade, is given back if nothing but our merge happened to it.
     Otherwise keys whose value is no longer ours stay, and so does the rest of the text. Parents that become
@@ -55,7 +55,10 @@ def _changes(leaves: Mapping[str, user_yaml.Leaf], before: Mapping[str, Any]) ->
 
 
 def _undone(text: str, change: KeyChange) -> str:
-    """The text with one key changed and nothing else; refused if that cannot be done."""
+    """Return the text with one key changed and nothing else.
+
+    Raises `Permanent(USER_YAML_INVALID)` if that cannot be done.
+    """
     document = user_yaml.parsed(text)
     # Edited in memory, where empty mappings count too.
     wanted = user_yaml.parsed(text)
@@ -88,7 +91,7 @@ def _edit(document: user_yaml.Mapping, change: KeyChange) -> None:
 
 
 def _superfluous(document: user_yaml.Mapping, path: str) -> _Steps:
-    """The key, below those parents that would be empty without it, as (mapping, key)."""
+    """Return the key, below those parents that would be empty without it, as (mapping, key)."""
     steps = _way(document, user_yaml.flattened(path), "")
     start = len(steps) - 1
     while start > 0 and len(steps[start][0]) == 1:
@@ -97,7 +100,7 @@ def _superfluous(document: user_yaml.Mapping, path: str) -> _Steps:
 
 
 def _way(inside: Any, wanted: str, prefix: str) -> _Steps:
-    """From the top level to the value, as (mapping, key); empty if it is not there."""
+    """Return the way from the top level to the value, as (mapping, key); empty if it is not there."""
     for key, value in inside.items():
         path = prefix + user_yaml.flattened(key)
         if isinstance(value, MutableMapping):

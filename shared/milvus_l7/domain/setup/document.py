@@ -58,7 +58,7 @@ class Status(StrEnum):
 class Cause:
     """Why a set-up was given up."""
 
-    stage: Stage
+    stage: str  # a name, because a later release may no longer have the stage
     reason: Reason
     message: str
 

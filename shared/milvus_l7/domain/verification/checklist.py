@@ -45,12 +45,15 @@ _SHOWN_SHA256 = 16
 
 
 def is_final(check: Check) -> bool:
-    """Whether looking again later cannot help."""
+    """Return whether looking again later cannot help."""
     return check.state is CheckState.FAILED and check.reason in FINAL
 
 
 def leaf_sha256(pem: str) -> str | None:
-    """SHA-256 of the DER of the first certificate in the text, lower-case hex; None if there is none."""
+    """Return the SHA-256 of the DER of the first certificate in the text, lower-case hex.
+
+    None if there is no certificate.
+    """
     start = pem.find(ssl.PEM_HEADER)
     end = pem.find(ssl.PEM_FOOTER, start)
     if start < 0 or end < 0:
@@ -63,7 +66,7 @@ def leaf_sha256(pem: str) -> str | None:
 
 
 def certificate(secret: Mapping[str, Any] | None, provisioned: CertificateFacts, now: datetime) -> Check:
-    """Whether the TLS Secret still holds the provisioned certificate, in date. Reads `tls.crt` only."""
+    """Return whether the Secret still holds the provisioned certificate, in date. Reads `tls.crt` only."""
     place = f"Secret {provisioned.secret}"
     if secret is None:
         return failed(CERTIFICATE, Reason.CERTIFICATE_INVALID, f"{place} is gone; {_REPEAT}")
@@ -90,7 +93,7 @@ def _certificate_text(secret: Mapping[str, Any]) -> str:
 
 
 def dns(domain: str, address: str, lookup: Lookup) -> Check:
-    """Whether the domain resolves to the load balancer's address and to nothing else; optional."""
+    """Return whether the domain resolves to the load balancer's address and to nothing else; optional."""
     if lookup.problem:
         return pending(DNS, Reason.DNS_LOOKUP_FAILED, lookup.problem, required=False)
     fault = diagnosis.address_fault(domain, address, lookup)
@@ -108,17 +111,17 @@ class Served:
     distrust: str = ""  # why the system's roots do not vouch for it under the domain; "": they do
 
     def stands_for(self, domain: str) -> bool:
-        """Whether it covers the domain."""
+        """Return whether it covers the domain."""
         return any(covers(name, domain) for name in self.names)
 
     def __str__(self) -> str:
-        """For people."""
+        """Return the certificate for people: a short hash, and its names."""
         names = excerpt(", ".join(self.names) or "no name", 120)
         return f"serves certificate {self.sha256[:_SHOWN_SHA256]}… for {names}"
 
 
 def tls(served: Served, provisioned: CertificateFacts) -> Check:
-    """Whether the certificate that the handshake showed is the provisioned one of the Secret."""
+    """Return whether the certificate that the handshake showed is the provisioned one of the Secret."""
     if served.sha256 == provisioned.sha256:
         return passed(TLS, f"serves the provisioned certificate, {served.sha256[:_SHOWN_SHA256]}…")
     message = f"{served}; provisioned is {provisioned.sha256[:_SHOWN_SHA256]}…"
@@ -128,7 +131,7 @@ def tls(served: Served, provisioned: CertificateFacts) -> Check:
 def managed_tls(
     served: Served, domain: str, wanted: ManagedFacts, replaced: CertificateFacts | None
 ) -> Check:
-    """Whether the certificate that is shown for one domain can be a Google-managed one.
+    """Return whether the certificate that is shown for one domain can be a Google-managed one.
 
     Its hash is not known, so it must not be the Secret's, cover the domain, and be vouched for by the
     system's roots. It may be an earlier managed one that covers the domain too: their controller sorts them,
@@ -147,9 +150,9 @@ def managed_tls(
 
 
 def explained(check: Check, look: Callable[[], Condition | None]) -> Check:
-    """What is not there yet, because the controller cannot build it, is told by the controller's warning.
+    """Tell what is not there yet, because the controller cannot build it, by the controller's warning.
 
-    `look` is called only if it can explain something.
+    Another check comes back as it is. `look` is called only if it can explain something.
     """
     not_there = check.state is CheckState.PENDING or check.reason is Reason.TLS_NOT_SERVED
     warning = look() if check.state is not CheckState.PASSED and not_there else None
@@ -159,7 +162,7 @@ def explained(check: Check, look: Callable[[], Condition | None]) -> Check:
 
 
 def confirmed(backends: Check) -> Check:
-    """`backends` after Milvus has answered through the load balancer, which outranks an older report.
+    """Return `backends` after Milvus has answered through the load balancer, which outranks an older report.
 
     The controller refreshes its report only when it syncs, up to ten minutes later (kubernetes/ingress-gce,
     flag sync-period), and a load balancer without a healthy backend answers 5xx: an answer proves health.
@@ -170,7 +173,7 @@ def confirmed(backends: Check) -> Check:
 
 
 def outcome(facts: Facts) -> Outcome:
-    """What the stage reports: done when every required item has passed, else the first that has not."""
+    """Return what the stage reports: done if every required item has passed, else the first that has not."""
     blocking = next((c for c in facts.checklist if c.required and c.state is not CheckState.PASSED), None)
     if blocking is None:
         return Done(facts)
@@ -179,5 +182,5 @@ def outcome(facts: Facts) -> Outcome:
 
 
 def verified(facts: Facts, checklist: tuple[Check, ...], milvus_version: str | None) -> Facts:
-    """The facts with a new checklist; the last known Milvus version stays if it could not be read."""
+    """Return the facts with a new checklist; the last known Milvus version stays if it could not be read."""
     return replace(facts, checklist=checklist, milvus_version=milvus_version or facts.milvus_version)

@@ -47,12 +47,12 @@ class CertificateObservation:
 
     @cached_property
     def warning(self) -> Condition | None:
-        """What the Ingress' events say; asked for only when something is to be explained."""
+        """Return what the Ingress' events say; asked for only when something is to be explained."""
         return self.read_warning()
 
 
 def certificate(scene: CertificateObservation) -> Check:
-    """The checklist's item: whether the ManagedCertificate is issued for every domain and attached."""
+    """Return the item `certificate`: whether the certificate is issued for every domain and attached."""
     found = _fault(scene)
     if found is None:
         expiry = untrusted.text(untrusted.mapping(scene.live, "status").get("expireTime"))
@@ -63,7 +63,7 @@ def certificate(scene: CertificateObservation) -> Check:
 
 
 def dns(scene: CertificateObservation) -> Check:
-    """The checklist's item: whether every domain leads to the load balancer alone."""
+    """Return the item `dns`: whether every domain leads to the load balancer alone."""
     found = _first(scene, scene.wanted.domains, _address_fault)
     if found is None:
         domains = _listed(scene.wanted.domains)
@@ -73,7 +73,7 @@ def dns(scene: CertificateObservation) -> Check:
 
 
 def unissued(live: Manifest | None, wanted: ManagedFacts) -> tuple[str, ...]:
-    """The domains whose DNS and CAA records matter now, because the certificate is not Active for them.
+    """Return the domains whose DNS and CAA records matter now: the certificate is not Active for them.
 
     All of them if it is not Active although each domain is reported so.
     """
@@ -128,7 +128,7 @@ def _unfinished(scene: CertificateObservation) -> Condition | None:
 
 
 def _patience(scene: CertificateObservation, waits: Sequence[str]) -> Condition:
-    """Nothing is left that anybody could correct: Google's own pace."""
+    """Return how far Google is, at its own pace: nothing is left that anybody could correct."""
     states = _domain_states(scene.live)
     limited = [domain for domain in waits if states.get(domain) == _RATE_LIMITED]
     if limited:
@@ -142,7 +142,7 @@ def _patience(scene: CertificateObservation, waits: Sequence[str]) -> Condition:
 
 
 def _cause(scene: CertificateObservation) -> Condition | None:
-    """What somebody can correct for the domains that the certificate is not issued for."""
+    """Return what the user can correct for the domains that the certificate is not issued for."""
     waits = unissued(scene.live, scene.wanted)
     return _first(scene, waits, _address_fault) or _first(scene, waits, _caa_fault)
 
@@ -167,7 +167,10 @@ def _first(
     domains: Sequence[str],
     judge: Callable[[CertificateObservation, str], Condition | None],
 ) -> Condition | None:
-    """The first fault, with the other domains that have one; a failed look-up only for want of more."""
+    """Return the first fault, with the other domains that have one.
+
+    A failed look-up counts only for want of more.
+    """
     faults = {domain: found for domain in domains if (found := judge(scene, domain))}
     known = {d: found for d, found in faults.items() if found.reason is not Reason.DNS_LOOKUP_FAILED}
     told = known or faults
@@ -191,7 +194,7 @@ def _domain_states(live: Manifest | None) -> Mapping[str, str]:
 
 
 def _reported(scene: CertificateObservation) -> str:
-    """What GKE last said of the domains that failed, in parentheses."""
+    """Return what GKE last said of the domains that failed, in parentheses; "" if none has."""
     states = _domain_states(scene.live)
     failed = [f"{d} {states[d]}" for d in scene.wanted.domains if states.get(d, "").startswith("Failed")]
     return f" (last attempt: {_listed(failed)})" if failed else ""
