@@ -104,7 +104,7 @@ class Runner:
         engine = self.engine
         lease_s = engine.lease_s or engine.topology.lease_s(self.stage)
         setup = transitions.begin(found.setup, self.stage, engine.owner, lease_s, engine.clock.now())
-        return Versioned(setup, engine.setups.commit(Commit(setup, found.version)))
+        return engine.setups.commit(Commit(setup, found.version))
 
     def _repeat(self, setup: Setup) -> None:
         self.engine.outbox.events.publish(events.announcement(setup, self.stage, self.engine.topology))
