@@ -241,6 +241,18 @@ def test_each_queue_has_times_of_its_own(setups: Setups) -> None:
     assert setups.postpone(Queue.CHECK, [Postponed(found, LATER)]) == []
 
 
+def test_those_of_a_page_that_have_not_changed_are_postponed_in_its_order(setups: Setups) -> None:
+    for number in range(6):
+        setups.commit(Commit(setup_due(START + timedelta(minutes=number), f"r{number}"), None))
+    seen = setups.due(Queue.POLL, LATER, 10)
+    for found in (seen[0], seen[3]):
+        setups.commit(Commit(replace(found.setup, token=9), found.version))
+    page = [Postponed(found, LATER) for found in seen]
+    assert list(setups.postpone(Queue.POLL, page)) == [seen[number] for number in (1, 2, 4, 5)]
+    assert setups.postpone(Queue.POLL, page) == []
+    assert [found.setup.token for found in setups.due(Queue.POLL, START + timedelta(hours=1), 10)] == [9, 9]
+
+
 def test_due_setup_can_be_committed(setups: Setups) -> None:
     setups.commit(Commit(setup_due(START), None))
     (found,) = setups.due(Queue.POLL, START, 10)

@@ -47,6 +47,8 @@ TOTAL_S = 30.0
 # A query is read in pages of this many documents, and given up after so many pages.
 PAGE = 500
 PAGES = 40
+# Commits that postpone one page at most.
+ROUNDS = 3
 
 _RESERVED_ID = re.compile(r"\.{0,2}|__.*__")
 _LONGEST_ID = 1500  # bytes
@@ -153,25 +155,39 @@ class FirestoreSetups:
     def postpone(self, queue: Queue, due: Sequence[Postponed]) -> Sequence[Versioned]:
         """Set only the queue's time, in one Firestore `Commit`; those that were still the version read.
 
-        One that has changed makes Firestore refuse all, so the others are then found by halving. Raises
-        `StateUnavailable`, after which some may be postponed.
+        One that has changed makes Firestore refuse all. Then the versions are read, and those that are still
+        the same are committed; after `ROUNDS` commits the rest is left to whoever asks next. Raises
+        `StateUnavailable`, after which all or none may be postponed.
         """
+        left = due
+        for refusals in range(ROUNDS):
+            if refusals:
+                left = self._unchanged(queue, left)
+            if not left:
+                break
+            if self._are_postponed(queue, left):
+                return [each.found for each in left]
+        return []
+
+    def _are_postponed(self, queue: Queue, due: Sequence[Postponed]) -> bool:
         from google.api_core import exceptions
 
-        if not due:
-            return []
         batch = self._client.batch()
         for each in due:
             option = self._client.write_option(last_update_time=each.found.version)
             batch.update(self._setup(each.found.setup.setup_id), {str(queue): each.until}, option=option)
+        with translated(), suppress(exceptions.FailedPrecondition, exceptions.NotFound):
+            batch.commit(**self._limits)
+            return True
+        return False
+
+    def _unchanged(self, queue: Queue, due: Sequence[Postponed]) -> Sequence[Postponed]:
+        """Those that are still the version read. Of each document little more than its version is read."""
+        references = {self._setup(each.found.setup.setup_id): each for each in due}
         with translated():
-            try:
-                batch.commit(**self._limits)
-            except (exceptions.FailedPrecondition, exceptions.NotFound):
-                half = len(due) // 2
-                halves = (due[:half], due[half:]) if half else ()
-                return [found for part in halves for found in self.postpone(queue, part)]
-        return [each.found for each in due]
+            snapshots = list(self._client.get_all(list(references), [str(queue)], **self._limits))
+        versions = {snapshot.reference: snapshot.update_time for snapshot in snapshots if snapshot.exists}
+        return [each for key, each in references.items() if versions.get(key) == each.found.version]
 
     def unpublished(self, before: datetime, limit: int) -> Sequence[Event]:
         """At most `limit` events left in the outbox since before that moment, oldest first."""
