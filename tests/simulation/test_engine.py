@@ -19,7 +19,7 @@ from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
-from milvus_l7.ports import Commit
+from milvus_l7.ports import Commit, Versioned
 from tests.builders import TOPOLOGY, request
 from tests.fakes.plans import FakePlans
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups
@@ -45,11 +45,11 @@ class Chance:
 class MortalSetups(FakeSetups):
     chance: Chance = field(kw_only=True)
 
-    def commit(self, commit: Commit) -> object:
+    def commit(self, commit: Commit) -> Versioned:
         self.chance.may_kill()
-        version = super().commit(commit)
+        written = super().commit(commit)
         self.chance.may_kill()
-        return version
+        return written
 
     def mark_published(self, event_id: str) -> None:
         self.chance.may_kill()

@@ -129,7 +129,6 @@ class Setup:
     drift: DriftReport | None = None  # the last drift check since the setup was verified
     check_at: datetime | None = None  # next drift check; None while there is nothing to check
     expires_at: datetime | None = None  # a tombstone: when the state store may forget it
-    chain_known: tuple[str, ...] = tuple(Stage)  # the stages of the release that wrote this
     schema_version: int = SCHEMA_VERSION
 
     def record(self, stage: Stage) -> StageRecord:
@@ -145,9 +144,13 @@ class Setup:
 
     @property
     def chain(self) -> tuple[Stage, ...]:
-        """The stages that lead to what is wanted, in order."""
-        is_leaving = self.teardown is not None and self.requested is None
-        return TEARDOWN_STAGES if is_leaving else SETUP_STAGES
+        """The stages that lead to what was asked for last, in order."""
+        return SETUP_STAGES if self.requested is not None else self.desired_chain
+
+    @property
+    def desired_chain(self) -> tuple[Stage, ...]:
+        """The stages that lead to what is desired, in order."""
+        return TEARDOWN_STAGES if self.teardown is not None else SETUP_STAGES
 
     @property
     def current(self) -> Stage | None:
