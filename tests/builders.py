@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from milvus_l7.domain.request import registration
+from milvus_l7.domain.request.registration import Arrival
 from milvus_l7.domain.request.request import SetupSpec
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import Desired
-from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document import OrderMark, Setup, StageRecord, StageState
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.supervision import Supervision
 from milvus_l7.domain.setup.topology import Topology, topology
@@ -39,9 +42,23 @@ def request(**changes: Any) -> bytes:
     return json.dumps({k: v for k, v in body.items() if v is not ...}).encode()
 
 
-def new_setup(**changes: Any) -> Setup:
-    setup, _ = registration.register(None, wish(**changes), "message-1", START)
+def arrival(message_id: str = "message-1", at: datetime = START, **later: float) -> Arrival:
+    """A message that Pub/Sub took, and that came, `later` than `at`."""
+    moment = at + timedelta(**later)
+    return Arrival(OrderMark(moment, message_id), moment)
+
+
+def requested_setup(**changes: Any) -> Setup:
+    """A setup whose request is not planned yet."""
+    setup, _ = registration.register(None, wish(**changes), arrival())
     return setup
+
+
+def new_setup(**changes: Any) -> Setup:
+    """A setup whose request is planned, and nothing else."""
+    setup = requested_setup(**changes)
+    done = {Stage.PLAN_SETUP: StageRecord(StageState.DONE)}
+    return replace(setup, requested=None, desired_generation=1, stages=done)
 
 
 def trigger(setup: Setup, stage: Stage, mark: str = "test") -> Event:

@@ -36,7 +36,7 @@ def await_registration(backend: Backend, publication: Publication) -> Setup:
 
     def registered() -> Setup | None:
         found = backend.setups.load(publication.setup_id)
-        if found is None or found.setup.request_id != publication.message_id:
+        if found is None or found.setup.order.message_id != publication.message_id:
             return None
         return found.setup
 

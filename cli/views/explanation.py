@@ -91,7 +91,7 @@ def _stage(setup: Setup, stage: Stage, now: datetime) -> Iterator[str]:
         if record.reason is not None:
             yield f"It waited before for {_reason(record.reason)}"
         if setup.lease is not None:
-            yield f"If it dies, it is restarted at {clock(setup.lease.expires_at)}."
+            yield f"If it dies, it is restarted at {clock(setup.lease.ends_at(setup.updated_at))}."
     else:
         yield from _pending(setup, stage, now)
 
@@ -111,7 +111,7 @@ def _waiting(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> 
     yield f"What to do: {reason.remedy}"
     if setup.wake_at is not None:
         moment = until(setup.wake_at, now)
-        yield f"Next check: {moment}, at the scheduler's tick. Attempts so far: {record.looks}."
+        yield f"Next check: {moment}, at the scheduler's tick. Attempts so far: {record.attempts}."
     if since is not None:
         end = since + reason.pace.deadline
         yield f"It gives up at {clock(end)} ({until(end, now)})."

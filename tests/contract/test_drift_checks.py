@@ -10,7 +10,6 @@ import pytest
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.application.drift.check_drift import CheckDrift
-from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
@@ -19,6 +18,7 @@ from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.domain.setup.supervision import DriftPolicy, Supervision
+from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import Commit, Queue, StagePorts
 from tests.builders import TOPOLOGY
 from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)

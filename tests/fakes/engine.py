@@ -50,7 +50,8 @@ class FakeEngine:
         self.repoll = Repoll(self.outbox, self.clock, TOPOLOGY)
 
     def runner(self, stage: Stage, work: ScriptedWork | None = None) -> Runner:
-        return Runner(self.engine, stage, work or ScriptedWork())
+        scripted = work or ScriptedWork()
+        return Runner(self.engine, stage, lambda _: scripted, lambda _: scripted)
 
     def topics(self) -> list[str]:
         return [event.topic for event in self.events.published]

@@ -29,6 +29,9 @@ class FakeClock:
     def now(self) -> datetime:
         return self.moment
 
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
     def advance(self, **span: float) -> None:
         self.moment += timedelta(**span)
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pytest
+from milvus_l7.domain.setup.work import StageWork
 
 from milvus_l7.adapters.setup import documents
 from milvus_l7.application.drift.check_drift import CheckDrift
 from milvus_l7.application.stages import registry
-from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import StageRecord, StageState, Status
 from milvus_l7.domain.setup.drift_report import DriftReport

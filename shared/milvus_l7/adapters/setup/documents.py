@@ -84,7 +84,9 @@ def from_document(document: Mapping[str, Any]) -> Setup:
     """
     version = document.get("schema_version")
     if not isinstance(version, int) or version > SCHEMA_VERSION + 1:
-        raise StateUnavailable(f"setup document has schema_version {version!r:.20}, known: up to {SCHEMA_VERSION + 1}")
+        raise StateUnavailable(
+            f"setup document has schema_version {version!r:.20}, known: up to {SCHEMA_VERSION + 1}"
+        )
     try:
         present = _upcast(plain(document), version)
         _parse_free_form(present["facts"]["before"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from milvus_l7.domain.reasons import Reason
@@ -41,6 +41,10 @@ class StageRecord:
     started_at: datetime | None = None
     waiting_since: datetime | None = None  # first of them that ended with this reason
     finished_at: datetime | None = None
+
+    def paused_for(self, span: timedelta) -> StageRecord:
+        """Return the record without the time of a pause."""
+        return replace(self, waiting_since=self.waiting_since + span) if self.waiting_since else self
 
 
 class Status(StrEnum):
