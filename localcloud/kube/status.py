@@ -132,6 +132,12 @@ def apply_conflict(causes: Sequence[Cause]) -> ApiError:
     return ApiError(409, "Conflict", f"Apply failed with {text}", details)
 
 
+def timed_out() -> ApiError:
+    """Return the error 504: the time that the request itself allowed is over."""
+    why = "request did not complete within requested timeout - context deadline exceeded"
+    return ApiError(504, "Timeout", f"Timeout: {why}", {})
+
+
 def internal_error() -> ApiError:
     """Return the error 500: a fault of the server itself."""
     return ApiError(500, "InternalError", "Internal error occurred: see the server's log", {})

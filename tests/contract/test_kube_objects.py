@@ -377,3 +377,11 @@ def test_namespace_carries_its_name_as_a_label(space: Space) -> None:
     found = space.server.call("GET", f"/api/v1/namespaces/{space.name}").body
     assert found["metadata"]["labels"] == {"kubernetes.io/metadata.name": space.name}
     assert (found["spec"], found["status"]) == ({"finalizers": ["kubernetes"]}, {"phase": "Active"})
+
+
+def test_time_limit_of_a_request_is_a_duration(space: Space) -> None:
+    for limit in ("20s", "1m30s", "0", "500ms"):
+        assert space.get("configmaps", timeout=limit).code == 200
+    refused = space.get("configmaps", timeout="soon")
+    assert (refused.code, refused.body["reason"]) == (400, "BadRequest")
+    assert refused.body["message"].startswith("invalid timeout specified in the request URL - ")
