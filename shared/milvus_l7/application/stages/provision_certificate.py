@@ -163,13 +163,11 @@ class _Work:
         return secret
 
     def _renew(self, secret: Manifest) -> CertificateView:
-        """A new pair in our Secret; refused by the API server if the Secret has changed since it was read."""
+        """A new pair in our Secret; `Conflict` if the Secret has changed since it was read."""
         pair = self.certificates.issue(self.desired.domain, self.desired.certificate.validity_days, self.now)
         manifest = certificate_objects.tls_secret(self.desired, secret["metadata"]["name"], pair)
-        version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
-        versioned = {**manifest, "metadata": {**manifest["metadata"], **version}}
         if secret["metadata"].get("deletionTimestamp"):
             message = f"Secret {secret['metadata']['name']} is being deleted"
             raise Transient(Reason.OBJECT_BEING_DELETED, message)
-        self.objects.apply(versioned, force=True)
+        self.objects.apply(manifests.onto(secret, manifest), force=True)
         return self.certificates.inspect(pair)
