@@ -103,7 +103,9 @@ class DryRunObjects:
     ) -> Manifest:
         """Return the object as it would be; recorded unless the stage itself asks for a dry run."""
         ref = _ref(manifest)
-        before, after = self._current(ref), self._dry_run(_Write(manifest, manager, force=force))
+        # What it was read as may be laid over already, and nothing is written that a condition could save.
+        write = _Write(manifests.unconditional(manifest), manager, force=force)
+        before, after = self._current(ref), self._dry_run(write)
         if not dry_run:
             self.recorder.record_object(difference(before, after), self._live.get(ref))
             # A dry run shows one manager's write alone, so another manager's next one is seen beside it.
