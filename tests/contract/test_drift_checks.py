@@ -151,6 +151,8 @@ def test_ingress_of_somebody_else_is_reported_and_never_repaired(world: World) -
     (finding,) = world.check().findings
     assert (finding.reason, finding.is_repairable) == (Reason.OBJECT_NOT_OURS, False)
     assert world.engine.only().status is Status.VERIFIED
+    entry = world.engine.setups.history[-1]
+    assert entry.message.startswith(f"create_ingress dry run: expected no error, found Ingress {SERVICE}")
 
 
 def test_repair_starts_at_the_first_stage_that_has_drifted(world: World) -> None:

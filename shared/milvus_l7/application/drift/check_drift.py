@@ -19,7 +19,7 @@ from milvus_l7.application.planning.planner import StageDryRun, run_stage
 from milvus_l7.application.stages import registry
 from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.certificates import key_pair as certificates
-from milvus_l7.domain.drift import evaluation
+from milvus_l7.domain.drift import evaluation, wording
 from milvus_l7.domain.drift.evaluation import Decision, StageObservation
 from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.reasons.errors import StateConflict
@@ -138,7 +138,6 @@ class CheckDrift:
 def _entry(setup: Setup, mark: str, outcome: str = "drifted") -> HistoryEntry:
     report = setup.drift
     findings = report.findings if report else ()
-    words = "; ".join(f"{each.key}: {each.found}" for each in findings[:5])
     return HistoryEntry(
         entry_id=f"{events.CHECKED}.{mark}",
         at=setup.updated_at if report is None else report.checked_at,
@@ -146,7 +145,7 @@ def _entry(setup: Setup, mark: str, outcome: str = "drifted") -> HistoryEntry:
         stage=events.CHECKED,
         outcome=outcome,
         reason=findings[0].reason if findings else None,
-        message=words[:600],
+        message=wording.summary(findings),
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from milvus_l7.domain.drift import wording
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
@@ -23,7 +24,9 @@ from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Un
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.text import excerpt
 
+# What is checked besides the fields of objects: the checklist's items, and how a stage's dry run ends.
 CHECKLIST = "checklist"
+DRY_RUN = "dry run"
 
 # Somebody undoes our repairs: after so many of the same within such a time we stop.
 MOST_REPAIRS = 3
@@ -80,9 +83,9 @@ def expiring(secret: str, not_after: datetime, notice: timedelta, now: datetime)
     """The finding that a certificate ends within `notice`; None if it does not."""
     if not_after - now >= notice:
         return None
-    found = f"ends {not_after:%Y-%m-%d %H:%M} UTC"
+    found = f"valid until {not_after:%Y-%m-%d %H:%M} UTC"
     stage, reason = Stage.PROVISION_CERTIFICATE, Reason.CERTIFICATE_EXPIRING
-    expected = f"{notice.days} days or more to go"
+    expected = f"valid for {notice.days} days or more"
     return Finding(stage, f"Secret {secret}", "data[tls.crt]", expected, found, reason, now)
 
 
@@ -151,14 +154,14 @@ def _drifted(looks: Sequence[StageObservation], now: datetime) -> Iterator[Findi
         is_told_by_checklist = look.stage is SETUP_STAGES[-1] or look.is_waiting
         if look.fault is not None and not is_inconclusive(look) and not is_told_by_checklist:
             found = excerpt.excerpt(look.fault.message, _SHOWN)
-            yield Finding(look.stage, look.stage, "", "can be brought about", found, look.fault.reason, now)
+            yield Finding(look.stage, look.stage, DRY_RUN, "no error", found, look.fault.reason, now)
 
 
 def _failed(checks: Sequence[Check], now: datetime) -> Iterator[Finding]:
     for check in checks:
         if check.required and check.state is CheckState.FAILED:
             reason = check.reason or Reason.INTERNAL_ERROR
-            found = excerpt.excerpt(check.message, _SHOWN)
+            found = excerpt.excerpt(f"failed: {check.message}" if check.message else "failed", _SHOWN)
             yield Finding(SETUP_STAGES[-1], CHECKLIST, check.name, "passed", found, reason, now)
 
 
@@ -176,8 +179,8 @@ def _unseen(looks: Sequence[StageObservation], checks: Sequence[Check]) -> Itera
 
 
 def _shown(value: Any) -> str:
-    """A value of a change, for people: absent, a text as it is, anything else as JSON."""
+    """Return a value of a change for people: a text that has content as it is, anything else as JSON."""
     if value is None:
-        return "(not set)"
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+        return wording.NOT_SET
+    text = value if isinstance(value, str) and value else json.dumps(value, default=str)
     return excerpt.excerpt(text, _SHOWN)
