@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -122,6 +123,24 @@ def test_foreign_edit_is_found_with_its_writer_and_announced_once(world: World) 
     again = world.check()
     assert again.findings[0].since == finding.since
     assert world.engine.topics().count("l7-drift-found") == 1
+
+
+def test_foreign_edit_is_logged_by_its_field_without_the_value(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.start()
+    world.edit('{"milvus":"HTTP3"}')
+    world.check()
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "drift check: drifted" in line)
+    assert json.loads(line)["findings"] == [
+        {
+            "stage": "configure_health_check",
+            "target": f"Service {world.chain.space.name}/{SERVICE}",
+            "field": f"metadata.annotations[{APP_PROTOCOLS}]",
+            "reason": "Drifted",
+        }
+    ]
+    assert "HTTP3" not in line
 
 
 def test_cluster_that_does_not_answer_is_unknown_and_keeps_nothing_as_healthy(world: World) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from milvus_l7.application.drift import report_log
 from milvus_l7.application.engine import log
 from milvus_l7.application.engine.due_queue import DueSetups, QueueAction, TickResult
 from milvus_l7.application.engine.outbox import Outbox
@@ -116,8 +117,7 @@ class CheckDrift:
         except StateConflict:
             log.write("INFO", "drift report dropped: the setup has changed meanwhile", setup)
             return None
-        words = f"drift check: {report.verdict}{', repairing' if decision.first else ''}"
-        log.write("WARNING" if report.findings else "INFO", words, setup, findings=len(report.findings))
+        report_log.write(decision.report, setup, is_repairing=decision.first is not None)
         return decision.report
 
     def _next(self, setup: Setup, now: datetime) -> datetime:
