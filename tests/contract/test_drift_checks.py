@@ -163,7 +163,7 @@ def test_release_that_is_not_listed_is_unknown_and_nothing_of_it_is_deleted(worl
     assert world.chain.versions() == before
 
 
-def test_ingress_of_somebody_else_is_reported_and_never_repaired(world: World) -> None:
+def test_foreign_ingress_is_reported_and_never_repaired(world: World) -> None:
     world.start(REPAIR)
     body = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "them"}}}
     world.chain.space.patch(f"ingresses/{SERVICE}", body, group="networking.k8s.io/v1")

@@ -135,7 +135,7 @@ class _Work:
         """The pair in our Secret of the name, made if it is missing or broken; None if another domain's."""
         secret = self._read(name) or self._create(name)
         if not manifests.is_ours(secret):
-            message = f"Secret {name} in namespace {self.desired.namespace} was made by somebody else"
+            message = f"Secret {name} in namespace {self.desired.namespace} was not made by milvus-l7"
             raise Permanent(Reason.SECRET_NOT_OURS, message)
         view = self._serving(secret) or self._renew(secret)
         if key_pair.mismatch(view, self.desired.domain) is not None:

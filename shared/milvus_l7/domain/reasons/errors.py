@@ -27,7 +27,7 @@ class Transient(L7Error):
 
 
 class Permanent(L7Error):
-    """Something that somebody must change. Users see the message: no secrets, no whole bodies."""
+    """Something that an operator must change. Users see the message: no secrets, no whole bodies."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
