@@ -12,8 +12,8 @@ from milvus_l7.domain.drift.evaluation import StageObservation, evaluate, is_new
 from milvus_l7.domain.kubernetes.change import Change
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
-from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Verdict
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Unobserved, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState
 from tests.fakes.state import START
 
@@ -87,6 +87,20 @@ def test_required_item_that_failed_is_a_finding_and_an_optional_one_is_not() -> 
     dns = Check("dns", CheckState.FAILED, "elsewhere", Reason.DNS_MISMATCH, required=False)
     report = evaluate([], (dns, tls), None, START)
     assert [(each.field, each.is_repairable) for each in report.findings] == [("tls", False)]
+
+
+def test_verification_that_ended_before_its_checklist_is_unknown_and_not_healthy() -> None:
+    fault = Condition(Reason.SECRET_NOT_FOUND, "no certificate is known for the setup")
+    report = evaluate([StageObservation(SETUP_STAGES[-1], fault=fault)], (), None, START)
+    assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
+    assert report.unseen == (Unobserved(SETUP_STAGES[-1], fault.reason, fault.message),)
+
+
+def test_verification_that_failed_is_found_by_its_checklist_alone() -> None:
+    fault = Condition(Reason.OTHER_CERTIFICATE_SERVED, "other")
+    tls = Check("tls", CheckState.FAILED, "other", Reason.OTHER_CERTIFICATE_SERVED)
+    report = evaluate([StageObservation(SETUP_STAGES[-1], fault=fault)], (tls,), None, START)
+    assert ([each.field for each in report.findings], report.unseen) == (["tls"], ())
 
 
 def test_pending_item_makes_the_verdict_unknown() -> None:

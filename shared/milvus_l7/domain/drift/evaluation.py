@@ -173,7 +173,9 @@ def _failed(checks: Sequence[Check], now: datetime) -> Iterator[Finding]:
 def _unobserved(observations: Sequence[StageObservation], checks: Sequence[Check]) -> Iterator[Unobserved]:
     for each in observations:
         is_idle = each.is_waiting and not each.changes
-        if each.fault is not None and (is_inconclusive(each) or is_idle):
+        # A verification that ended before its checklist has shown nothing, good or bad.
+        is_unverified = each.stage is SETUP_STAGES[-1] and not checks
+        if each.fault is not None and (is_inconclusive(each) or is_idle or is_unverified):
             message = excerpt.excerpt(each.fault.message, _LONGEST_TEXT)
             yield Unobserved(each.stage, each.fault.reason, message)
     if any(check.state is CheckState.FAILED and check.required for check in checks):
