@@ -10,12 +10,13 @@ from rich.text import Text
 
 from cli import freshness
 from cli.views.durations import ago, clock
+from milvus_l7.domain.drift import wording
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unobserved, Verdict
 from milvus_l7.domain.text.excerpt import excerpt
 
 VERDICTS = {Verdict.HEALTHY: "green", Verdict.DRIFTED: "red", Verdict.UNKNOWN: "yellow"}
-LONGEST_VALUE = 300
+LONGEST_MESSAGE = 300
 
 
 def summary(setup: Setup, now: datetime) -> Text:
@@ -55,24 +56,13 @@ def _rows(report: DriftReport, now: datetime) -> Table:
 
 
 def _finding(finding: Finding, now: datetime) -> Text:
-    said = Text(named(finding)).append(f"  {differs(finding)}")
+    said = Text(wording.described(finding))
     said.append(f"\nsince {clock(finding.since)} ({ago(finding.since, now)})", "dim")
     if finding.by:
         said.append(f", by {excerpt(finding.by)}", "dim")
     return said.append(f"\n{finding.reason}: {finding.reason.remedy}", "dim")
 
 
-def named(finding: Finding) -> str:
-    """Return the object and field of a finding."""
-    return excerpt(finding.key, LONGEST_VALUE)
-
-
-def differs(finding: Finding) -> str:
-    """Return the found and the expected value in words."""
-    found, expected = excerpt(finding.found, LONGEST_VALUE), excerpt(finding.expected, LONGEST_VALUE)
-    return f"is {found or 'not set'}, expected {expected or 'not set'}"
-
-
 def unobserved_words(unseen: Unobserved) -> str:
     """Return which stage could not be checked, and why."""
-    return f"{unseen.stage} could not be checked: {unseen.reason}: {excerpt(unseen.message, LONGEST_VALUE)}"
+    return f"{unseen.stage} could not be checked: {unseen.reason}: {excerpt(unseen.message, LONGEST_MESSAGE)}"

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cli import freshness
-from cli.views.drift import differs, named, unobserved_words
+from cli.views.drift import unobserved_words
 from cli.views.durations import ago, clock, until
+from milvus_l7.domain.drift import wording
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Verdict
 from milvus_l7.domain.setup.supervision import DriftPolicy
@@ -52,7 +53,7 @@ def report_words(report: DriftReport, setup: Setup, now: datetime) -> Iterator[s
 def _finding(finding: Finding, setup: Setup, now: datetime) -> str:
     by = f", changed by {excerpt(finding.by)}" if finding.by else ""
     since = f"seen since {clock(finding.since)} ({ago(finding.since, now)})"
-    return f"{named(finding)} {differs(finding)}; {since}{by}. {finding.reason}: {_remedy(finding, setup)}"
+    return f"{wording.described(finding)}; {since}{by}. {finding.reason}: {_remedy(finding, setup)}"
 
 
 def _remedy(finding: Finding, setup: Setup) -> str:

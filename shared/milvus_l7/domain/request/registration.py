@@ -85,7 +85,7 @@ def tear_down(existing: Setup, wish: TearDownSpec, request_id: str, now: datetim
     """The setup after a tear-down request, and what the request did; see `register`.
 
     Asked for again, a tear-down that runs is left alone, and one that waits, failed or has ended is run
-    again. A tear-down that shall restore more, or a set-up in between, makes a new generation.
+    again. A tear-down that restores more, or a set-up in between, makes a new generation.
     """
     if existing.request_id == request_id:
         return existing, Effect.NONE
