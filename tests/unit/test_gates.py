@@ -76,7 +76,7 @@ def make(folder: Path, target: str, venv: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(
         ["make", "--no-print-directory", "-o", f"{venv}/.installed", f"VENV={venv}", target],
         cwd=folder,
-        env={**environment, "PYTHONPATH": f"{folder}:{folder / 'shared'}", "COLUMNS": "400"},
+        env={**environment, "PYTHONPATH": f"{folder}:{folder / 'shared'}:{folder / 'cli'}", "COLUMNS": "400"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

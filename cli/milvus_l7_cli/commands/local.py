@@ -1,0 +1,60 @@
+"""Run the embedded cloud, in a process that replaces this one: `milvus-l7 local`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import Annotated, NoReturn
+
+import typer
+
+from milvus_l7_cli.errors import CliError
+
+NEEDED = ("localcloud", "milvus", "envoy")
+
+app = typer.Typer(no_args_is_help=True, help="Run the whole job on this machine, with Google Cloud emulated.")
+
+
+class CertificateKind(StrEnum):
+    """Issuer of the demo's certificate."""
+
+    SELF_MANAGED = "self-managed"
+    GOOGLE_MANAGED = "google-managed"
+
+
+@app.command()
+def up() -> None:
+    """Run the embedded cloud, with a Milvus release in it, until Ctrl-C; print how to reach it."""
+    _replace_process(["localcloud.up"])
+
+
+@app.command()
+def demo(
+    certificate: Annotated[
+        CertificateKind, typer.Option(help="Who issues the certificate.")
+    ] = CertificateKind.SELF_MANAGED,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the cloud running until Ctrl-C.")] = False,
+    real_time: Annotated[bool, typer.Option("--real-time", help="Wait as long as on Google Cloud.")] = False,
+) -> None:
+    """Put a real Milvus behind a Layer-7 load balancer, on this machine."""
+    _replace_process(demo_arguments(certificate, keep=keep, real_time=real_time))
+
+
+def demo_arguments(certificate: CertificateKind, *, keep: bool, real_time: bool) -> list[str]:
+    """Return module and options of the demo."""
+    switches = {"--keep": keep, "--real-time": real_time}
+    chosen = [name for name, is_wanted in switches.items() if is_wanted]
+    return ["demo", "--certificate", str(certificate), *chosen]
+
+
+def _replace_process(module_and_options: list[str]) -> NoReturn:
+    """Become `python -m MODULE`, which then handles signals and cleans up itself."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise CliError(
+            f"The embedded cloud needs {', '.join(missing)}: run `make install` in milvus-l7's repository."
+        )
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", *module_and_options])  # noqa: S606
