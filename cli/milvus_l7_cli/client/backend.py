@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milvus_l7 import topology_file
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.event import ACCEPTED, CHECKED
-from milvus_l7.domain.setup.topology import Topology, topology
+from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.ports import Plans, Setups
 from milvus_l7_cli.errors import wrong_input
 
@@ -24,8 +24,6 @@ PROJECT = "milvus_l7_cli.project"
 
 # How long a published message may take to show in the state.
 ANSWER_TIMEOUT_S = 120.0
-
-_TOPOLOGY = Path(__file__).parents[3] / "infra" / "topology.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +63,7 @@ def _now() -> datetime:
 
 @cache
 def _topology() -> Topology:
-    import yaml
-
-    return topology(yaml.safe_load(_TOPOLOGY.read_text(encoding="utf-8")))
+    return topology_file.read()
 
 
 def request_topic() -> str:
