@@ -1,4 +1,7 @@
-"""Run the embedded cloud, in a process that replaces this one: `milvus-l7 local`."""
+"""Run the embedded cloud, in a process that replaces this one: `milvus-l7 local`.
+
+It is in the repository only; a command that was installed from a wheel says so.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,16 @@ import os
 import sys
 from enum import StrEnum
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from milvus_l7_cli.errors import CliError
 
-NEEDED = ("localcloud", "milvus", "envoy")
+CHECKOUT = Path(__file__).parents[3]
+OF_THE_REPOSITORY = ("localcloud", "demo")  # folders
+OF_THE_REGISTRY = ("milvus", "envoy")  # packages
 
 app = typer.Typer(no_args_is_help=True, help="Run the whole job on this machine, with Google Cloud emulated.")
 
@@ -27,7 +33,7 @@ class CertificateKind(StrEnum):
 @app.command()
 def up() -> None:
     """Run the embedded cloud, with a Milvus release in it, until Ctrl-C; print how to reach it."""
-    _replace_process(["localcloud.up"])
+    _replace_process(["demo.up"])
 
 
 @app.command()
@@ -49,12 +55,21 @@ def demo_arguments(certificate: CertificateKind, *, keep: bool, real_time: bool)
     return ["demo", "--certificate", str(certificate), *chosen]
 
 
+def require_embedded_cloud(checkout: Path = CHECKOUT) -> None:
+    """Raise `CliError` if the folder is no checkout, or a package that the embedded cloud runs is missing."""
+    if not all((checkout / name).is_dir() for name in OF_THE_REPOSITORY):
+        raise CliError(
+            "The embedded cloud is not part of the installed command: it is in milvus-l7's repository.",
+            "Clone that, and run `make demo` there.",
+        )
+    missing = [name for name in OF_THE_REGISTRY if find_spec(name) is None]
+    if missing:
+        raise CliError(f"The embedded cloud needs {', '.join(missing)}: run `make install` in {checkout}.")
+
+
 def _replace_process(module_and_options: list[str]) -> NoReturn:
     """Become `python -m MODULE`, which then handles signals and cleans up itself."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise CliError(
-            f"The embedded cloud needs {', '.join(missing)}: run `make install` in milvus-l7's repository."
-        )
+    require_embedded_cloud()
+    os.chdir(CHECKOUT)  # where `-m` finds what is not installed
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", *module_and_options])  # noqa: S606
