@@ -24,7 +24,7 @@ help: ## list the targets
 
 install: $(INSTALLED) ## create .venv with the pinned dependencies and the command milvus-l7
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
@@ -75,4 +75,4 @@ bundles: $(INSTALLED) ## package the functions for deployment into dist/
 	@$(PY) -m infra.bundle dist
 
 clean: ## remove everything that the targets above made
-	rm -rf $(VENV) dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
