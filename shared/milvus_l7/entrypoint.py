@@ -54,7 +54,7 @@ def plan(request: flask.Request) -> str:
         runner, message = bootstrap.runner(Stage.PLAN_SETUP), pushed(request.get_data())
         topology = runner.engine.topology
         event = chain_event_in(message.body, topology.trigger(Stage.PLAN_SETUP))
-        is_dry_run = message.subscription.endswith(topology.dry_run_topic)
+        is_dry_run = message.subscription.startswith(topology.dry_run_topic)
         if event.generation == events.NO_GENERATION:
             bootstrap.answer_dry_run().handle(event)
         elif not is_dry_run:

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.client import stored_request
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.request import SetupSpec, parse, parse_tear_down
+from milvus_l7_cli.client import stored_request
 from tests.builders import CLUSTER, new_setup
 from tests.fakes.state import START
 

@@ -209,7 +209,7 @@ def test_one_setup_is_shown_with_stages_checklist_and_findings() -> None:
     for stage in SETUP_STAGES:
         assert f"✓  {stage}" in out
     assert "[red]no record" in out
-    assert "is other.example [2J[bold], expected my-release.milvus.io" in out
+    assert "spec.rules: expected my-release.milvus.io, found other.example [2J[bold]" in out
     assert "(3 h 00 min ago), by kubectl-edit" in out
     assert "my-release.milvus.io at 192.0.2.1" in out
     assert "\x1b" not in out
@@ -286,7 +286,7 @@ def test_all_setups_are_watched_at_a_terminal_only() -> None:
         (
             report(Verdict.DRIFTED, FINDING, unseen=(UNSEEN,), hours=1),
             [
-                "is other.example [2J[bold], expected my-release.milvus.io",
+                "spec.rules: expected my-release.milvus.io, found other.example [2J[bold]",
                 "changed by kubectl-edit",
                 "seen since 2025-12-31 21:00:00 UTC",
                 Reason.DRIFTED.remedy,

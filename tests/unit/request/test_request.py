@@ -107,7 +107,7 @@ def test_body_that_is_no_request_is_refused_by_name(body: bytes | None, reason: 
         (managed(domains=[5]), "certificate.domains[0]", "Expected str, got int"),
         (managed(recreate_failed="yes"), "certificate.recreate_failed", "Expected bool, got str"),
         ({"dns": {}}, "dns.managed_zone", "is required"),
-        ({"dns": {"zone": "z"}}, "dns.zone", "is not a known field"),
+        ({"verification": {"depth": 1}}, "verification.depth", "is not a known field"),
         ({"verification": {"deep": "yes"}}, "verification.deep", "Expected bool, got str"),
         ({"backend_timeout_s": 86401}, "backend_timeout_s", "Expected int <= 86400"),
     ],

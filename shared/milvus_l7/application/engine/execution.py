@@ -91,9 +91,10 @@ class Execution:
             )
             try:
                 self.held = self.setups.commit(Commit(ahead, self.held.version))
-                return
             except StateConflict:
                 self._reload()
+                continue
+            return
         raise StateUnavailable(f"{self.setup.setup_id} keeps changing")
 
     def _check_lease(self, may_take_s: float) -> None:

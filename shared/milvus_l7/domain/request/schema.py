@@ -46,7 +46,7 @@ NamespaceName = Annotated[
 
 
 class CertificateRequest(Struct, forbid_unknown_fields=True, frozen=True, rename={"type_": "type"}):
-    """Which certificate the load balancer shall serve."""
+    """Which certificate the load balancer serves."""
 
     type_: Annotated[Literal["self-managed", "google-managed"], Meta(description="Who issues it.")] = (
         "self-managed"
