@@ -44,22 +44,19 @@ class Execution:
     setups: Setups
     held: Versioned  # as the execution last stored or read it
     watch: Stopwatch
+    name: str = field(default="", init=False)  # as the lease has it that was given to this execution
     generation: int = field(default=0, init=False)  # of the setup when the execution began
     lost_answer_until_s: float = field(default=0, init=False)  # by the watch
 
     def __post_init__(self) -> None:
+        lease = self.held.setup.lease
+        self.name = lease.execution if lease else ""
         self.generation = self.held.setup.generation
 
     @property
     def setup(self) -> Setup:
         """Return the setup as the execution last stored it."""
         return self.held.setup
-
-    @property
-    def name(self) -> str:
-        """Return what names the execution in its lease."""
-        lease = self.held.setup.lease
-        return lease.execution if lease else ""
 
     @property
     def lost_answer_s(self) -> float:
@@ -99,7 +96,11 @@ class Execution:
 
     def _check_lease(self, may_take_s: float) -> None:
         lease = self.setup.lease
-        if lease is None or self.watch.elapsed_s() + may_take_s > lease.duration_s:
+        if (
+            lease is None
+            or lease.execution != self.name
+            or self.watch.elapsed_s() + may_take_s > lease.duration_s
+        ):
             raise LeaseLost(
                 f"{self.setup.setup_id}: the lease does not last as long as the next write may take"
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from io import StringIO
 from itertools import accumulate
 from typing import Any
@@ -82,6 +83,7 @@ class Leaf:
         return "" if self.value is None else str(self.value).strip()
 
 
+@lru_cache(maxsize=8)  # one execution asks for the same text several times, and parsing takes long
 def merge(text: str) -> Merged:
     """Return `user.yaml` with server TLS on and REST off the gRPC port.
 

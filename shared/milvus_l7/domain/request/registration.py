@@ -167,7 +167,8 @@ def _late(existing: Setup, mark: OrderMark) -> Effect | None:
 def _is_changed(existing: Setup, desired: Desired) -> bool:
     if existing.requested is not None:
         return desired != existing.requested.desired
-    return desired != existing.desired or existing.teardown is not None
+    was_never_planned = not existing.desired_generation
+    return was_never_planned or desired != existing.desired or existing.teardown is not None
 
 
 def _requested(setup: Setup, desired: Desired, now: datetime) -> Setup:

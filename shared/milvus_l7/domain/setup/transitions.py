@@ -265,12 +265,7 @@ def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     if stage is Stage.PLAN_SETUP and setup.requested is not None:
         return _planned(setup, now)
     if setup.teardown is not None and setup.has_lost_lease:
-        again = Waiting(
-            Reason.EXECUTION_LOST, "looks once more for what an execution that died may have left"
-        )
-        waiting = _waiting(replace(setup, has_lost_lease=False), stage, again, timing)
-        second = now + SECOND_LOOK_AFTER * timing.scale
-        return replace(waiting, wake_at=second, poll_at=second)
+        return _looking_again(setup, stage, timing)
     record = StageRecord(StageState.DONE, started_at=setup.record(stage).started_at, finished_at=now)
     done = _with_record(setup, stage, record, now)
     if done.current is not None:
@@ -279,6 +274,21 @@ def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     if setup.teardown is not None:
         return replace(ended, verified_at=None, is_touched=False, check_at=None)
     return replace(ended, verified_at=now, check_at=_first_check(setup, timing))
+
+
+def _looking_again(setup: Setup, stage: Stage, timing: Timing) -> Setup:
+    """The way back is done, but for what an execution that died may have sent last."""
+    record = replace(
+        setup.record(stage),
+        state=StageState.WAITING,
+        reason=Reason.EXECUTION_LOST,
+        message="looks once more for what an execution that died may have left",
+        attempts=1,
+        waiting_since=timing.now,
+    )
+    second = timing.now + SECOND_LOOK_AFTER * timing.scale
+    waiting = _with_record(replace(setup, has_lost_lease=False), stage, record, timing.now)
+    return replace(waiting, wake_at=second, poll_at=second)
 
 
 def _first_check(setup: Setup, timing: Timing) -> datetime:
