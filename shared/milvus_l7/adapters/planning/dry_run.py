@@ -29,6 +29,7 @@ from milvus_l7.ports import (
     Rendering,
     ValuesChange,
 )
+from milvus_l7.ports.release import BeforeWrite, proceed
 
 
 @dataclass(slots=True)
@@ -188,7 +189,12 @@ class DryRunReleases:
         """As the real one."""
         return self.real.render_upgrade(release, change)
 
-    def upgrade(self, release: Release, change: ValuesChange) -> Release:
+    def upgrade(
+        self,
+        release: Release,
+        change: ValuesChange,
+        before_write: BeforeWrite = proceed,  # noqa: ARG002  (nothing is written)
+    ) -> Release:
         """Record the values that would change, and what that changes in the rendered objects."""
         rendering = self.real.render_upgrade(release, change)
         self.recorder.record(change.changes)
@@ -207,7 +213,7 @@ class DryRunReleases:
         namespace, _, name = place.partition("/")
         return self.objects.assume_type(ObjectRef("v1", kind, namespace, name), change.after)
 
-    def recover(self, release: Release) -> None:
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> None:  # noqa: ARG002
         """Record that an interrupted upgrade would be rolled back."""
         target = f"Release {release.namespace}/{release.name}"
         self.recorder.record((Change(target, "status", release.status, "deployed"),))

@@ -36,6 +36,11 @@ UPGRADE_NOT_CONTAINED = Text(
     "Upgrading the stored chart would change or delete more than TLS and the Service type.",
     "Upgrade the release with its original chart and the values that the message names.",
 )
+CHART_TOO_EXPENSIVE = Text(
+    "ChartTooExpensive",
+    "Rendering the stored chart takes more than 60 s, 256 MiB of memory, or 16 MiB of output.",
+    "Look for loops in the chart's templates; the message says which limit was met.",
+)
 CUSTOM_CONFIG_MAP = Text(
     "CustomConfigMap",
     "The release sets customConfigMap, so the chart ignores extraConfigFiles.",
