@@ -56,11 +56,12 @@ class FakeReleases:
         after = replace(release, values=_changed(release, change))
         return Rendering(_rendered(self._deployed(release)), _rendered(after))
 
-    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> None:
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
         base = self._deployed(release)
         before_write()
         self._append(replace(base, upgraded_from=None))
         self._settle()
+        return None
 
     def _deployed(self, release: Release) -> Release:
         deployed = [r for r in self.revisions if r.name == release.name and r.status == "deployed"]

@@ -89,9 +89,11 @@ class Releases(Protocol):
         """What `upgrade` would render, by a server-side dry run. Refused as it would be; writes nothing."""
         ...
 
-    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> None:
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
         """Roll a release that was left in a pending state back to its last deployed revision.
 
+        Returns the release to go on with, or None when it was rolled back in earnest: that may have used up
+        an execution's time, so that whatever follows needs another one.
         Raises `Permanent(RELEASE_NOT_DEPLOYED)` if there is none.
         """
         ...
@@ -142,5 +144,8 @@ class Deployments(Protocol):
     """The deployments of setups."""
 
     def open(self, desired: Desired, now: datetime) -> MilvusDeployment | Waiting | Failed:
-        """Return the deployment, ready to be changed, or why it is not; repairs an interrupted change."""
+        """Return the deployment, ready to be changed, or why it is not.
+
+        An interrupted change is repaired, and nothing else done in the same execution: `Waiting`.
+        """
         ...

@@ -213,11 +213,12 @@ class DryRunReleases:
         namespace, _, name = place.partition("/")
         return self.objects.assume_type(ObjectRef("v1", kind, namespace, name), change.after)
 
-    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> None:  # noqa: ARG002
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:  # noqa: ARG002
         """Record that an interrupted upgrade would be rolled back."""
         target = f"Release {release.namespace}/{release.name}"
         self.recorder.record((Change(target, "status", release.status, "deployed"),))
         self._recovered.add(release.name)
+        return self.get(release.name)
 
 
 @dataclass(frozen=True, slots=True)

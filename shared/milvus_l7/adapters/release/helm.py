@@ -140,7 +140,7 @@ class HelmReleases:
         """The first half of `upgrade`, which writes nothing."""
         return self._rendered(_Upgrade(release, self._deployed(release), change))
 
-    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> None:
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
         """Roll back to the last deployed revision. Helm re-applies what was rendered then.
 
         Safe to repeat: the rollback of a release that is as it was deployed changes no object.
@@ -148,6 +148,7 @@ class HelmReleases:
         options = {"version": self._deployed(release).revision, "timeout": HOOKS_S}
         before_write()
         self._write("rollback", {"name": release.name, "options": options})
+        return None
 
     def _rendered(self, work: _Upgrade) -> Rendering:
         """Render the upgrade against the cluster and compare it with what is deployed."""

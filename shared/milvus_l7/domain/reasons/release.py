@@ -16,6 +16,12 @@ RELEASE_BUSY = Text(
     "Wait until it ends; one that was killed is rolled back after ten minutes.",
     RetryPolicies.QUICK,
 )
+RELEASE_ROLLED_BACK = Text(
+    "ReleaseRolledBack",
+    "A Helm operation on the release was interrupted, and has just been rolled back.",
+    "Nothing to do; the next look goes on from there.",
+    RetryPolicies.QUICK,
+)
 RELEASE_NOT_DEPLOYED = Text(
     "ReleaseNotDeployed",
     "The release has no deployed revision to build on.",
