@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Deployments,
         DnsZones,
         EndpointProbe,
+        Fence,
         Frontends,
         Resolver,
         StagePorts,
@@ -112,6 +113,30 @@ class _Over(ClusterPorts):
     def resolver(self) -> Resolver:
         """Return the real resolver."""
         return self.real.resolver
+
+
+class FencedPorts(_Over):
+    """Implements `StagePorts` over the real thing; every write passes the execution's fence first."""
+
+    def __init__(self, real: StagePorts, fence: Fence) -> None:
+        from milvus_l7.adapters.fencing import FencedConnections
+
+        super().__init__(real, FencedConnections(real.connections, fence))
+        self._fence = fence
+
+    @cached_property
+    def zones(self) -> DnsZones:
+        """Return the zones behind the fence."""
+        from milvus_l7.adapters.fencing import FencedZones
+
+        return FencedZones(self.real.zones, self._fence)
+
+    @cached_property
+    def probe(self) -> EndpointProbe:
+        """Return the client behind the fence."""
+        from milvus_l7.adapters.fencing import FencedProbe
+
+        return FencedProbe(self.real.probe, self._fence)
 
 
 class RecordingPorts(_Over):
