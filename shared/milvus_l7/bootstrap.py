@@ -19,7 +19,7 @@ from milvus_l7.adapters.kubernetes.credentials import TokenSource
 from milvus_l7.adapters.kubernetes.gke import GkeClusters
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.adapters.setup.pubsub import PubSubEvents
-from milvus_l7.adapters.stage_ports import ExecutionPorts, ProductionPorts
+from milvus_l7.adapters.stage_ports import FencedPorts, ProductionPorts
 from milvus_l7.application.engine.execution import Execution
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.runner import Engine, Runner
@@ -91,9 +91,9 @@ def runner(stage: Stage) -> Runner:
     )
 
 
-def _guarded(execution: Execution) -> ExecutionPorts:
+def _guarded(execution: Execution) -> FencedPorts:
     """Every write of an execution passes its fence."""
-    return ExecutionPorts(_ports(), execution, execution)
+    return FencedPorts(_ports(), execution, execution)
 
 
 @cache

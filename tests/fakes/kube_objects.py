@@ -87,7 +87,7 @@ class FakeKubeObjects:
         _refuse_another(ref, live, manifest)
         after |= wanted
         result = _object(manifest, after, live)
-        if not dry_run and after != before:
+        if not dry_run and (after != before or not live):
             self.owners[ref] = owners
             self._store(ref, result)
         return deepcopy(self.stored[ref] if not dry_run else result)

@@ -43,6 +43,8 @@ class TearDown:
         PLAINTEXT_UNREACHABLE. A second run writes nothing. The facts keep what a later restoration needs.
         """
         service = setup.facts.service or self._service(setup, now)
+        if isinstance(service, Waiting):
+            return service
         if service is not None:
             waiting = self._without_frontend(setup, service)
             if waiting is not None:
@@ -52,10 +54,12 @@ class TearDown:
         unfinished = self._restored(setup, now)
         return unfinished or Done(replace(_left(setup, service), before=None))
 
-    def _service(self, setup: Setup, now: datetime) -> ServiceFacts | None:
+    def _service(self, setup: Setup, now: datetime) -> ServiceFacts | Waiting | None:
         """Found anew, if the set-up died before it could note it down; None if there is no release."""
         deployment = self.ports.deployments.open(setup.desired, now)
-        return None if isinstance(deployment, Waiting | Failed) else deployment.service()
+        if isinstance(deployment, Waiting):
+            return deployment
+        return None if isinstance(deployment, Failed) else deployment.service()
 
     def _without_frontend(self, setup: Setup, service: ServiceFacts) -> Waiting | None:
         """Remove everything in front of Milvus; None once the load balancer is released and all is gone."""
