@@ -50,7 +50,7 @@ def test_many_long_frames_of_a_traceback_are_cut(capsys: pytest.CaptureFixture[s
 
 def test_a_number_of_thousands_of_digits_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     log.write("ERROR", "failed", generation=10**5000)
-    assert written(capsys)["generation"] == "a very large number"
+    assert written(capsys)["generation"] == "a number out of range"
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3000)

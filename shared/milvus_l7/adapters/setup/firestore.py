@@ -17,18 +17,17 @@ events of that first write are in the outbox, so re-poll publishes them; nothing
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from milvus_l7.adapters.setup import documents
 from milvus_l7.domain.reasons.errors import MalformedEvent, StateConflict, StateUnavailable
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document_id import document_id, is_document_id
 from milvus_l7.domain.setup.event import Event, from_payload
 from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Versioned
 
@@ -44,9 +43,6 @@ TOTAL_S = 30.0
 # A query is read in pages of this many documents, and given up after so many pages.
 PAGE = 500
 PAGES = 40
-
-_RESERVED_ID = re.compile(r"\.{0,2}|__.*__")
-_LONGEST_ID = 1500  # bytes
 
 
 class FirestoreSetups:
@@ -81,7 +77,7 @@ class FirestoreSetups:
 
     def load(self, setup_id: SetupId) -> Versioned | None:
         """The setup, or None if there is none. Raises `StateUnavailable`."""
-        if not _is_document_id(setup_id):
+        if not is_document_id(setup_id):
             return None
         with translated():
             snapshot = self._setup(setup_id).get(**self._limits)
@@ -158,10 +154,10 @@ class FirestoreSetups:
             self._outbox(event_id).delete(**self._limits)
 
     def _setup(self, setup_id: str) -> DocumentReference:
-        return self._client.collection("setups").document(quote(setup_id, safe=""))
+        return self._client.collection("setups").document(document_id(setup_id))
 
     def _outbox(self, event_id: str) -> DocumentReference:
-        return self._client.collection("outbox").document(quote(event_id, safe=""))
+        return self._client.collection("outbox").document(document_id(event_id))
 
     def _write_setup(self, batch: WriteBatch, commit: Commit) -> None:
         reference = self._setup(commit.setup.setup_id)
@@ -173,7 +169,7 @@ class FirestoreSetups:
             batch.update(reference, document, option=option)
 
     def _write_history(self, batch: WriteBatch, setup_id: str, entry: HistoryEntry) -> None:
-        reference = self._setup(setup_id).collection("history").document(quote(entry.entry_id, safe=""))
+        reference = self._setup(setup_id).collection("history").document(document_id(entry.entry_id))
         batch.set(reference, documents.to_history(entry))
 
     def _write_event(self, batch: WriteBatch, event: Event) -> None:
@@ -200,12 +196,6 @@ class FirestoreSetups:
                 break
             query = query.start_after(page[-1])
         return found[:limit]
-
-
-def _is_document_id(text: str) -> bool:
-    """Whether Firestore can have a document of that id; ids in events are untrusted."""
-    quoted = quote(text, safe="")
-    return len(quoted) <= _LONGEST_ID and not _RESERVED_ID.fullmatch(quoted)
 
 
 def _versioned(snapshot: Any) -> Versioned:

@@ -56,7 +56,7 @@ def _bounded(value: object, length: int) -> object:
         most = min(_MOST_ITEMS, length // 10)
         return [_bounded(item, length) for item in value[:most]]
     if isinstance(value, int | float):
-        return value if abs(value) < _LARGEST_NUMBER else "a very large number"
+        return value if abs(value) < _LARGEST_NUMBER else "a number out of range"
     return excerpt(value, length)
 
 

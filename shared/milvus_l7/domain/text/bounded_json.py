@@ -1,7 +1,7 @@
 """Read JSON from outside within limits that are checked before it is parsed.
 
-Parsing takes a multiple of the text's size in memory, and Python's parser and everything that walks the result
-recurse. So the size, the number of values and the depth are found from the text alone first.
+Parsing takes a multiple of the text's size in memory, and Python's parser recurses, as does everything that
+walks the result. So the size, the number of values and the depth are found from the text alone first.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NoReturn
 
-# IEEE doubles, which is what Go reads, end at 309 digits. Python needs quadratic time for more and more digits,
-# and refuses to write numbers of more than 4300 of them.
+# IEEE doubles, which is what Go reads, end at 309 digits. Python needs quadratic time for more and more
+# digits, and refuses to write numbers of more than 4300 of them.
 MOST_DIGITS = 400
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -47,8 +47,8 @@ class NotUnicode(ValueError):
 def loads(content: bytes | str, limits: Limits, *, has_unique_keys: bool = False) -> Any:
     """Return the value. Of an object's keys the last one counts, unless they must be unique.
 
-    Takes what RFC 8259 allows, in UTF-8: no NaN, no number that is infinite as a double. Raises `ValueError` for
-    everything else, and its subclasses `OutOfBounds` and `NotUnicode`; no message quotes the text.
+    Takes what RFC 8259 allows, in UTF-8: no NaN, no number that is infinite as a double. Raises `ValueError`
+    for everything else, and its subclasses `OutOfBounds` and `NotUnicode`; no message quotes the text.
     """
     check(content if isinstance(content, bytes) else _encoded(content), limits)
     text = content if isinstance(content, str) else content.decode()
