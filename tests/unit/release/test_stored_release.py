@@ -98,7 +98,7 @@ def test_what_helm_did_not_write_is_refused_without_quoting_it(broken: Json) -> 
 
 def test_release_that_unpacks_to_too_much_is_refused() -> None:
     with pytest.raises(Permanent):
-        stored_release.decoded(secret(b"{}" + b" " * stored_release.MAX_RELEASE_BYTES))
+        stored_release.decoded(secret(b"{}" + b" " * stored_release.LIMITS.size_bytes))
 
 
 @pytest.mark.parametrize(("version", "number"), [("12", 12), ("", 0), ("x", 0), ("-1", 0)])

@@ -22,7 +22,8 @@ LOCATION = r"[a-z]{1,13}-[a-z]{1,13}[0-9]{1,2}(-[a-z])?"
 CLUSTER = rf"^projects/{PROJECT}/locations/{LOCATION}/clusters/[a-z]([a-z0-9-]{{0,38}}[a-z0-9])?$"
 LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"  # RFC 1123 label, as Kubernetes uses it
 SUBDOMAIN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"  # RFC 1123 subdomain: names of Secrets
-RELEASE = r"^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$"  # helm/helm pkg/chart/v2/util/validate_name.go: 53 characters, dots allowed
+# At most 53 characters, which may be dots (helm/helm `pkg/chart/common/util/validate_name.go`).
+RELEASE = r"^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$"
 DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 ZONE = rf"^projects/{PROJECT}/managedZones/[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?$"
 DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
