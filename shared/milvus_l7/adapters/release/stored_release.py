@@ -21,14 +21,15 @@ from typing import Any
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.text import bounded_json
+from milvus_l7.domain.text import bounded_json, bounded_yaml
 from milvus_l7.domain.text.bounded_json import Limits, OutOfBounds
 from milvus_l7.domain.text.untrusted import mapping, objects, text
 from milvus_l7.ports import Manifest
 
-# A Secret holds at most one MiB, packed, and Helm packs ten to one at best. Whoever writes one himself can pack
-# a thousand to one, and as JSON each byte can take fifty more: see the test of the memory that it takes.
+# A Secret holds at most one MiB, packed, and Helm packs ten to one at best. Whoever writes one by hand can
+# pack a thousand to one, and each byte of it can take fifty once it is read.
 LIMITS = Limits(size_bytes=16 * 1024 * 1024, depth=64, items=400_000)
+MANIFEST_LIMITS = bounded_yaml.Limits(characters=8 * 1024 * 1024, depth=64, nodes=100_000)
 MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
 MAX_SUBCHART_DEPTH = 8  # subcharts inside each other
 _GZIP = 16 + zlib.MAX_WBITS
@@ -174,12 +175,16 @@ def _chart_folders(path: str) -> Iterator[str]:
 
 
 def rendered(manifest: str) -> Sequence[Manifest]:
-    """The objects in a rendered manifest; `ValueError` if it is not YAML."""
+    """The objects in a rendered manifest; `ValueError` if it is not YAML, or larger than the limits."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        bounded_yaml.check(manifest, MANIFEST_LIMITS)
         found = list(yaml.load_all(manifest, loader))
-    except yaml.YAMLError:
+    except bounded_yaml.OutOfBounds as error:
+        raise ValueError(f"the rendered manifest cannot be read: {error}") from None
+    except (yaml.YAMLError, ValueError, ArithmeticError, TypeError, AttributeError, LookupError):
+        # PyYAML lets errors of its own escape for some malformed dates and numbers
         raise ValueError("the rendered manifest is not YAML") from None
     return [document for document in found if isinstance(document, dict)]
