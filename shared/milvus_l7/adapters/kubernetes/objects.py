@@ -5,7 +5,6 @@ The typed models are left out because importing them takes seconds of CPU time (
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -17,11 +16,18 @@ from milvus_l7.adapters.lazy_import import postponed
 from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.domain.text import bounded_json
+from milvus_l7.domain.text.bounded_json import Limits, OutOfBounds
 from milvus_l7.ports import ClusterAccess, Manifest, ObjectRef
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
+# Of one answer. An object has at most 1.5 MiB (etcd), and a hundred Pods have some hundred thousand values.
+LIMITS = Limits(size_bytes=32 * 1024 * 1024, depth=100, items=1_000_000)
+LONGEST_LIST_BYTES = 64 * 1024 * 1024  # of all pages together
+# Anybody in a namespace can fill Secrets to the brim, as Helm's own are.
+MOST_ON_A_PAGE = {"Secret": 20}
 TIMEOUT_S = (5, 20)  # to connect, and between two reads
 
 _PLURALS = {
@@ -50,7 +56,7 @@ class KubernetesObjects:
 
     access: ClusterAccess
     token: Callable[[], str]
-    page_size: int = 500  # objects per list request
+    page_size: int = 100  # objects per list request
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
@@ -104,9 +110,13 @@ class KubernetesObjects:
         kind = {"apiVersion": ref.api_version, "kind": ref.kind}  # items of a list do not say it
         found: Sequence[Manifest] = ()
         more: Query = []
+        size_bytes, limit = 0, min(self.page_size, MOST_ON_A_PAGE.get(ref.kind, self.page_size))
         while True:
-            answer = self._send("GET", ref, [*query, ("limit", str(self.page_size)), *more])
+            answer = self._send("GET", ref, [*query, ("limit", str(limit)), *more])
             page = answers.content(answer, ref.kind)
+            size_bytes += answer.size_bytes
+            if size_bytes > LONGEST_LIST_BYTES:
+                raise self._beyond(ref, f"they have more than {LONGEST_LIST_BYTES} bytes")
             found = [*found, *({**kind, **item} for item in page.get("items") or ())]
             position = page.get("metadata", {}).get("continue")
             if not position:
@@ -132,10 +142,17 @@ class KubernetesObjects:
         )
         try:
             response = client.call_api(*request, _request_timeout=TIMEOUT_S)
-            return Answer(response.status, _json(response.read()))  # type: ignore[no-untyped-call]
+            content = _read(response)
+            return Answer(response.status, _json(content), len(content))
+        except OutOfBounds as error:
+            raise self._beyond(ref, f"{error}") from None
         except (HTTPError, rest_client().ApiException) as error:
             message = f"the Kubernetes API at {self.access.server} did not answer: {type(error).__name__}"
             raise Transient(Reason.CLUSTER_UNAVAILABLE, message) from error
+
+    def _beyond(self, ref: ObjectRef, limit: str) -> Transient:
+        message = f"{ref.kind} objects of namespace {ref.namespace} are not read: {limit}"
+        return Transient(Reason.CLUSTER_UNAVAILABLE, message)
 
     def _connected(self) -> ApiClient:
         if self._client is None:
@@ -185,10 +202,20 @@ def _path(ref: ObjectRef) -> str:
     return f"{path}/{ref.name}" if ref.name else path
 
 
+def _read(response: Any) -> bytes:
+    """The body, or one byte more of it than is looked at."""
+    content: bytes = response.response.read(LIMITS.size_bytes + 1)
+    if len(content) > LIMITS.size_bytes:
+        response.response.close()  # what is left of it keeps the connection from being used again
+    return content
+
+
 def _json(body: bytes) -> dict[str, Any]:
     """The body as an object; {} for anything else, as proxies and missing routes answer in plain text."""
     try:
-        value = json.loads(body)
+        value = bounded_json.loads(body, LIMITS)
+    except OutOfBounds:
+        raise
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
