@@ -101,8 +101,8 @@ def test_the_newest_time_of_an_event_counts() -> None:
     old = {"lastTimestamp": "2026-01-01T00:00:01Z", "eventTime": None}
     new = {"eventTime": "2026-01-01T00:00:01.5Z", "lastTimestamp": None}
     series = {"eventTime": "2026-01-01T00:00:00Z", "series": {"lastObservedTime": "2026-01-01T00:00:09Z"}}
-    odd = {"lastTimestamp": "yesterday"}
+    odd, early = {"lastTimestamp": "yesterday"}, {"lastTimestamp": "0001-01-01T00:00:00+14:00"}
     ordered = [{}, old, new, series]
     shuffled = [series, old, {}, new]
     assert sorted(shuffled, key=last_seen) == ordered
-    assert last_seen(odd) == last_seen({})
+    assert last_seen(odd) == last_seen(early) == last_seen({})

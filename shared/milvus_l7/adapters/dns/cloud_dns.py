@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
+from milvus_l7.domain.text import bounded_json
+from milvus_l7.domain.text.bounded_json import Limits
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -36,6 +38,8 @@ TOTAL_S = 20.0  # a new access token included
 # The API takes no limit from its callers, and documents none; a change takes well below a second.
 SERVER_S = 30.0
 WRITE_MAY_TAKE_S = TOTAL_S + SERVER_S
+LIMITS = Limits(size_bytes=4 * 1024 * 1024, depth=16, items=100_000)
+MOST_PAGES = 20  # of the records at one name, which has a few
 SHOWN_WORDS = 300  # characters of the API's own message that are passed on
 
 _PASSING = frozenset({408, 409, 412, 429})
@@ -67,12 +71,14 @@ class CloudDnsZones:
         """Return all record sets at exactly that name. Raises as the port says."""
         found: list[RecordSet] = []
         query = {"name": name}
-        while True:
+        for _ in range(MOST_PAGES):
             body = self._call("GET", f"{zone}/rrsets", params=query)
             found += [_record_set(each) for each in body.get("rrsets", ())]
             if not body.get("nextPageToken"):
                 return found
             query = {"name": name, "pageToken": body["nextPageToken"]}
+        message = f"Cloud DNS has more than {MOST_PAGES} pages of records at {name} in {zone}"
+        raise Transient(Reason.DNS_ZONE_UNAVAILABLE, message)
 
     def change(self, zone: str, change: ChangeSet) -> None:
         """Make the change, all or nothing. Raises as the port says; a second call is refused."""
@@ -94,10 +100,13 @@ class CloudDnsZones:
                 timeout=TRY_S,
                 max_allowed_time=TOTAL_S,
                 allow_redirects=False,
+                stream=True,
                 **content,
             )
-            body = response.json()
-        except (GoogleAuthError, RequestException) as error:
+            body = bounded_json.loads(_content(response), LIMITS)
+        except bounded_json.OutOfBounds as error:
+            raise Transient(Reason.DNS_ZONE_UNAVAILABLE, f"Cloud DNS' answer for {path}: {error}") from None
+        except (GoogleAuthError, RequestException, ValueError) as error:
             # The error's text may quote an identity provider's answer, so only its kind is told.
             message = f"Cloud DNS did not answer for {path}: {type(error).__name__}"
             is_lost = method == "POST" and _was_sent(error)
@@ -105,6 +114,17 @@ class CloudDnsZones:
         if response.status_code == 200 and isinstance(body, dict):
             return body
         raise _error(method, path, response.status_code, body)
+
+
+def _content(response: Any) -> bytes:
+    """The body, or a little more of it than is looked at."""
+    content = b""
+    for part in response.iter_content(64 * 1024):
+        content += part
+        if len(content) > LIMITS.size_bytes:
+            response.close()
+            break
+    return content
 
 
 def _error(method: str, path: str, status: int, body: object) -> Permanent | Transient:

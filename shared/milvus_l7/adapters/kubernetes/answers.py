@@ -124,5 +124,5 @@ def last_seen(event: Mapping[str, Any]) -> datetime:
     text = next((time for time in times if time), None)
     try:
         return datetime.fromisoformat(text).astimezone(UTC) if text else _LONG_AGO
-    except ValueError:
+    except (ValueError, OverflowError):
         return _LONG_AGO

@@ -5,7 +5,6 @@ The typed models are left out because importing them takes seconds of CPU time (
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +18,17 @@ from milvus_l7.adapters.lazy_import import postponed
 from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
+from milvus_l7.domain.text import bounded_json
+from milvus_l7.domain.text.bounded_json import Limits
 from milvus_l7.ports import ClusterAccess, Manifest, ObjectRef
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
+
+# Of the values in one answer; its bytes are bounded as it is read.
+LIMITS = Limits(size_bytes=64 * 1024 * 1024, depth=100, items=1_000_000)
+# Anybody in a namespace can fill Secrets to the brim, as Helm's own are.
+MOST_ON_A_PAGE = {"Secret": 20}
 
 _PLURALS = {
     ("v1", "ConfigMap"): "configmaps",
@@ -51,7 +57,7 @@ class KubernetesObjects:
 
     access: ClusterAccess
     token: Callable[[], str]
-    page_size: int = 500  # objects per list request
+    page_size: int = 100  # objects per list request
     bounds: Bounds = field(default_factory=Bounds)
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
@@ -106,9 +112,9 @@ class KubernetesObjects:
         kind = {"apiVersion": ref.api_version, "kind": ref.kind}  # items of a list do not say it
         found: Sequence[Manifest] = ()
         more: Query = []
-        size_bytes = 0
+        size_bytes, limit = 0, min(self.page_size, MOST_ON_A_PAGE.get(ref.kind, self.page_size))
         while True:
-            answer = self._send("GET", ref, [*query, ("limit", str(self.page_size)), *more])
+            answer = self._send("GET", ref, [*query, ("limit", str(limit)), *more])
             page = answers.content(answer, ref.kind)
             size_bytes += answer.size_bytes
             if size_bytes > self.bounds.list_bytes:
@@ -228,7 +234,10 @@ def _json(body: bytes) -> dict[str, Any]:
     Proxies and missing routes answer in plain text.
     """
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
+        value = bounded_json.loads(body, LIMITS)
+    except bounded_json.OutOfBounds as error:
+        message = f"an answer of the Kubernetes API is not read: {error}"
+        raise Transient(Reason.CLUSTER_UNAVAILABLE, message) from None
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

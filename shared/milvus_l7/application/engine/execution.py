@@ -44,6 +44,7 @@ class Execution:
     setups: Setups
     held: Versioned  # as the execution last stored or read it
     watch: Stopwatch
+    pace: float = 1.0  # of the embedded cloud, whose leases and calls are shorter in proportion
     name: str = field(default="", init=False)  # as the lease has it that was given to this execution
     generation: int = field(default=0, init=False)  # of the setup when the execution began
     lost_answer_until_s: float = field(default=0, init=False)  # by the watch
@@ -74,7 +75,7 @@ class Execution:
 
     def lose_answer(self, limit_s: float) -> None:
         """Note that a write may still take effect for so long."""
-        self.lost_answer_until_s = max(self.lost_answer_until_s, self.watch.elapsed_s() + limit_s)
+        self.lost_answer_until_s = max(self.lost_answer_until_s, self.watch.elapsed_s() + limit_s * self.pace)
 
     def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
         """Store the facts under the lease before what they are about is written."""
@@ -99,7 +100,7 @@ class Execution:
         if (
             lease is None
             or lease.execution != self.name
-            or self.watch.elapsed_s() + may_take_s > lease.duration_s
+            or self.watch.elapsed_s() + may_take_s * self.pace > lease.duration_s
         ):
             raise LeaseLost(
                 f"{self.setup.setup_id}: the lease does not last as long as the next write may take"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
+from milvus_l7.domain.text.excerpt import excerpt
 
 # Google Trust Services and Let's Encrypt: one of them must be allowed, better both.
 AUTHORITIES = ("pki.goog", "letsencrypt.org")
@@ -22,6 +23,7 @@ _KNOWN_TAGS = frozenset(
     {"issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"}
 )
 _SHOWN = 5  # addresses or records that are shown of a longer list
+_SHOWN_CHARACTERS = 120  # of each; a record's text may have 64 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +121,4 @@ def _kind(address: str) -> str:
 
 def _listed(texts: Sequence[str]) -> str:
     more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return ", ".join(texts[:_SHOWN]) + more
+    return ", ".join(excerpt(text, _SHOWN_CHARACTERS) for text in texts[:_SHOWN]) + more

@@ -16,6 +16,8 @@ from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.text import untrusted
 
+LOOKED_AT = 4000  # characters of an event's message; the controller writes some hundred
+
 
 def address(ingress: Manifest | None) -> str | None:
     """Return the load balancer's IP address, or None while it has none.
@@ -118,4 +120,4 @@ def _is_about(event: Manifest, uid: object) -> bool:
 
 
 def _message(event: Manifest) -> str:
-    return untrusted.text(event.get("message"))
+    return untrusted.text(event.get("message"))[:LOOKED_AT]

@@ -11,7 +11,7 @@ BODY_MISSING = Text(
 )
 BODY_TOO_LARGE = Text(
     "BodyTooLarge",
-    "The message body is larger than any valid request.",
+    "The message body is larger, or nested deeper, than any valid request; the message says the limit.",
     "Publish only the documented fields.",
 )
 NOT_JSON = Text(
