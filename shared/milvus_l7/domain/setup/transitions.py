@@ -182,8 +182,8 @@ def _with_result(freed: Setup, stage: Stage, outcome: Outcome, timing: Timing) -
 
 
 def _due(setup: Setup, stage: Stage, now: datetime) -> Setup:
-    """What comes before the stage that waits, a plan or a take-back, does not wait as it does."""
-    if setup.current in (None, stage) or setup.wake_at is None:
+    """What comes before the stage that waits or has failed, a plan or a take-back, begins at once."""
+    if setup.current in (None, stage) or is_at_rest(setup):
         return setup
     return replace(setup, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
 
