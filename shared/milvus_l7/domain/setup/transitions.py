@@ -157,7 +157,8 @@ class Result:
 def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Settled:
     """Return the setup after the execution ended; `LeaseLost` if it no longer holds the lease.
 
-    A result for a generation that is no longer worked for is dropped; the lease is freed all the same. While
+    A result for a generation that is no longer worked for is dropped, and so is one with an effect to be taken
+    back before what was requested meanwhile is planned; the lease is freed all the same. While
     a write of the execution may still take effect, the lease runs on.
     """
     lease = setup.lease
@@ -166,9 +167,15 @@ def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Sett
     freed = _freed(setup, lease, result, timing.now)
     if lease.is_take_back and isinstance(result.outcome, Done):
         return _taken_back(freed, lease.stage, timing.now)
-    if not lease.is_take_back and setup.generation_of(lease.stage) != lease.generation:
+    if not lease.is_take_back and _is_overtaken(freed, lease):
         return _ready(freed, timing.now)
     return _with_result(freed, lease.stage, result.outcome, timing)
+
+
+def _is_overtaken(freed: Setup, lease: Lease) -> bool:
+    """Whether the result is for what is no longer worked for, or is to be taken back for what was requested."""
+    is_to_be_taken_back = freed.effect is not None and freed.requested is not None
+    return is_to_be_taken_back or freed.generation_of(lease.stage) != lease.generation
 
 
 def _with_result(freed: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Settled:
