@@ -107,12 +107,16 @@ def _passed(setup: Setup, stage: Stage) -> Admission:
     return Admission.REPEAT if is_unbegun and setup.current is following else Admission.FINISHED
 
 
-def _budget_left(setup: Setup, stage: Stage, now: datetime) -> Budget:
-    """Return the stage's budget; a lease that has run out unsettled is a crash of its own stage."""
-    budget = setup.budgets.get(stage) or Budget(now)
+def _budgets_left(setup: Setup) -> Mapping[Stage, Budget]:
+    """Return the budgets; a lease that has run out unsettled is a crash of its own stage."""
     lease = setup.lease
-    has_died = lease is not None and lease.stage is stage and not lease.is_settled
-    return budget.crashed() if has_died else budget
+    if lease is None or lease.is_settled or lease.stage not in setup.budgets:
+        return setup.budgets
+    return {**setup.budgets, lease.stage: setup.budgets[lease.stage].crashed()}
+
+
+def _budget_left(setup: Setup, stage: Stage, now: datetime) -> Budget:
+    return _budgets_left(setup).get(stage) or Budget(now)
 
 
 def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
@@ -123,7 +127,7 @@ def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
     return replace(
         _with_record(setup, stage, running, now),
         executions=setup.executions + 1,
-        budgets={**setup.budgets, stage: _budget_left(setup, stage, now).begun()},
+        budgets={**_budgets_left(setup), stage: _budget_left(setup, stage, now).begun()},
         lease=lease,
         has_lost_lease=setup.has_lost_lease or has_died,
         wake_at=None,
