@@ -218,8 +218,11 @@ def _supervised(setup: Setup, supervision: Supervision, now: datetime) -> Setup:
 def _resumed(setup: Setup, paused: timedelta, now: datetime) -> Setup:
     budgets = {stage: budget.paused_for(paused) for stage, budget in setup.budgets.items()}
     stages = {stage: record.paused_for(paused) for stage, record in setup.stages.items()}
+    requested = setup.requested and setup.requested.paused_for(paused)
     check_at = now if setup.was_verified else None
-    return replace(setup, budgets=budgets, stages=stages, paused_at=None, check_at=check_at)
+    return replace(
+        setup, budgets=budgets, stages=stages, requested=requested, paused_at=None, check_at=check_at
+    )
 
 
 def _unless_paused(setup: Setup, effect: Effect) -> tuple[Setup, Effect]:
