@@ -140,8 +140,11 @@ def _tombstone(spec: TearDownSpec, arrival: Arrival) -> Setup:
 
 
 def repair(setup: Setup, now: datetime) -> Setup:
-    """Return the verified setup with its chain to be run again, its plan first; a run of its own."""
-    return replace(_again(setup, now), check_at=None)
+    """Return the verified setup with its chain to be run again, its plan first; a run of its own.
+
+    It goes on being checked: a repair that is refused, or fails, is followed by no other check of its own.
+    """
+    return _again(setup, now)
 
 
 def _created(spec: SetupSpec, arrival: Arrival) -> Setup:
