@@ -21,7 +21,16 @@ from milvus_l7.domain.setup.lease import Lease
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.domain.setup.supervision import Supervision
 from milvus_l7.domain.setup.topology import Topology, topology
-from milvus_l7.domain.setup.transitions import Admission, Moment, Result, Settled, Timing, admit, begin, settle
+from milvus_l7.domain.setup.transitions import (
+    Admission,
+    Moment,
+    Result,
+    Settled,
+    Timing,
+    admit,
+    begin,
+    settle,
+)
 from tests.fakes.state import START
 
 CLUSTER = "projects/milvus-testing-nonprod/locations/us-central1-a/clusters/milvus"

@@ -163,7 +163,9 @@ def test_failure_restores_only_what_was_written_since_the_setup_was_last_wanted(
     assert refused.setup.status is Status.TORN_DOWN
 
 
-def test_set_up_that_overtakes_a_tear_down_without_restoring_restores_nothing_when_its_plan_is_refused() -> None:
+def test_set_up_that_overtakes_a_tear_down_without_restoring_restores_nothing_when_its_plan_is_refused() -> (
+    None
+):
     down = taken_down(ahead(new_setup()))
     wanted, _ = register(settled(down, Done()).setup, RESTORING, arrival("m2", minutes=9))
     refused = settled(begun(wanted, PLAN), Failed(Reason.MUTUAL_TLS, "x"))
