@@ -10,8 +10,11 @@ from milvus_l7.application.engine.repoll import Repoll
 from milvus_l7.application.engine.runner import Engine, Runner
 from milvus_l7.application.request.accept_request import AcceptRequest
 from milvus_l7.application.request.accept_tear_down import AcceptTearDown
+from milvus_l7.domain.request.registration import Effect
+from milvus_l7.domain.request.rejection import Rejection
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document import OrderMark, Setup
+from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from tests.builders import TOPOLOGY
 from tests.fakes.plans import FakePlans
@@ -48,6 +51,23 @@ class FakeEngine:
         self.accept = AcceptRequest(self.outbox, self.plans, self.clock, TOPOLOGY)
         self.accept_tear_down = AcceptTearDown(self.outbox, self.clock, TOPOLOGY)
         self.repoll = Repoll(self.outbox, self.clock, TOPOLOGY)
+
+    def submit(
+        self, message_id: str, body: bytes | None, published_at: datetime | None = None
+    ) -> Effect | Rejection:
+        """Deliver a request, which is published now if nothing else is said."""
+        return self.accept.handle(OrderMark(published_at or self.clock.now(), message_id), body)
+
+    def submit_tear_down(
+        self, message_id: str, body: bytes | None, published_at: datetime | None = None
+    ) -> Effect | Rejection:
+        """Deliver a tear-down request; see `submit`."""
+        return self.accept_tear_down.handle(OrderMark(published_at or self.clock.now(), message_id), body)
+
+    def plan(self) -> Event:
+        """Plan what is requested, with nothing refused, and return the event that starts the next stage."""
+        self.runner(Stage.PLAN_SETUP).handle(self.events.published[-1])
+        return self.events.published[-1]
 
     def runner(self, stage: Stage, work: ScriptedWork | None = None) -> Runner:
         scripted = work or ScriptedWork()

@@ -10,8 +10,8 @@ import pytest
 from milvus_l7.domain.reasons.errors import MalformedEvent
 from milvus_l7.domain.request.delivery import chain_event, pushed_message
 from milvus_l7.domain.setup import event
-from milvus_l7.domain.setup.chain import Stage
-from tests.builders import TOPOLOGY, new_setup, trigger
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
+from tests.builders import TOPOLOGY, new_setup, requested_setup, trigger
 
 
 def data_of(body: object) -> dict[str, object]:
@@ -39,7 +39,9 @@ def test_each_stage_is_triggered_by_the_announcement_of_the_one_before() -> None
         if stage.following:
             announced = event.announcement(setup, stage, TOPOLOGY)
             assert announced.topic == TOPOLOGY.trigger(stage.following)
-    assert event.accepted(setup, TOPOLOGY).topic == TOPOLOGY.trigger(Stage.PREPARE_TLS)
+    begun = event.start(requested_setup(), TOPOLOGY, "m1")
+    assert begun is not None
+    assert begun.topic == TOPOLOGY.trigger(SETUP_STAGES[0]) == TOPOLOGY.functions["accept_request"].announces
 
 
 @pytest.mark.parametrize(

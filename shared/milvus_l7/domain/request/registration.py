@@ -142,7 +142,7 @@ def _tombstone(spec: TearDownSpec, arrival: Arrival) -> Setup:
 def repair(setup: Setup, now: datetime) -> Setup:
     """Return the verified setup with its chain to be run again, its plan first; a run of its own.
 
-    It goes on being checked: a repair that is refused, or fails, is followed by no other check of its own.
+    It goes on being checked for drift, whatever becomes of the repair.
     """
     return _again(setup, now)
 
