@@ -6,7 +6,7 @@ import pytest
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request.registration import Effect, register, tear_down
-from milvus_l7.domain.request.request import TearDownSpec
+from milvus_l7.domain.request.request import SetupSpec, TearDownSpec
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Refusal, Setup, StageState, Status
 from milvus_l7.domain.setup.outcome import Failed, Waiting
@@ -83,7 +83,7 @@ def test_tear_down_under_way_goes_on() -> None:
 
 
 @pytest.mark.parametrize("wanted", [wish(), OTHER, wish(domain="third.example.com")])
-def test_next_request_after_a_refused_one_works(wanted) -> None:  # type: ignore[no-untyped-def]
+def test_next_request_after_a_refused_one_works(wanted: SetupSpec) -> None:
     setup = refused(finished(new_setup()))
     again, effect = register(setup, wanted, arrival("m3", seconds=2))
     assert effect in (Effect.CHANGED, Effect.RESTARTED)
@@ -101,6 +101,15 @@ def test_same_request_after_a_refused_first_one_is_planned_again() -> None:
     again, effect = register(setup, wish(), arrival("m2", seconds=1))
     assert (effect, again.current) == (Effect.RESTARTED, PLAN)
     assert finished(again).status is Status.VERIFIED
+
+
+@pytest.mark.parametrize("spec", [wish(Supervision(interval_s=600)), wish(), OTHER])
+def test_refusal_is_told_until_another_request_is_accepted(spec: SetupSpec) -> None:
+    setup = refused(after(new_setup(), FIRST))
+    again, _ = register(setup, spec, arrival("m3", seconds=2))
+    assert (setup.refusal is None, again.refusal) == (False, None)
+    same, _ = register(setup, spec, arrival("m2", seconds=1))
+    assert same.refusal == setup.refusal
 
 
 def test_transient_fault_of_a_plan_is_waited_for_and_refuses_nothing() -> None:
