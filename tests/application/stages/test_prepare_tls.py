@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
+from milvus_l7.domain.setup.facts import Facts, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import ObjectRef
 from tests.builders import new_setup
@@ -27,6 +27,7 @@ BEFORE = ReleaseBefore(
     1,
     {"service.type": "LoadBalancer"},
     {"common.security.tlsMode": None, "proxy.http.port": None},
+    live_type="ClusterIP",
 )
 
 
@@ -61,14 +62,65 @@ def test_second_run_writes_nothing_and_keeps_what_was_before() -> None:
     assert second == first
 
 
-def test_later_upgrade_does_not_change_what_was_before_the_first() -> None:
-    there = cluster(release(revision=5, values={"service": {"type": "NodePort"}}))
+def recorded(there: ReleaseCluster) -> ReleaseBefore | None:
+    """What is recorded by a run of a setup that has recorded `BEFORE`."""
     setup = new_setup()
     outcome = run(there, replace(setup, facts=replace(setup.facts, before=BEFORE)))
     assert isinstance(outcome, Done)
     assert outcome.facts is not None
-    assert outcome.facts.before == BEFORE
     assert there.helm.writes == 1
+    return outcome.facts.before
+
+
+def test_value_that_a_user_has_set_since_replaces_the_recorded_one() -> None:
+    chosen = {"service": {"type": "NodePort"}, "extraConfigFiles": {"user.yaml": "proxy: {http: {port: 90}}"}}
+    before = recorded(cluster(release(revision=5, values=chosen)))
+    assert before is not None
+    assert (before.revision, before.values) == (5, {"service.type": "NodePort"})
+    assert before.user_yaml["common.security.tlsMode"] is None
+
+
+def test_recorded_value_stays_where_what_is_configured_is_ours() -> None:
+    ours = {
+        "service": {"type": "ClusterIP"},
+        "extraConfigFiles": {"user.yaml": "log: {level: info}\ncommon: {security: {tlsMode: 1}}"},
+    }
+    before = recorded(cluster(release(revision=5, values=ours)))
+    assert before is not None
+    assert before.values == BEFORE.values
+    assert before.user_yaml == BEFORE.user_yaml
+    assert before.live_type == "ClusterIP"
+
+
+@dataclass
+class Ahead:
+    """Notes what is stored before Helm writes."""
+
+    there: ReleaseCluster
+    stored: list[tuple[Facts, bool, int]] = field(default_factory=list)
+
+    def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
+        self.stored.append((facts, begins_effect, self.there.helm.writes))
+
+
+def test_what_was_before_is_stored_before_it_is_changed() -> None:
+    there = cluster(release())
+    ahead = Ahead(there)
+    stage(Stage.PREPARE_TLS, there, ahead=ahead)(new_setup(), NOW)
+    ((facts, begins_effect, writes),) = ahead.stored
+    assert (facts.before, begins_effect, writes) == (BEFORE, True, 0)
+    assert facts.service == ServiceFacts("my-release-milvus", "grpc", 19530)
+    assert there.helm.writes == 1
+
+
+def test_run_that_changes_nothing_stores_nothing_ahead() -> None:
+    there = cluster(release())
+    first = run(there)
+    assert isinstance(first, Done)
+    assert first.facts is not None
+    ahead = Ahead(there)
+    stage(Stage.PREPARE_TLS, there, ahead=ahead)(replace(new_setup(), facts=first.facts), NOW)
+    assert ahead.stored == []
 
 
 def test_release_that_needs_nothing_is_not_touched_and_has_no_before() -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from milvus_l7.domain.reasons.errors import MalformedEvent
 from milvus_l7.domain.request.delivery import chain_event, is_chain_event, named_setup, pushed_message
 from milvus_l7.domain.setup import event
-from milvus_l7.domain.setup.chain import Stage
-from tests.builders import TOPOLOGY, new_setup, trigger
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
+from tests.builders import TOPOLOGY, new_setup, requested_setup, trigger
 
 GOOD = trigger(new_setup(), Stage.CREATE_INGRESS).payload()
 IDS = ("event_id", "setup_id")
@@ -70,7 +70,9 @@ def test_each_stage_is_triggered_by_the_announcement_of_the_one_before() -> None
         if stage.following:
             announced = event.announcement(setup, stage, TOPOLOGY)
             assert announced.topic == TOPOLOGY.trigger(stage.following)
-    assert event.accepted(setup, TOPOLOGY).topic == TOPOLOGY.trigger(Stage.PREPARE_TLS)
+    begun = event.start(requested_setup(), TOPOLOGY, "m1")
+    assert begun is not None
+    assert begun.topic == TOPOLOGY.trigger(SETUP_STAGES[0]) == TOPOLOGY.functions["accept_request"].announces
 
 
 @pytest.mark.parametrize(

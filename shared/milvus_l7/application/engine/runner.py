@@ -211,7 +211,7 @@ class Runner:
         state = setup.record(self.stage).state
         if state is StageState.FAILED:
             failure = events.failure(setup, self.stage, topology)
-            return (failure, *(self._next(settled.setup, "restore") if settled.begins_way_back else ()))
+            return (failure, *self._next(settled.setup, "restore" if settled.begins_way_back else "next"))
         if state is not StageState.DONE:
             return self._next(setup, "next") if setup.current is not self.stage else ()
         done = events.announcement(setup, self.stage, topology)

@@ -69,9 +69,7 @@ def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple
     late = _late(existing, arrival.mark)
     if late is not None:
         return existing, late
-    setup = _supervised(
-        replace(existing, order=arrival.mark, updated_at=arrival.now), spec.supervision, arrival.now
-    )
+    setup = _supervised(_accepting(existing, arrival), spec.supervision, arrival.now)
     if _is_changed(existing, spec.desired):
         return _unless_paused(_requested(setup, spec.desired, arrival.now), Effect.CHANGED)
     if spec.supervision != existing.supervision and not existing.supervision.paused:
@@ -99,7 +97,7 @@ def tear_down(existing: Setup, spec: TearDownSpec, arrival: Arrival) -> tuple[Se
     late = _late(existing, arrival.mark)
     if late is not None:
         return existing, late
-    setup = replace(existing, order=arrival.mark, updated_at=arrival.now, expires_at=None)
+    setup = replace(_accepting(existing, arrival), expires_at=None)
     same = setup.teardown is not None and setup.teardown.restore_l4 == spec.restore_l4
     if not same or setup.requested is not None:
         return to_be_torn_down(setup, TearDown(spec.restore_l4), arrival.now), Effect.CHANGED
@@ -140,8 +138,11 @@ def _tombstone(spec: TearDownSpec, arrival: Arrival) -> Setup:
 
 
 def repair(setup: Setup, now: datetime) -> Setup:
-    """Return the verified setup with its chain to be run again, its plan first; a run of its own."""
-    return replace(_again(setup, now), check_at=None)
+    """Return the verified setup with its chain to be run again, its plan first; a run of its own.
+
+    It goes on being checked for drift, whatever becomes of the repair.
+    """
+    return _again(setup, now)
 
 
 def _created(spec: SetupSpec, arrival: Arrival) -> Setup:
@@ -162,6 +163,11 @@ def _late(existing: Setup, mark: OrderMark) -> Effect | None:
     if mark.message_id == existing.order.message_id:
         return Effect.NONE
     return Effect.SUPERSEDED if mark < existing.order else None
+
+
+def _accepting(existing: Setup, arrival: Arrival) -> Setup:
+    """The setup with the message as its last request; what was refused before is no longer that."""
+    return replace(existing, order=arrival.mark, refusal=None, updated_at=arrival.now)
 
 
 def _is_changed(existing: Setup, desired: Desired) -> bool:
@@ -219,8 +225,11 @@ def _supervised(setup: Setup, supervision: Supervision, now: datetime) -> Setup:
 def _resumed(setup: Setup, paused: timedelta, now: datetime) -> Setup:
     budgets = {stage: budget.paused_for(paused) for stage, budget in setup.budgets.items()}
     stages = {stage: record.paused_for(paused) for stage, record in setup.stages.items()}
+    requested = setup.requested and setup.requested.paused_for(paused)
     check_at = now if setup.was_verified else None
-    return replace(setup, budgets=budgets, stages=stages, paused_at=None, check_at=check_at)
+    return replace(
+        setup, budgets=budgets, stages=stages, requested=requested, paused_at=None, check_at=check_at
+    )
 
 
 def _unless_paused(setup: Setup, effect: Effect) -> tuple[Setup, Effect]:

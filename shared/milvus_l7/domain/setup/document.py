@@ -91,6 +91,10 @@ class Requested:
     generation: int
     record: StageRecord = StageRecord()  # of the planning
 
+    def paused_for(self, span: timedelta) -> Requested:
+        """Return the request without the time of a pause."""
+        return replace(self, record=self.record.paused_for(span))
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

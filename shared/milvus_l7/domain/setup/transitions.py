@@ -107,12 +107,16 @@ def _passed(setup: Setup, stage: Stage) -> Admission:
     return Admission.REPEAT if is_unbegun and setup.current is following else Admission.FINISHED
 
 
-def _budget_left(setup: Setup, stage: Stage, now: datetime) -> Budget:
-    """Return the stage's budget; a lease that has run out unsettled is a crash of its own stage."""
-    budget = setup.budgets.get(stage) or Budget(now)
+def _budgets_left(setup: Setup) -> Mapping[Stage, Budget]:
+    """Return the budgets; a lease that has run out unsettled is a crash of its own stage."""
     lease = setup.lease
-    has_died = lease is not None and lease.stage is stage and not lease.is_settled
-    return budget.crashed() if has_died else budget
+    if lease is None or lease.is_settled or lease.stage not in setup.budgets:
+        return setup.budgets
+    return {**setup.budgets, lease.stage: setup.budgets[lease.stage].crashed()}
+
+
+def _budget_left(setup: Setup, stage: Stage, now: datetime) -> Budget:
+    return _budgets_left(setup).get(stage) or Budget(now)
 
 
 def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
@@ -123,7 +127,7 @@ def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
     return replace(
         _with_record(setup, stage, running, now),
         executions=setup.executions + 1,
-        budgets={**setup.budgets, stage: _budget_left(setup, stage, now).begun()},
+        budgets={**_budgets_left(setup), stage: _budget_left(setup, stage, now).begun()},
         lease=lease,
         has_lost_lease=setup.has_lost_lease or has_died,
         wake_at=None,
@@ -157,7 +161,8 @@ class Result:
 def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Settled:
     """Return the setup after the execution ended; `LeaseLost` if it no longer holds the lease.
 
-    A result for a generation that is no longer worked for is dropped; the lease is freed all the same. While
+    A result for a generation that is no longer worked for is dropped, and so is one with an effect to be taken
+    back before what was requested meanwhile is planned; the lease is freed all the same. While
     a write of the execution may still take effect, the lease runs on.
     """
     lease = setup.lease
@@ -166,9 +171,15 @@ def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Sett
     freed = _freed(setup, lease, result, timing.now)
     if lease.is_take_back and isinstance(result.outcome, Done):
         return _taken_back(freed, lease.stage, timing.now)
-    if not lease.is_take_back and setup.generation_of(lease.stage) != lease.generation:
+    if not lease.is_take_back and _is_overtaken(freed, lease):
         return _ready(freed, timing.now)
     return _with_result(freed, lease.stage, result.outcome, timing)
+
+
+def _is_overtaken(freed: Setup, lease: Lease) -> bool:
+    """Whether the result is for what is no longer worked for, or is to be taken back for what was requested."""
+    is_to_be_taken_back = freed.effect is not None and freed.requested is not None
+    return is_to_be_taken_back or freed.generation_of(lease.stage) != lease.generation
 
 
 def _with_result(freed: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Settled:
@@ -182,8 +193,8 @@ def _with_result(freed: Setup, stage: Stage, outcome: Outcome, timing: Timing) -
 
 
 def _due(setup: Setup, stage: Stage, now: datetime) -> Setup:
-    """What comes before the stage that waits, a plan or a take-back, does not wait as it does."""
-    if setup.current in (None, stage) or setup.wake_at is None:
+    """What comes before the stage that waits or has failed, a plan or a take-back, begins at once."""
+    if setup.current in (None, stage) or is_at_rest(setup):
         return setup
     return replace(setup, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
 
