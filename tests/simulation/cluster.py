@@ -17,6 +17,7 @@ from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.release import helm_values, restoration, user_yaml
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import Endpoint, ObjectRef, Release, Rendering, Resolved, ServedCertificate, ValuesChange
+from milvus_l7.ports.release import BeforeWrite, proceed
 from tests.fakes.kube_objects import FakeKubeObjects
 from tests.fakes.state import START
 
@@ -77,7 +78,8 @@ class SimHelm:
         after = replace(release, values=_changed(release, change))
         return Rendering(_rendered(self._deployed()), _rendered(after))
 
-    def upgrade(self, release: Release, change: ValuesChange) -> Release:
+    def upgrade(self, release: Release, change: ValuesChange, before_write: BeforeWrite = proceed) -> Release:
+        before_write()
         if self.revisions[-1].status.startswith("pending-"):
             raise Transient(Reason.RELEASE_BUSY, "another operation is in progress")
         if release.revision != self.revisions[-1].revision:
@@ -92,7 +94,8 @@ class SimHelm:
         )
         return self._roll(pending)
 
-    def recover(self, release: Release) -> None:
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
+        before_write()
         base = self._deployed()
         number = self.revisions[-1].revision + 1
         self._roll(replace(base, revision=number, status="pending-rollback", upgraded_from=None))

@@ -9,12 +9,12 @@ from typing import Any
 from milvus_l7.domain.request.request import Refused, parse, parse_tear_down
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.text.untrusted import mapping
+from milvus_l7.ports import ObjectRef
 from tests.builders import CLUSTER
 from tests.fakes.state import START
 from tests.simulation.choices import Choices, shrunk
 from tests.simulation.cluster import INGRESS, LAYER_4, SERVICE
 from tests.simulation.world import REQUESTED, TEAR_DOWN, Message, World
-from milvus_l7.ports import ObjectRef
 
 STORM, CALM = timedelta(hours=2), timedelta(hours=60)
 MOST_PUBLISHED = 3000

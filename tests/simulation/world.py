@@ -19,7 +19,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from milvus_l7.adapters.stage_ports import ClusterPorts, ExecutionPorts, RecordingPorts
+from milvus_l7.adapters.stage_ports import ClusterPorts, FencedPorts, RecordingPorts
 from milvus_l7.application.drift.check_drift import CheckDrift
 from milvus_l7.application.engine import log
 from milvus_l7.application.engine.execution import Execution
@@ -36,7 +36,7 @@ from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import OrderMark
 from milvus_l7.domain.setup.event import Event, from_payload
-from milvus_l7.ports import Fence, StagePorts
+from milvus_l7.ports import StagePorts
 from tests.builders import TOPOLOGY
 from tests.fakes.dns_zones import FakeDnsZones
 from tests.fakes.plans import FakePlans
@@ -46,8 +46,6 @@ from tests.simulation.cluster import Controllers, SimCertificates, SimHelm, SimK
 
 REQUESTED, TEAR_DOWN = "l7-setup-requested", "l7-teardown-requested"
 POLL, CHECK = "l7-poll-due", "l7-drift-check-due"
-SERVER_LIMIT_S = 20.0
-MAY_TAKE_S = 30.0
 MOST_DELIVERIES = 20
 TICK = "tick"
 CALM = 0.93  # how often a call goes well
@@ -132,7 +130,7 @@ class Connections:
         return Caller(self.world, self.world.kube, "kube", ("apply", "create", "delete"))
 
     def releases(self, cluster: str, namespace: str) -> Any:
-        return Caller(self.world, self.world.helm, "helm", ("upgrade", "recover"))
+        return Caller(self.world, self.world.helm, "helm", ())
 
 
 @dataclass
@@ -308,11 +306,13 @@ class World:
         to.switch()
 
     def _helm_step(self, label: str) -> None:
-        choice = self.choices.pick(("go", "suspend", "kill"), label, CALM)
+        choice = self.choices.pick(("go", "suspend", "kill", "lost"), label, CALM)
         self._note(f"{label}: {choice}")
         if choice == "kill":
             raise Killed
-        self.pause(100.0 if choice == "suspend" else 0.5)
+        if choice == "lost":
+            raise Unanswered(Reason.HELM_FAILED, "killed")
+        self.pause(60.0 if choice == "suspend" else 0.5)
 
     def _landed(self, what: str) -> None:
         """No effect after the lease, and none of an execution that does not hold it."""
@@ -430,7 +430,7 @@ class World:
         return name
 
     def _ports(self, execution: Execution) -> StagePorts:
-        return ExecutionPorts(Fenced(self, execution), execution, execution)
+        return FencedPorts(SimPorts(self), execution, execution)
 
     # The schedule
 
@@ -448,60 +448,6 @@ class World:
         """Whether nothing but ticks and drift checks can happen any more."""
         is_at_rest = all(each.setup.poll_at is None for each in self.setups.stored.values())
         return is_at_rest and not self.setups.outbox and all(due.label == TICK for due in self.agenda)
-
-
-class FencedWriter:
-    """A port whose writes pass the fence."""
-
-    def __init__(self, inner: Any, fence: Fence, limits: Mapping[str, float]) -> None:
-        self._inner, self._fence, self._limits = inner, fence, limits
-
-    def __getattr__(self, method: str) -> Any:
-        real = getattr(self._inner, method)
-        if method not in self._limits:
-            return real
-
-        def called(*args: Any, **more: Any) -> Any:
-            if more.get("dry_run"):
-                return real(*args, **more)
-            self._fence.pass_write(self._limits[method])
-            try:
-                return real(*args, **more)
-            except Unanswered:
-                self._fence.lose_answer(SERVER_LIMIT_S)
-                raise
-
-        return called
-
-
-@dataclass
-class FencedConnections:
-    inner: Any
-    fence: Fence
-
-    def objects(self, cluster: str) -> Any:
-        limits = dict.fromkeys(("apply", "create", "delete"), MAY_TAKE_S)
-        return FencedWriter(self.inner.objects(cluster), self.fence, limits)
-
-    def releases(self, cluster: str, namespace: str) -> Any:
-        limits = {"upgrade": 230.0, "recover": 230.0}
-        return FencedWriter(self.inner.releases(cluster, namespace), self.fence, limits)
-
-
-class Fenced(SimPorts):
-    """Ports whose writes pass the execution's fence."""
-
-    def __init__(self, world: World, fence: Fence) -> None:
-        self.world = world
-        ClusterPorts.__init__(self, FencedConnections(Connections(world), fence))  # type: ignore[arg-type]
-        self.fence = fence
-
-    @property
-    def zones(self) -> Any:
-        return FencedWriter(super().zones, self.fence, {"change": MAY_TAKE_S})
-
-    def dry_run(self) -> Any:
-        return RecordingPorts.over(SimPorts(self.world))
 
 
 @contextmanager
