@@ -44,8 +44,15 @@ class SimKube(FakeKubeObjects):
 
     on_write: Callable[[str], None] = lambda what: None
 
+    is_dirty: bool = True  # something was written since the controllers looked last
+
     def _store(self, ref: ObjectRef, manifest: Json) -> None:
         super()._store(ref, manifest)
+        self.is_dirty = True
+
+    def delete(self, live: Any) -> None:
+        self.is_dirty = True
+        super().delete(live)
 
     def landed(self, what: str) -> None:
         self.on_write(what)
@@ -185,6 +192,12 @@ class Controllers:
     addresses: int = 0
 
     def act(self) -> None:
+        """Do what is left to do, until nothing is."""
+        while self.kube.is_dirty:
+            self.kube.is_dirty = False
+            self._look()
+
+    def _look(self) -> None:
         for ref in list(self.kube.stored):
             live = self.kube.stored[ref]
             if ref.kind == "Ingress":
@@ -198,6 +211,7 @@ class Controllers:
     def _ingress(self, ref: ObjectRef, live: Json) -> None:
         if live["metadata"].get("deletionTimestamp"):
             del self.kube.stored[ref], self.kube.owners[ref]
+            self.kube.is_dirty = True
             return
         if FINALIZER not in live["metadata"].get("finalizers", []):
             self.addresses += 1
