@@ -71,7 +71,7 @@ class IngressFrontend:
         manifest = ingress_objects.ingress(self.setup.desired, self.service, attachments)
         # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
         apply.apply_if_changed(self.objects, ApplyRequest(live, manifest, force=True))
-        address = ingress_status.address(live)
+        address = manifests.address(live)
         if address is not None:
             return address
         return ingress_status.waiting(live, self.objects.events(self._ref) if live else ())

@@ -21,6 +21,15 @@ def is_ours(live: Manifest | None) -> bool:
     return bool(untrusted.mapping(live, "metadata", "labels").get(MANAGED_BY) == OURS)
 
 
+def address(live: Manifest | None) -> str | None:
+    """Return the IP address of the load balancer that a Service or an Ingress has got, or None.
+
+    Having one does not mean that it serves.
+    """
+    entries = untrusted.objects(untrusted.mapping(live, "status", "loadBalancer").get("ingress"))
+    return untrusted.text(entries[0].get("ip")) or None if entries else None
+
+
 def empty_apply(live: Manifest) -> Manifest:
     """Return the object without any field: applied, it removes the fields that we alone have set."""
     metadata = {key: live["metadata"][key] for key in ("namespace", "name")}
