@@ -89,7 +89,7 @@ class IngressFrontend:
         live = self.objects.get(self._ref)
         if live is None or not manifests.is_ours(live):
             return None
-        if not live["metadata"].get("deletionTimestamp"):
+        if not manifests.is_terminating(live):
             self.objects.delete(live)
         stuck = ingress_status.collection_warning(self.objects.events(self._ref))
         if stuck is not None:

@@ -180,7 +180,7 @@ class _Work:
         manifest = certificate_objects.tls_secret(self.desired, secret["metadata"]["name"], pair)
         version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
         versioned = {**manifest, "metadata": {**manifest["metadata"], **version}}
-        if secret["metadata"].get("deletionTimestamp"):
+        if manifests.is_terminating(secret):
             message = f"Secret {secret['metadata']['name']} is being deleted"
             raise Transient(Reason.OBJECT_BEING_DELETED, message)
         self.objects.apply(versioned, force=True)

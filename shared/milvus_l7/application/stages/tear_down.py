@@ -91,8 +91,8 @@ class TearDown:
         objects = self.connections.objects(setup.desired.cluster)
         for live in objects.list(kind, {manifests.MANAGED_BY: manifests.OURS}):
             name = text(mapping(live, "metadata").get("name"))
-            is_terminating = bool(mapping(live, "metadata").get("deletionTimestamp"))
-            if certificate_objects.tls_number(service.name, name) is not None and not is_terminating:
+            is_for_service = certificate_objects.tls_number(service.name, name) is not None
+            if is_for_service and not manifests.is_terminating(live):
                 objects.delete(live)
 
     def _restored(self, setup: Setup, now: datetime) -> Outcome | None:

@@ -48,7 +48,7 @@ def view(live: Manifest) -> ManagedView:
         domains=tuple(d for d in domains if isinstance(d, str)) if isinstance(domains, list) else (),
         status=untrusted.text(untrusted.mapping(live, "status").get("certificateStatus")),
         is_ours=manifests.is_ours(live),
-        is_terminating=bool(untrusted.mapping(live, "metadata").get("deletionTimestamp")),
+        is_terminating=manifests.is_terminating(live),
     )
 
 

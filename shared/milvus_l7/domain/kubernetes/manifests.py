@@ -21,6 +21,11 @@ def is_ours(live: Manifest | None) -> bool:
     return bool(untrusted.mapping(live, "metadata", "labels").get(MANAGED_BY) == OURS)
 
 
+def is_terminating(live: Manifest | None) -> bool:
+    """Return whether the object is being deleted; finalizers, or a Pod's processes, may keep it a while."""
+    return bool(untrusted.mapping(live, "metadata").get("deletionTimestamp"))
+
+
 def address(live: Manifest | None) -> str | None:
     """Return the IP address of the load balancer that a Service or an Ingress has got, or None.
 
