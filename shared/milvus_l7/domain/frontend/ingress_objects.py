@@ -5,19 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from milvus_l7.domain.kubernetes.manifests import Manifest, metadata
+from milvus_l7.domain.reasons import health_check
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ServiceFacts
 
-# Milvus answers plain HTTP here, whatever its gRPC port does; with NEGs this is the Pod's container port.
-HEALTH_PORT = 9091
-
-
-HEALTH_PATH = "/healthz"
-
-
 INGRESS_CLASS = "kubernetes.io/ingress.class"
-
-
 MANAGED_CERTIFICATES = "networking.gke.io/managed-certificates"  # comma list of names
 
 
@@ -41,7 +33,7 @@ def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -
     `type` is always given: without it an HTTP/2 backend keeps a TLS check, which fails on the plain health
     port (kubernetes/ingress-gce `pkg/translator/healthchecks.go`).
     """
-    check = {"type": "HTTP", "port": HEALTH_PORT, "requestPath": HEALTH_PATH}
+    check = {"type": "HTTP", "port": health_check.PORT, "requestPath": health_check.PATH}
     return {
         "apiVersion": "cloud.google.com/v1",
         "kind": "BackendConfig",
