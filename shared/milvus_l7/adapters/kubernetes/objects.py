@@ -78,12 +78,12 @@ class KubernetesObjects:
         """Apply server-side; return the object as it then is (or would be). Repeating it changes nothing."""
         query = [*_writing(manager), ("force", "true" if force else "false")]
         query += _dry(dry_run)
-        answer = self._send("PATCH", _ref(manifest), query, manifest)
+        answer = self._send("PATCH", ObjectRef.of(manifest), query, manifest)
         return answers.content(answer, manifest["kind"])
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
         """Create the object; return False if one of its name exists, which is left as it is."""
-        ref = _ref(manifest)
+        ref = ObjectRef.of(manifest)
         collection = ObjectRef(ref.api_version, ref.kind, ref.namespace)
         answer = self._send("POST", collection, [*_writing(), *_dry(dry_run)], manifest)
         if answer.says_exists:
@@ -95,7 +95,7 @@ class KubernetesObjects:
         """Delete the object in the version that was read; nothing happens if it is gone."""
         read = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": read}
-        ref = _ref(live)
+        ref = ObjectRef.of(live)
         answer = self._send("DELETE", ref, body={**options, "propagationPolicy": "Background"})
         if not answer.says_missing(ref.name):
             answers.content(answer, ref.kind)
@@ -177,11 +177,6 @@ def _writing(manager: str = OURS) -> Query:
 
 def _dry(dry_run: bool) -> Query:
     return [("dryRun", "All")] if dry_run else []
-
-
-def _ref(manifest: Manifest) -> ObjectRef:
-    metadata = manifest["metadata"]
-    return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])
 
 
 def _path(ref: ObjectRef) -> str:
