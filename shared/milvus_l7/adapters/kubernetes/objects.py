@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from milvus_l7.adapters.kubernetes import answers
 from milvus_l7.adapters.kubernetes.answers import Answer
 from milvus_l7.adapters.lazy_import import postponed
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = (5, 20)  # to connect, and between two reads
 
-_PLURALS = {
-    ("v1", "ConfigMap"): "configmaps",
-    ("v1", "Event"): "events",
-    ("v1", "Pod"): "pods",
-    ("v1", "Secret"): "secrets",
-    ("v1", "Service"): "services",
-    ("apps/v1", "Deployment"): "deployments",
-    ("apps/v1", "StatefulSet"): "statefulsets",
-    ("networking.k8s.io/v1", "Ingress"): "ingresses",
-    ("cloud.google.com/v1", "BackendConfig"): "backendconfigs",
-    ("networking.gke.io/v1", "ManagedCertificate"): "managedcertificates",
+_PLURALS: Mapping[tuple[str, str], str] = {
+    kinds.CONFIG_MAP: "configmaps",
+    kinds.EVENT: "events",
+    kinds.POD: "pods",
+    kinds.SECRET: "secrets",
+    kinds.SERVICE: "services",
+    kinds.DEPLOYMENT: "deployments",
+    kinds.STATEFUL_SET: "statefulsets",
+    kinds.INGRESS: "ingresses",
+    kinds.BACKEND_CONFIG: "backendconfigs",
+    kinds.MANAGED_CERTIFICATE: "managedcertificates",
 }
 
 Query = list[tuple[str, str]]
@@ -69,7 +70,7 @@ class KubernetesObjects:
         """Return the Kubernetes Events about the object, oldest first."""
         about = {"kind": ref.kind, "name": ref.name, "namespace": ref.namespace}
         selector = ",".join(f"involvedObject.{key}={value}" for key, value in about.items())
-        found = self._pages(ObjectRef("v1", "Event", ref.namespace), [("fieldSelector", selector)])
+        found = self._pages(ObjectRef(*kinds.EVENT, ref.namespace), [("fieldSelector", selector)])
         return sorted(found, key=answers.last_seen)
 
     def apply(

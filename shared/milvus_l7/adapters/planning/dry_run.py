@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from milvus_l7.domain.dns import records
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
-from milvus_l7.domain.kubernetes import field_managers, manifests, services
+from milvus_l7.domain.kubernetes import field_managers, kinds, manifests, services
 from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.kubernetes.difference import deletion, difference
 from milvus_l7.domain.release import helm_values, restoration
@@ -206,10 +206,10 @@ class DryRunReleases:
     def _service(self, change: Change) -> Plan:
         """Return what a new type does to the whole Service, as the API server says; () for other changes."""
         kind, _, place = change.target.partition(" ")
-        if (kind, change.field) != ("Service", "spec.type"):
+        if (kind, change.field) != (kinds.SERVICE.kind, "spec.type"):
             return ()
         namespace, _, name = place.partition("/")
-        return self.objects.assume_type(ObjectRef("v1", kind, namespace, name), change.after)
+        return self.objects.assume_type(ObjectRef(*kinds.SERVICE, namespace, name), change.after)
 
     def recover(self, release: Release) -> None:
         """Record that an interrupted upgrade would be rolled back."""

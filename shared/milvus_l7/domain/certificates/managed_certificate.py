@@ -16,8 +16,6 @@ from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.text import untrusted
 
-API_VERSION, KIND = "networking.gke.io/v1", "ManagedCertificate"
-
 # `status.certificateStatus`, source: GoogleCloudPlatform/gke-managed-certs pkg/config.
 ACTIVE = "Active"
 PERMANENTLY_FAILED = "ProvisioningFailedPermanently"

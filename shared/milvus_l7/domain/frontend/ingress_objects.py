@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import Manifest, metadata
 from milvus_l7.domain.reasons import health_check
 from milvus_l7.domain.setup.desired import Desired
@@ -35,8 +36,7 @@ def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -
     """
     check = {"type": "HTTP", "port": health_check.PORT, "requestPath": health_check.PATH}
     return {
-        "apiVersion": "cloud.google.com/v1",
-        "kind": "BackendConfig",
+        **kinds.BACKEND_CONFIG.header(),
         "metadata": metadata(desired, backend_config_name(service), labelled=labelled),
         "spec": {"healthCheck": check, "timeoutSec": desired.backend_timeout_s},
     }
@@ -57,8 +57,7 @@ def ingress(desired: Desired, service: ServiceFacts, attachments: Attachments) -
         annotations[MANAGED_CERTIFICATES] = ",".join(attachments.managed)
     tls = [{"secretName": secret} for secret in attachments.secrets]
     return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
+        **kinds.INGRESS.header(),
         "metadata": {**metadata(desired, service.name, labelled=True), "annotations": annotations},
         "spec": {
             **({"tls": tls} if tls else {}),
