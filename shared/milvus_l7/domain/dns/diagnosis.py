@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
+from milvus_l7.domain.text.excerpt import listed
 
 # Google Trust Services and Let's Encrypt: one of them must be allowed, better both.
 AUTHORITIES = ("pki.goog", "letsencrypt.org")
@@ -118,5 +119,4 @@ def _kind(address: str) -> str:
 
 
 def _listed(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return ", ".join(texts[:_SHOWN]) + more
+    return listed(texts, _SHOWN)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from milvus_l7.domain.kubernetes.manifests import OURS, Manifest
-from milvus_l7.domain.text import untrusted
+from milvus_l7.domain.text import excerpt, untrusted
 
 _APPLY = "Apply"
 _SHOWN_CHARACTERS = 60
@@ -37,7 +37,8 @@ class Writer:
 
     def __str__(self) -> str:
         moment = f", {self.at:%Y-%m-%d %H:%M} UTC" if self.at else ""
-        return f"{_printable(self.manager) or 'unnamed'} ({self.operation}{moment})"
+        name = excerpt.printable(self.manager[:_SHOWN_CHARACTERS], "?") or "unnamed"
+        return f"{name} ({self.operation}{moment})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,6 @@ def _time(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:_SHOWN_CHARACTERS])
 
 
 # What a manifest says -----------------------------------------------------------------------------
