@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from milvus_l7.domain.kubernetes.manifests import LONG_AGO
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient
 from milvus_l7.domain.text.excerpt import SHOWN_WORDS
 
 _PASSING = frozenset({408, 409, 410, 429})
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,6 @@ def last_seen(event: Mapping[str, Any]) -> datetime:
     )
     text = next((time for time in times if time), None)
     try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else _LONG_AGO
+        return datetime.fromisoformat(text).astimezone(UTC) if text else LONG_AGO
     except ValueError:
-        return _LONG_AGO
+        return LONG_AGO

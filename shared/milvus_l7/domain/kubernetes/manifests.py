@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from milvus_l7.domain.setup.desired import Desired
@@ -12,6 +13,8 @@ Manifest = Mapping[str, Any]  # a Kubernetes object as JSON
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OURS = "milvus-l7"  # value of that label, and the field manager of what we apply
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)  # when something was that does not tell its time
 
 
 def is_ours(live: Manifest | None) -> bool:
