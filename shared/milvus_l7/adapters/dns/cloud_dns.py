@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.text.excerpt import SHOWN_WORDS
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 EMULATOR_HOST = "CLOUD_DNS_EMULATOR_HOST"
 SCOPE = "https://www.googleapis.com/auth/ndev.clouddns.readwrite"
 TRY_S = 10.0
-SHOWN_WORDS = 300  # characters of the API's own message that are passed on
 
 _PASSING = frozenset({408, 409, 412, 429})
 _LIMITS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
