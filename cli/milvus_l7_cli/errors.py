@@ -1,4 +1,4 @@
-"""Define the error that ends a command."""
+"""Define the errors that end a command."""
 
 from __future__ import annotations
 
@@ -17,3 +17,11 @@ class CliError(Exception):
 def wrong_input(*lines: str) -> CliError:
     """Return the error for a command line, request or name that is not valid."""
     return CliError(*lines, code=ExitCode.WRONG_INPUT)
+
+
+def paused(setup_id: str, consequence: str) -> CliError:
+    """Return the error for a command that can do nothing for a paused setup."""
+    return CliError(
+        f"{setup_id} is paused, so {consequence}. "
+        'Publish its request without "paused": milvus-l7 request -f FILE'
+    )

@@ -14,7 +14,7 @@ from milvus_l7_cli import exit_codes, options
 from milvus_l7_cli.client.backend import ANSWER_TIMEOUT_S, Backend, check_topic, connect
 from milvus_l7_cli.client.lookup import find
 from milvus_l7_cli.client.poll import Time, answer
-from milvus_l7_cli.errors import CliError
+from milvus_l7_cli.errors import CliError, paused
 from milvus_l7_cli.exit_codes import ExitCode
 from milvus_l7_cli.views import terminal
 from milvus_l7_cli.views.drift import report_view
@@ -48,10 +48,7 @@ def _refuse_unless_checkable(setup: Setup) -> None:
             f"See why: milvus-l7 explain {setup.setup_id}"
         )
     if is_paused(setup):
-        raise CliError(
-            f"{setup.setup_id} is paused, so it is not checked. "
-            'Publish its request without "paused": milvus-l7 request -f FILE'
-        )
+        raise paused(setup.setup_id, "it is not checked")
 
 
 def _await_report(backend: Backend, setup_id: SetupId, before: datetime | None, timeout_s: float) -> Setup:

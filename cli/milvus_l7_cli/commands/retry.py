@@ -11,7 +11,7 @@ from milvus_l7_cli.client import stored_request
 from milvus_l7_cli.client.backend import connect, request_topic
 from milvus_l7_cli.client.lookup import find
 from milvus_l7_cli.client.publication import publish
-from milvus_l7_cli.errors import CliError
+from milvus_l7_cli.errors import CliError, paused
 from milvus_l7_cli.exit_codes import was_restored
 from milvus_l7_cli.follow import exit_code, report_or_follow
 
@@ -32,10 +32,7 @@ def retry(
 
 def _refuse_unless_retryable(setup: Setup) -> None:
     if is_paused(setup):
-        raise CliError(
-            f"{setup.setup_id} is paused, so nothing would run. "
-            'Publish its request without "paused": milvus-l7 request -f FILE'
-        )
+        raise paused(setup.setup_id, "nothing would run")
     if setup.teardown is not None and not was_restored(setup):
         restore = " --restore-l4" if setup.teardown.restore_l4 else ""
         raise CliError(

@@ -37,6 +37,12 @@ class ObjectRef:
     namespace: str
     name: str = ""
 
+    @classmethod
+    def of(cls, manifest: Manifest) -> ObjectRef:
+        """Return what names the object, which says its namespace."""
+        metadata = manifest["metadata"]
+        return cls(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])
+
 
 class KubeObjects(Protocol):
     """The objects of one cluster.

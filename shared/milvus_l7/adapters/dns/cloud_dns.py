@@ -26,6 +26,7 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
 from milvus_l7.domain.text import bounded_json
 from milvus_l7.domain.text.bounded_json import Limits
+from milvus_l7.domain.text.excerpt import SHOWN_WORDS
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
@@ -40,7 +41,6 @@ SERVER_S = 30.0
 WRITE_MAY_TAKE_S = TOTAL_S + SERVER_S
 LIMITS = Limits(size_bytes=4 * 1024 * 1024, depth=16, items=100_000)
 MOST_PAGES = 20  # of the records at one name, which has a few
-SHOWN_WORDS = 300  # characters of the API's own message that are passed on
 
 _PASSING = frozenset({408, 409, 412, 429})
 _LIMITS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})

@@ -20,13 +20,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from milvus_l7.domain.kubernetes.manifests import LONG_AGO
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient, Unanswered
-
-SHOWN_WORDS = 300  # characters of the API server's own message that are passed on
+from milvus_l7.domain.text.excerpt import SHOWN_WORDS
 
 _NOT_NOW = frozenset({410, 429})
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +96,13 @@ def _words(answer: Answer, kind: str) -> str:
     The words may quote a Secret's values, unless they are about rights.
     """
     message = str(answer.body.get("message") or "")
-    is_about_rights = (
-        " is forbidden: User " in message
-    )  # names the identity and what it may not do, no values
+    # Such a message names the identity and what it may not do, no values.
+    is_about_rights = " is forbidden: User " in message
     said = answer.body.get("reason") if kind == "Secret" and not is_about_rights else message
     if not answer.body and answer.status == 404:
         said = "the cluster serves no such kind"
-    return f"the Kubernetes API answered {answer.status} for a {kind}: {said or 'no explanation'!s}"[
-        :SHOWN_WORDS
-    ]
+    words = f"the Kubernetes API answered {answer.status} for a {kind}: {said or 'no explanation'}"
+    return words[:SHOWN_WORDS]
 
 
 def last_seen(event: Mapping[str, Any]) -> datetime:
@@ -123,6 +120,6 @@ def last_seen(event: Mapping[str, Any]) -> datetime:
     )
     text = next((time for time in times if time), None)
     try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else _LONG_AGO
+        return datetime.fromisoformat(text).astimezone(UTC) if text else LONG_AGO
     except (ValueError, OverflowError):
-        return _LONG_AGO
+        return LONG_AGO

@@ -15,6 +15,7 @@ from milvus_l7.adapters.kubernetes import answers, bounds
 from milvus_l7.adapters.kubernetes.answers import Answer
 from milvus_l7.adapters.kubernetes.bounds import Bounds, TooLargeError
 from milvus_l7.adapters.lazy_import import postponed
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
@@ -30,17 +31,17 @@ LIMITS = Limits(size_bytes=64 * 1024 * 1024, depth=100, items=1_000_000)
 # Anybody in a namespace can fill Secrets to the brim, as Helm's own are.
 MOST_ON_A_PAGE = {"Secret": 20}
 
-_PLURALS = {
-    ("v1", "ConfigMap"): "configmaps",
-    ("v1", "Event"): "events",
-    ("v1", "Pod"): "pods",
-    ("v1", "Secret"): "secrets",
-    ("v1", "Service"): "services",
-    ("apps/v1", "Deployment"): "deployments",
-    ("apps/v1", "StatefulSet"): "statefulsets",
-    ("networking.k8s.io/v1", "Ingress"): "ingresses",
-    ("cloud.google.com/v1", "BackendConfig"): "backendconfigs",
-    ("networking.gke.io/v1", "ManagedCertificate"): "managedcertificates",
+_PLURALS: Mapping[tuple[str, str], str] = {
+    kinds.CONFIG_MAP: "configmaps",
+    kinds.EVENT: "events",
+    kinds.POD: "pods",
+    kinds.SECRET: "secrets",
+    kinds.SERVICE: "services",
+    kinds.DEPLOYMENT: "deployments",
+    kinds.STATEFUL_SET: "statefulsets",
+    kinds.INGRESS: "ingresses",
+    kinds.BACKEND_CONFIG: "backendconfigs",
+    kinds.MANAGED_CERTIFICATE: "managedcertificates",
 }
 
 Query = list[tuple[str, str]]
@@ -77,7 +78,7 @@ class KubernetesObjects:
         """Return the Kubernetes Events about the object, oldest first."""
         about = {"kind": ref.kind, "name": ref.name, "namespace": ref.namespace}
         selector = ",".join(f"involvedObject.{key}={value}" for key, value in about.items())
-        found = self._pages(ObjectRef("v1", "Event", ref.namespace), [("fieldSelector", selector)])
+        found = self._pages(ObjectRef(*kinds.EVENT, ref.namespace), [("fieldSelector", selector)])
         return sorted(found, key=answers.last_seen)
 
     def apply(
@@ -86,12 +87,12 @@ class KubernetesObjects:
         """Apply server-side; return the object as it then is (or would be). Repeating it changes nothing."""
         query = [*_writing(manager), ("force", "true" if force else "false")]
         query += _dry(dry_run)
-        answer = self._send("PATCH", _ref(manifest), query, manifest)
+        answer = self._send("PATCH", ObjectRef.of(manifest), query, manifest)
         return answers.content(answer, manifest["kind"], is_write=not dry_run)
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
         """Create the object; return False if one of its name exists, which is left as it is."""
-        ref = _ref(manifest)
+        ref = ObjectRef.of(manifest)
         collection = ObjectRef(ref.api_version, ref.kind, ref.namespace)
         answer = self._send("POST", collection, [*_writing(), *_dry(dry_run)], manifest)
         if answer.says_exists:
@@ -103,7 +104,7 @@ class KubernetesObjects:
         """Delete the object in the version that was read; nothing happens if it is gone."""
         read = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": read}
-        ref = _ref(live)
+        ref = ObjectRef.of(live)
         answer = self._send("DELETE", ref, _within(), {**options, "propagationPolicy": "Background"})
         if not answer.says_missing(ref.name):
             answers.content(answer, ref.kind, is_write=True)
@@ -214,11 +215,6 @@ def _too_large(ref: ObjectRef, limit_bytes: int) -> Permanent:
     what = f"{ref.kind} {ref.name}" if ref.name else f"list of {ref.kind}s"
     message = f"the {what} in namespace {ref.namespace} has more than {limit_bytes // bounds.MIB} MiB"
     return Permanent(Reason.ANSWER_TOO_LARGE, message)
-
-
-def _ref(manifest: Manifest) -> ObjectRef:
-    metadata = manifest["metadata"]
-    return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])
 
 
 def _path(ref: ObjectRef) -> str:

@@ -214,7 +214,7 @@ def _described(der: bytes) -> ServedCertificate:
         names = tuple(extension.value.get_values_for_type(x509.DNSName))
     except x509.ExtensionNotFound:
         names = ()
-    return ServedCertificate(hashlib.sha256(der).hexdigest(), names, leaf.not_valid_after_utc)
+    return ServedCertificate(hashlib.sha256(der).hexdigest(), names)
 
 
 def _cause(error: BaseException) -> str:

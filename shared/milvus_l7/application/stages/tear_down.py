@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_l7.application.dns import records
-from milvus_l7.domain.certificates import certificate_objects, managed_certificate
-from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.certificates import certificate_objects
+from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.document import Setup
@@ -75,7 +75,7 @@ class TearDown:
     def _delete_certificates(self, setup: Setup, service: ServiceFacts) -> None:
         """Delete the ManagedCertificates and the Secrets that we made for the Service, whatever is known."""
         namespace = setup.desired.namespace
-        kind = ObjectRef(managed_certificate.API_VERSION, managed_certificate.KIND, namespace)
+        kind = ObjectRef(*kinds.MANAGED_CERTIFICATE, namespace)
         try:
             self._delete_ours(setup, kind, service)
         except Permanent as refused:
@@ -83,14 +83,14 @@ class TearDown:
             had_one = setup.facts.managed is not None or setup.desired.is_google_managed
             if had_one or refused.reason is not Reason.REFUSED_BY_CLUSTER:
                 raise
-        self._delete_ours(setup, ObjectRef("v1", "Secret", namespace), service)
+        self._delete_ours(setup, ObjectRef(*kinds.SECRET, namespace), service)
 
     def _delete_ours(self, setup: Setup, kind: ObjectRef, service: ServiceFacts) -> None:
         objects = self.ports.connections.objects(setup.desired.cluster)
         for live in objects.list(kind, {manifests.MANAGED_BY: manifests.OURS}):
             name = text(mapping(live, "metadata").get("name"))
-            is_terminating = bool(mapping(live, "metadata").get("deletionTimestamp"))
-            if certificate_objects.tls_number(service.name, name) is not None and not is_terminating:
+            is_for_service = certificate_objects.tls_number(service.name, name) is not None
+            if is_for_service and not manifests.is_terminating(live):
                 objects.delete(live)
 
     def _restored(self, setup: Setup, now: datetime) -> Outcome | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milvus_l7.domain.frontend.service_annotations import ALPHA_APP_PROTOCOLS, APP_PROTOCOLS, LIMITS
+from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup import checks
@@ -70,10 +71,8 @@ def selector(service: Manifest | None) -> Mapping[str, str]:
 
 def _is_ready(pod: Manifest) -> bool:
     conditions = untrusted.objects(untrusted.mapping(pod, "status").get("conditions"))
-    is_terminating = bool(untrusted.mapping(pod, "metadata").get("deletionTimestamp"))
-    return not is_terminating and any(
-        c.get("type") == "Ready" and c.get("status") == "True" for c in conditions
-    )
+    is_reported = any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+    return is_reported and not manifests.is_terminating(pod)
 
 
 def _unknown(message: str) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from milvus_l7.domain.setup.desired import Desired
@@ -18,12 +19,28 @@ NO_VERSION = "1"
 _PRECONDITIONS = ("uid", "resourceVersion")
 OURS = "milvus-l7"  # value of that label, and the field manager of what we apply
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)  # when something was that does not tell its time
+
 
 def is_ours(live: Manifest | None) -> bool:
     """Return whether we made the object, or would make it: only such ones are labelled, and ever deleted."""
     if live is None:
         return True
     return bool(untrusted.mapping(live, "metadata", "labels").get(MANAGED_BY) == OURS)
+
+
+def is_terminating(live: Manifest | None) -> bool:
+    """Return whether the object is being deleted; finalizers, or a Pod's processes, may keep it a while."""
+    return bool(untrusted.mapping(live, "metadata").get("deletionTimestamp"))
+
+
+def address(live: Manifest | None) -> str | None:
+    """Return the IP address of the load balancer that a Service or an Ingress has got, or None.
+
+    Having one does not mean that it serves.
+    """
+    entries = untrusted.objects(untrusted.mapping(live, "status", "loadBalancer").get("ingress"))
+    return untrusted.text(entries[0].get("ip")) or None if entries else None
 
 
 def empty_apply(live: Manifest) -> Manifest:
