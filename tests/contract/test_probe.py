@@ -143,7 +143,8 @@ def test_certificate_that_is_not_trusted_is_described_with_the_cause(
 def test_milvus_behind_a_managed_certificate_is_asked_with_grpcs_default_roots(tmp_path: Path) -> None:
     """In its own process, because gRPC reads its roots once."""
     script = (
-        "from milvus_l7.adapters import probe; from milvus_l7.ports import Endpoint; import sys; "
+        "from milvus_l7.adapters.verification import probe; from milvus_l7.ports import Endpoint; "
+        "import sys; "
         "probe.MILVUS_S = 1.0; end = Endpoint('127.0.0.1', sys.argv[2]); "
         "probe.EdgeProbe(int(sys.argv[1])).milvus_version(end, deep=False)"
     )
