@@ -12,7 +12,7 @@ from localcloud.kube import KubeApi
 from milvus_l7.adapters.dns import cloud_dns
 from milvus_l7.adapters.kubernetes import bounds
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
-from milvus_l7.adapters.release import helm
+from milvus_l7.adapters.release import limits
 from milvus_l7.adapters.stage_ports import FencedPorts
 from milvus_l7.adapters.verification import probe
 from milvus_l7.domain.dns.records import ChangeSet
@@ -51,7 +51,7 @@ REF = ObjectRef("v1", "ConfigMap", "default", "a")
 ENDPOINT = Endpoint("192.0.2.1", "a.io")
 CHANGE = ValuesChange({}, "x")
 KUBE = (bounds.WRITE_MAY_TAKE_S, bounds.SERVER_S)
-HELM = (helm.WRITE_MAY_TAKE_S, helm.SERVER_S)
+HELM = (limits.WRITE_MAY_TAKE_S, limits.SERVER_S)
 DNS = (cloud_dns.WRITE_MAY_TAKE_S, cloud_dns.SERVER_S)
 DEEP = (probe.DEEP_MAY_TAKE_S, probe.SERVER_S)
 
@@ -220,7 +220,7 @@ def test_refused_write_does_not_reach_the_api_server(write: str) -> None:
 
 
 def test_every_write_fits_into_the_leases_of_the_functions_that_make_it() -> None:
-    upgrade_s = helm.RENDER_LIMITS.time_s + helm.WRITE_MAY_TAKE_S
+    upgrade_s = limits.RENDER.time_s + limits.WRITE_MAY_TAKE_S
     for stage in (Stage.PREPARE_TLS, Stage.TEAR_DOWN):
         assert upgrade_s < TOPOLOGY.lease_s(stage)
     for stage in Stage:
@@ -228,4 +228,4 @@ def test_every_write_fits_into_the_leases_of_the_functions_that_make_it() -> Non
     for stage in (Stage.CREATE_INGRESS, Stage.TEAR_DOWN):
         assert TOPOLOGY.lease_s(stage) > 1.4 * cloud_dns.WRITE_MAY_TAKE_S
     assert TOPOLOGY.lease_s(Stage.VERIFY_ENDPOINT) > 1.5 * probe.DEEP_MAY_TAKE_S
-    assert helm.WRITE_LIMITS.time_s > helm.HOOKS_S
+    assert limits.WRITE.time_s > limits.HOOKS_S

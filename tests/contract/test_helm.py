@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from milvus_l7.adapters.release.child import Limits
 from milvus_l7.adapters.release.helm import HelmReleases
 from milvus_l7.adapters.release.helm_sdk import sdk
+from milvus_l7.adapters.release.limits import Limits
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost, Permanent, Transient, Unanswered
 from milvus_l7.ports import ClusterAccess, Release, ValuesChange

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from milvus_l7.adapters.dns import cloud_dns
 from milvus_l7.adapters.kubernetes import bounds
-from milvus_l7.adapters.release import helm
+from milvus_l7.adapters.release import limits
 from milvus_l7.adapters.verification import probe
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
 from milvus_l7.domain.kubernetes.manifests import OURS
@@ -111,18 +111,18 @@ class FencedReleases:
 
     def upgrade(self, release: Release, change: ValuesChange, before_write: BeforeWrite = proceed) -> Release:
         """As the real one, behind the fence."""
-        with _answered(self.fence, helm.SERVER_S):
+        with _answered(self.fence, limits.SERVER_S):
             return self.real.upgrade(release, change, self._fenced(before_write))
 
     def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
         """As the real one, behind the fence."""
-        with _answered(self.fence, helm.SERVER_S):
+        with _answered(self.fence, limits.SERVER_S):
             return self.real.recover(release, self._fenced(before_write))
 
     def _fenced(self, before_write: BeforeWrite) -> BeforeWrite:
         def begin() -> None:
             before_write()
-            self.fence.pass_write(helm.WRITE_MAY_TAKE_S)
+            self.fence.pass_write(limits.WRITE_MAY_TAKE_S)
 
         return begin
 

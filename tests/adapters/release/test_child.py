@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from milvus_l7.adapters.release import child
-from milvus_l7.adapters.release.child import CrashedError, KilledError, Limits
+from milvus_l7.adapters.release.child import CrashedError, KilledError
+from milvus_l7.adapters.release.limits import Limits
 
 AMPLE = Limits(time_s=60, memory_mib=500)
 SHORT = Limits(time_s=1, memory_mib=500)
@@ -37,9 +38,9 @@ time.sleep(60)
 """
 PARENT = """
 import json, os, sys
-from milvus_l7.adapters.release import child
+from milvus_l7.adapters.release import child, limits
 request = {"parent": os.getpid(), "note": sys.argv[1]}
-child.run(["-c", sys.argv[2]], json.dumps(request).encode(), child.Limits(60, 500))
+child.run(["-c", sys.argv[2]], json.dumps(request).encode(), limits.Limits(60, 500))
 """
 
 

@@ -18,10 +18,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-KILL_S = 5.0  # allowed for the kill to take effect
+from milvus_l7.adapters.release.limits import Limits
+
 _POLL_S = 0.05
 _KIB_A_MIB = 1024
 _SOURCES = Path(__file__).parents[3]
@@ -31,14 +31,6 @@ _KEPT = frozenset(
     {"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "XDG_CACHE_HOME"}
     | {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When the child is killed."""
-
-    time_s: float
-    memory_mib: int
 
 
 class KilledError(Exception):

@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
-from milvus_l7.adapters.release import child, stored_release
-from milvus_l7.adapters.release.child import CrashedError, KilledError, Limits
+from milvus_l7.adapters.release import child, limits, stored_release
+from milvus_l7.adapters.release.child import CrashedError, KilledError
+from milvus_l7.adapters.release.limits import Limits
 from milvus_l7.adapters.release.stored_release import StoredRelease
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient, Unanswered
@@ -33,13 +34,6 @@ UPGRADE_LABEL = "milvus-l7/upgrade"
 DEPLOYED = "deployed"
 HISTORY = 10  # revisions kept, as the helm command line does by default
 
-# A rendering, a write and what a killed write may still do (`WRITE_MAY_TAKE_S`) fit into the lease of the
-# functions that upgrade; one rendering into those that plan (infra/topology.yaml).
-RENDER_LIMITS = Limits(time_s=60, memory_mib=256)
-WRITE_LIMITS = Limits(time_s=150, memory_mib=256)
-HOOKS_S = 120  # for the SDK's waiting on hooks, so that Helm itself can still note that they failed
-SERVER_S = 60.0  # kube-apiserver's default for a request, because Helm's name no limit of their own
-WRITE_MAY_TAKE_S = WRITE_LIMITS.time_s + child.KILL_S + SERVER_S
 # A rendering that has used less has waited for the cluster, not calculated; the usual one takes below one.
 EXPENSIVE_CPU_S = 2.0
 
@@ -78,7 +72,7 @@ class _Upgrade:
             "description": self.change.description,
             "labels": {UPGRADE_LABEL: f"{self.release.revision + 1}.{self.base.revision}"},
             "max_history": HISTORY,
-            "timeout": HOOKS_S,
+            "timeout": limits.HOOKS_S,
         }
 
     @property
@@ -103,8 +97,8 @@ class HelmReleases:
     access: ClusterAccess
     token: Callable[[], str]
     namespace: str
-    render_limits: Limits = RENDER_LIMITS
-    write_limits: Limits = WRITE_LIMITS
+    render_limits: Limits = limits.RENDER
+    write_limits: Limits = limits.WRITE
 
     def get(self, name: str, revision: int | None = None) -> Release | None:
         """Return the newest revision of the release, or the given one; None if there is none."""
@@ -146,7 +140,7 @@ class HelmReleases:
 
         Safe to repeat: the rollback of a release that is as it was deployed changes no object.
         """
-        options = {"version": self._deployed(release).revision, "timeout": HOOKS_S}
+        options = {"version": self._deployed(release).revision, "timeout": limits.HOOKS_S}
         before_write()
         self._write("rollback", {"name": release.name, "options": options})
         return None
@@ -175,7 +169,7 @@ class HelmReleases:
             )
             raise Unanswered(Reason.HELM_FAILED, message) from None
 
-    def _run(self, action: str, request: Mapping[str, Any], limits: Limits) -> Mapping[str, Any]:
+    def _run(self, action: str, request: Mapping[str, Any], allowed: Limits) -> Mapping[str, Any]:
         """What Helm's process found out; raises what it says, `KilledError` or `CrashedError`."""
         whole = {
             **request,
@@ -186,7 +180,7 @@ class HelmReleases:
             "token": self.token(),
             "namespace": self.namespace,
         }
-        return _result(child.run(_PROGRAM, json.dumps(whole).encode(), limits))
+        return _result(child.run(_PROGRAM, json.dumps(whole).encode(), allowed))
 
     def _deployed(self, release: Release) -> StoredRelease:
         base = _base(self._secrets(release.name))
