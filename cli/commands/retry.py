@@ -36,7 +36,7 @@ def _refuse_unless_retryable(setup: Setup) -> None:
             f"{setup.setup_id} is paused, so nothing would run. "
             'Publish its request without "paused": milvus-l7 request -f FILE'
         )
-    if setup.teardown is not None and not was_restored(setup):
+    if setup.teardown is not None and setup.requested is None and not was_restored(setup):
         restore = " --restore-l4" if setup.teardown.restore_l4 else ""
         raise CliError(
             f"{setup.setup_id} is being torn down, or was. "
