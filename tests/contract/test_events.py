@@ -18,12 +18,12 @@ from milvus_l7.adapters.setup.pubsub import PubSubEvents
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.request.rejection import Problem, Rejection
-from milvus_l7.domain.setup import event as events
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.ports import Events
-from tests.builders import TOPOLOGY, new_setup
+from tests.builders import TOPOLOGY, new_setup, trigger
 from tests.fakes.state import FakeEvents
 
-EVENT = events.accepted(new_setup(), TOPOLOGY)
+EVENT = trigger(new_setup(), Stage.PREPARE_TLS)
 REJECTION = Rejection("message-7", Reason.INVALID_VALUE, (Problem("domain", '"x"', "needs a dot"),))
 
 

@@ -80,12 +80,6 @@ def _event(setup: Setup, topic: str, stage: str, mark: str) -> Event:
     return Event(event_id, topic, setup.setup_id, setup.generation, stage)
 
 
-def accepted(setup: Setup, topology: Topology) -> Event:
-    """The setup is registered; the first stage may begin."""
-    topic = topology.functions[ACCEPTED].announces or ""
-    return _event(setup, topic, ACCEPTED, setup.order.message_id)
-
-
 def announcement(setup: Setup, stage: Stage, topology: Topology) -> Event:
     """`stage` is done. Announcing the same execution again gives the same event id."""
     return _event(setup, topology.announcement(stage), stage, f"x{setup.executions}")
