@@ -109,7 +109,7 @@ def test_untouched_setup_is_healthy_and_nothing_is_written(world: World) -> None
     world.start()
     versions = world.chain.versions()
     report = world.check()
-    assert (report.verdict, report.findings, report.unseen) == (Verdict.HEALTHY, (), ())
+    assert (report.verdict, report.findings, report.unobserved) == (Verdict.HEALTHY, (), ())
     assert world.chain.versions() == versions
     assert world.engine.only().drift == report
 
@@ -148,7 +148,7 @@ def test_cluster_that_does_not_answer_is_unknown_and_keeps_nothing_as_healthy(wo
     world.connections = Unreachable()
     report = world.check()
     assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
-    assert {each.reason for each in report.unseen} == {Reason.CLUSTER_UNAVAILABLE}
+    assert {each.reason for each in report.unobserved} == {Reason.CLUSTER_UNAVAILABLE}
     assert world.engine.only().status is Status.VERIFIED
 
 
@@ -159,7 +159,7 @@ def test_release_that_is_not_listed_is_unknown_and_nothing_of_it_is_deleted(worl
     before = world.chain.versions()
     report = world.check()
     assert report.verdict is Verdict.UNKNOWN
-    assert Reason.RELEASE_NOT_FOUND in {each.reason for each in report.unseen}
+    assert Reason.RELEASE_NOT_FOUND in {each.reason for each in report.unobserved}
     assert world.chain.versions() == before
 
 

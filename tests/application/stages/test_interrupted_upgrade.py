@@ -12,11 +12,14 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, TearDown
 from milvus_l7.domain.setup.outcome import Done, Waiting
-from tests.application.stages.test_prepare_tls import CHOSEN, NOW, PORTS, deployment, named, release
 from tests.builders import new_setup
 from tests.fakes.endpoint import FakeEndpointProbe
+from tests.fakes.plaintext_release import CHOSEN, PORTS, deployment, named, release
 from tests.fakes.ports import FakePorts, stage
 from tests.fakes.releases import FakeReleases, ReleaseCluster
+from tests.fakes.state import START
+
+NOW = START + timedelta(minutes=1)
 
 
 def interrupted() -> ReleaseCluster:

@@ -17,7 +17,7 @@ from milvus_l7.domain.setup.facts import Facts, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import ObjectRef
 from tests.builders import new_setup
-from tests.fakes.plaintext_release import PORTS, cluster, named, release
+from tests.fakes.plaintext_release import CHOSEN, PORTS, cluster, named, release
 from tests.fakes.ports import stage
 from tests.fakes.releases import Killed, ReleaseCluster
 from tests.fakes.state import START

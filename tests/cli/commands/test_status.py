@@ -49,9 +49,9 @@ def torn_down(cause: Cause | None = None, state: StageState = StageState.DONE) -
 
 
 def report(
-    verdict: Verdict, *findings: Finding, unseen: tuple[Unobserved, ...] = (), hours: float = 0
+    verdict: Verdict, *findings: Finding, unobserved: tuple[Unobserved, ...] = (), hours: float = 0
 ) -> Setup:
-    return verified(drift=DriftReport(START - timedelta(hours=hours), verdict, findings, unseen))
+    return verified(drift=DriftReport(START - timedelta(hours=hours), verdict, findings, unobserved))
 
 
 WAITING = replace(
@@ -70,7 +70,7 @@ CODES = [
     (verified(), 0),
     (report(Verdict.HEALTHY), 0),
     (report(Verdict.HEALTHY, hours=1), 7),
-    (report(Verdict.UNKNOWN, unseen=(UNSEEN,)), 7),
+    (report(Verdict.UNKNOWN, unobserved=(UNSEEN,)), 7),
     (report(Verdict.DRIFTED, FINDING), 6),
     (report(Verdict.DRIFTED, FINDING, hours=9), 6),
     (torn_down(), 0),
@@ -344,7 +344,7 @@ def test_all_setups_are_watched_at_a_terminal_only() -> None:
         (torn_down(state=StageState.FAILED), [f"milvus-l7 teardown {SETUP.setup_id}"]),
         (verified(), ["No drift check has run since it was verified."]),
         (
-            report(Verdict.DRIFTED, FINDING, unseen=(UNSEEN,), hours=1),
+            report(Verdict.DRIFTED, FINDING, unobserved=(UNSEEN,), hours=1),
             [
                 "spec.rules: expected my-release.milvus.io, found other.example [2J[bold]",
                 "changed by kubectl-edit",

@@ -93,14 +93,14 @@ def test_verification_that_ended_before_its_checklist_is_unknown_and_not_healthy
     fault = Condition(Reason.SECRET_NOT_FOUND, "no certificate is known for the setup")
     report = evaluate([StageObservation(SETUP_STAGES[-1], fault=fault)], (), None, START)
     assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
-    assert report.unseen == (Unobserved(SETUP_STAGES[-1], fault.reason, fault.message),)
+    assert report.unobserved == (Unobserved(SETUP_STAGES[-1], fault.reason, fault.message),)
 
 
 def test_verification_that_failed_is_found_by_its_checklist_alone() -> None:
     fault = Condition(Reason.OTHER_CERTIFICATE_SERVED, "other")
     tls = Check("tls", CheckState.FAILED, "other", Reason.OTHER_CERTIFICATE_SERVED)
     report = evaluate([StageObservation(SETUP_STAGES[-1], fault=fault)], (tls,), None, START)
-    assert ([each.field for each in report.findings], report.unseen) == (["tls"], ())
+    assert ([each.field for each in report.findings], report.unobserved) == (["tls"], ())
 
 
 def test_pending_item_makes_the_verdict_unknown() -> None:

@@ -14,9 +14,11 @@ from milvus_l7.domain.request.schema import CLUSTER, LABEL, RELEASE
 from milvus_l7.domain.setup import event
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import setup_id
+from milvus_l7.domain.setup.document import OrderMark
 from milvus_l7.domain.setup.document_id import LONGEST_ID_BYTES, document_id, is_document_id
 from tests.builders import CLUSTER as ORDINARY
 from tests.builders import TOPOLOGY, new_setup, request
+from tests.fakes.state import START
 
 LONGEST = (
     f"projects/{'.'.join('x' * 31)}x:{'p' * 30}/locations/{'l' * 13}-{'l' * 13}99-a/clusters/{'c' * 40}",
@@ -59,9 +61,9 @@ def test_the_longest_names_make_ids_that_firestore_takes() -> None:
     body = request(cluster=cluster, namespace=namespace, release=release)
     setup = new_setup(cluster=cluster, namespace=namespace, release=release)
     assert parse(body).desired.setup_id == setup.setup_id
-    old = replace(setup, generation=2**63, run=2**63, token=2**63, request_id="~" * 100)
+    old = replace(setup, generation=2**63, run=2**63, executions=2**63, order=OrderMark(START, "~" * 100))
     told = [
-        event.accepted(old, TOPOLOGY),
+        event.wake_up(old, Stage.PLAN_SETUP, TOPOLOGY, "~" * 100),
         event.wake_up(old, Stage.PROVISION_CERTIFICATE, TOPOLOGY, "~" * 100),
     ]
     for name in (

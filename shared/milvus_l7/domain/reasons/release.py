@@ -19,7 +19,7 @@ RELEASE_BUSY = Text(
 RELEASE_ROLLED_BACK = Text(
     "ReleaseRolledBack",
     "A Helm operation on the release was interrupted, and has just been rolled back.",
-    "Nothing to do; the next look goes on from there.",
+    "Nothing to do; the next attempt goes on from there.",
     RetryPolicies.QUICK,
 )
 RELEASE_NOT_DEPLOYED = Text(

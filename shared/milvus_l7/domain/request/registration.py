@@ -173,8 +173,7 @@ def _accepting(existing: Setup, arrival: Arrival) -> Setup:
 def _is_changed(existing: Setup, desired: Desired) -> bool:
     if existing.requested is not None:
         return desired != existing.requested.desired
-    was_never_planned = not existing.desired_generation
-    return was_never_planned or desired != existing.desired or existing.teardown is not None
+    return desired != existing.desired or existing.teardown is not None
 
 
 def _requested(setup: Setup, desired: Desired, now: datetime) -> Setup:

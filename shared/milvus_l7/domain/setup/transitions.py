@@ -353,7 +353,7 @@ def refuse(setup: Setup, outcome: Failed, now: datetime) -> Setup:
             message=outcome.message,
             finished_at=now,
         )
-        return replace(kept, stages={Stage.PLAN_SETUP: failed})
+        return replace(kept, desired=requested.desired, stages={Stage.PLAN_SETUP: failed})
     if is_at_rest(kept):
         return kept
     return replace(kept, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
