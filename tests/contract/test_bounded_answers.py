@@ -12,10 +12,9 @@ import pytest
 
 from milvus_l7.adapters.dns import cloud_dns
 from milvus_l7.adapters.dns.cloud_dns import CloudDnsZones
-from milvus_l7.adapters.kubernetes import objects
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.ports import ClusterAccess, ObjectRef
 
 MIB = 1024 * 1024
@@ -74,19 +73,17 @@ def page(data: str, position: str = "more") -> bytes:
     ("body", "limit"),
     [
         (DEEP, "100 levels"),
-        (page("x" * 40 * MIB), f"at most {objects.LIMITS.size_bytes}"),
         (b'{"kind": [' + b"1," * 1_000_001 + b"1]}", "1000000 values"),
-        (page("x" * 20 * MIB), f"more than {objects.LONGEST_LIST_BYTES} bytes"),
+        (page("x" * 65 * MIB), "64 MiB"),
     ],
 )
 def test_kubernetes_answer_beyond_a_limit_is_not_read(body: bytes, limit: str) -> None:
     with answering(body) as server:
         kube = KubernetesObjects(ClusterAccess(f"http://{server.address}", None), lambda: "token")
-        with pytest.raises(Transient, match=limit) as refused:
+        with pytest.raises(Permanent, match=limit) as refused:
             kube.list(SECRETS, {})
         kube._connected().close()
-    assert refused.value.reason is Reason.CLUSTER_UNAVAILABLE
-    assert "Secret objects of namespace default" in refused.value.message
+    assert refused.value.reason is Reason.ANSWER_TOO_LARGE
 
 
 def test_secrets_are_listed_in_small_pages() -> None:

@@ -1,4 +1,4 @@
-"""Where chance comes from: one list of numbers, so that one seed replays one schedule, and it can be shrunk."""
+"""Where chance comes from: one list of numbers, so that a seed replays one schedule, which can be shrunk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass
 class Choices:
-    """Draws numbers; 0 is always the harmless choice. `forced` replays a list, after which all is harmless."""
+    """Draws numbers; 0 is the harmless choice. `forced` replays a list, after which all is harmless."""
 
     seed: int
     forced: Sequence[int] | None = None

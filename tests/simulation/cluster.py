@@ -1,4 +1,4 @@
-"""A GKE cluster in memory, with its controllers and Helm: fields have owners, and calls can be cut anywhere."""
+"""A GKE cluster in memory, with its controllers and Helm: fields have owners, calls can be cut anywhere."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""All functions over a cluster in memory, on a bus that duplicates, delays, loses and reorders, with processes that
-are suspended or killed at any call and clocks that differ by minutes.
+"""All functions over a cluster in memory, on a bus that duplicates, delays, loses and reorders.
 
-Every delivery runs in a greenlet. At each call to the outside it comes back to the world, which decides: go on,
-be suspended until later, fail, lose the answer, or die. What is sent to the cluster lands within the server's
-limit, also if its sender waits no longer.
+Processes are suspended or killed at any call, and their clocks differ by minutes. Every delivery runs in a
+greenlet. At each call to the outside it comes back to the world, which decides: go on, be suspended until
+later, fail, lose the answer, or die. What is sent to the cluster lands within the server's limit, also if its
+sender waits no longer.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class KubeObjects(Protocol):
     def delete(self, live: Manifest) -> None:
         """Delete the object as it was read; nothing happens if it is gone.
 
-        Raises `Conflict(CLUSTER_UNAVAILABLE)` if it was changed or replaced since: uid and resourceVersion are
-        preconditions. Finalizers may keep the object for a while, marked as being deleted.
+        Raises `Conflict(CLUSTER_UNAVAILABLE)` if it was changed or replaced since: uid and resourceVersion
+        are preconditions. Finalizers may keep the object for a while, marked as being deleted.
         """
         ...

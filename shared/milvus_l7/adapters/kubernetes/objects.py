@@ -233,7 +233,7 @@ def _json(body: bytes) -> dict[str, Any]:
         value = bounded_json.loads(body, LIMITS)
     except bounded_json.OutOfBounds as error:
         message = f"an answer of the Kubernetes API is not read: {error}"
-        raise Transient(Reason.CLUSTER_UNAVAILABLE, message) from None
+        raise Permanent(Reason.ANSWER_TOO_LARGE, message) from None
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -17,7 +17,7 @@ CONFLICTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Stopwatch:
-    """How long ago it was started, by the larger of two clocks: either may stand still while we are suspended."""
+    """How long ago it was started, by the larger of two clocks: either may stand still in a suspension."""
 
     clock: Clock
     wall: datetime

@@ -22,7 +22,7 @@ class PlanRequested:
     plans: Plans
 
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
-        """Return `Done` if nothing in the plan refuses, `Failed` with the refusal, `Waiting` for what will pass.
+        """Return `Done` if nothing refuses, `Failed` with the refusal, `Waiting` for what will pass.
 
         The plan is kept as `plans/<setup id>.plan.g<generation>.r<run>`. Raises what the cluster raises.
         """

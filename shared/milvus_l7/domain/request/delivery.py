@@ -97,7 +97,7 @@ def message_body(message: Mapping[str, Any]) -> bytes | None:
 
 
 def json_object(body: bytes | None) -> Mapping[str, Any]:
-    """Return the JSON object in an event's body; `MalformedEvent` if there is none, or one larger than ours are."""
+    """Return the JSON object in an event's body; raise `MalformedEvent` if there is none, or a larger one."""
     try:
         value = bounded_json.loads(body or b"null", EVENT)
     except (bounded_json.OutOfBounds, bounded_json.NotUnicode) as error:
@@ -110,7 +110,7 @@ def json_object(body: bytes | None) -> Mapping[str, Any]:
 
 
 def is_chain_event(body: bytes | None) -> bool:
-    """Return whether the body is an event of ours rather than a request of a user's: it has all fields of one.
+    """Return whether the body is an event of ours, not a request of a user's: it has all fields of one.
 
     What has only some of them is a request with fields too many, and is refused and announced as one.
     """
@@ -126,7 +126,7 @@ def chain_event(body: bytes | None, topic: str) -> Event:
 
 
 def named_setup(body: bytes | None) -> SetupId | None:
-    """Return the setup that a message is about, None if it is about all; `MalformedEvent` if it is about neither."""
+    """Return the setup that a message is about, None if about all; raise `MalformedEvent` for neither."""
     value = json_object(body)
     if "setup_id" not in value:
         return None
