@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from milvus_l7.domain.certificates.key_pair import CertificateView, KeyPair, invalid
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.release import helm_values, restoration, user_yaml
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import Endpoint, ObjectRef, Release, Rendering, Resolved, ServedCertificate, ValuesChange
@@ -33,9 +32,6 @@ INGRESS = ObjectRef("networking.k8s.io/v1", "Ingress", "default", SERVICE)
 LAYER_4 = "198.51.100.7"
 FINALIZER = "networking.gke.io/ingress-finalizer-V2"
 NEG = "k8s1-neg"
-
-# A cut call: `before` may refuse to send it, `after` may lose its answer.
-Cut = Callable[[str, bool], Any]
 
 
 @dataclass
@@ -336,11 +332,3 @@ class SimResolver:
         from milvus_l7.domain.dns.diagnosis import CaaRecords
 
         return CaaRecords()
-
-
-@contextmanager
-def nothing() -> Iterator[None]:
-    yield
-
-
-__all__ = ["Controllers", "Permanent", "SimCertificates", "SimHelm", "SimKube", "SimProbe", "SimResolver"]

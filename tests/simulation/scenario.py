@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from milvus_l7.domain.request.request import Refused, parse, parse_tear_down
@@ -13,7 +17,7 @@ from milvus_l7.ports import ObjectRef
 from tests.builders import CLUSTER
 from tests.fakes.state import START
 from tests.simulation.choices import Choices, shrunk
-from tests.simulation.cluster import INGRESS, LAYER_4, SERVICE
+from tests.simulation.cluster import INGRESS, SERVICE
 from tests.simulation.world import REQUESTED, TEAR_DOWN, Message, World
 
 STORM, CALM = timedelta(hours=2), timedelta(hours=60)
@@ -57,7 +61,12 @@ def requests(choices: Choices) -> list[tuple[str, dict[str, Any], float]]:
 
 
 def simulate(seed: int, forced: list[int] | None = None) -> Ended:
-    """Play the history of a seed, or of a list of choices."""
+    """Play the history of a seed, or of a list of choices. The functions' log goes nowhere."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        return _simulated(seed, forced)
+
+
+def _simulated(seed: int, forced: list[int] | None) -> Ended:
     choices = Choices(seed, forced)
     world = World(choices)
     at = 0.0
@@ -193,7 +202,7 @@ def _second_run(world: World) -> list[str]:
     if world.setups.only().status is not wanted:
         return []
     before = len(world.writes)
-    world.request(__import__("json").loads(last.body), last.topic)
+    world.request(json.loads(last.body), last.topic)
     settle(world)
     more = world.writes[before:]
     return [*world.violations, *([f"a second run writes {more}"] if more else [])]
@@ -206,6 +215,3 @@ def shrink(ended: Ended) -> Ended:
         return bool(simulate(ended.seed, drawn).problems)
 
     return simulate(ended.seed, shrunk(list(ended.choices.drawn), fails))
-
-
-assert LAYER_4

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -21,7 +20,6 @@ from greenlet import getcurrent, greenlet
 
 from milvus_l7.adapters.stage_ports import ClusterPorts, FencedPorts, RecordingPorts
 from milvus_l7.application.drift.check_drift import CheckDrift
-from milvus_l7.application.engine import log
 from milvus_l7.application.engine.execution import Execution
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.repoll import Repoll
@@ -191,7 +189,6 @@ class World:
     choices: Choices
 
     def __post_init__(self) -> None:
-        log.write = lambda *args, **more: None  # type: ignore[assignment]
         self.clock = TrueClock()
         self.numbers = count()
         self.names = count(1)
@@ -458,14 +455,3 @@ class World:
         """Whether nothing but ticks and drift checks can happen any more."""
         is_at_rest = all(each.setup.poll_at is None for each in self.setups.stored.values())
         return is_at_rest and not self.setups.outbox and all(due.label == TICK for due in self.agenda)
-
-
-@contextmanager
-def silent_log() -> Iterator[None]:
-    """The log of the simulated functions goes nowhere."""
-    written = log.write
-    log.write = lambda *args, **more: None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        log.write = written
