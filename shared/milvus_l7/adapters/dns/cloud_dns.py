@@ -105,7 +105,10 @@ class CloudDnsZones:
             )
             body = bounded_json.loads(_content(response), LIMITS)
         except bounded_json.OutOfBounds as error:
-            raise Transient(Reason.DNS_ZONE_UNAVAILABLE, f"Cloud DNS' answer for {path}: {error}") from None
+            message = f"Cloud DNS' answer for {path}: {error}"
+            raise (Unanswered if method == "POST" else Transient)(
+                Reason.DNS_ZONE_UNAVAILABLE, message
+            ) from None
         except (GoogleAuthError, RequestException, ValueError) as error:
             # The error's text may quote an identity provider's answer, so only its kind is told.
             message = f"Cloud DNS did not answer for {path}: {type(error).__name__}"
@@ -117,7 +120,7 @@ class CloudDnsZones:
 
 
 def _content(response: Any) -> bytes:
-    """The body, or a little more of it than is looked at."""
+    """Return the body, or a little more of it than is looked at."""
     content = b""
     for part in response.iter_content(64 * 1024):
         content += part
@@ -147,7 +150,8 @@ def _was_sent(error: Exception) -> bool:
 
     reason = getattr(error.args[0], "reason", None) if error.args else None
     has_connected = not isinstance(reason, NewConnectionError | ConnectTimeoutError)
-    return isinstance(error, RequestException) and has_connected
+    # A `ValueError` is an answer that cannot be read.
+    return isinstance(error, RequestException | ValueError) and has_connected
 
 
 def _record_set(found: Mapping[str, Any]) -> RecordSet:
