@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
-from milvus_l7.application.drift.check_drift import CheckDrift
+from milvus_l7.application.drift.check_drift import LEAST_AGE, CheckDrift
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
@@ -82,6 +82,7 @@ class World:
     def check(self) -> DriftReport:
         report = self.use_case.check(self.chain.setup.setup_id)
         assert report is not None
+        self.engine.clock.advance(seconds=LEAST_AGE.total_seconds())
         return report
 
     def edit(self, text: str = '{"milvus":"HTTP"}') -> None:
@@ -96,7 +97,7 @@ class World:
         done = {stage: StageRecord(StageState.DONE) for stage in SETUP_STAGES}
         found = self.engine.setups.load(setup.setup_id)
         assert found is not None
-        again = replace(setup, stages=done, check_at=self.engine.clock.now())
+        again = replace(setup, requested=None, stages=done, check_at=self.engine.clock.now())
         self.engine.setups.commit(Commit(again, found.version))
 
 
@@ -174,13 +175,13 @@ def test_foreign_ingress_is_reported_and_never_repaired(world: World) -> None:
     assert entry.message.startswith(f"create_ingress dry run: expected no error, found Ingress {SERVICE}")
 
 
-def test_repair_starts_at_the_first_stage_that_has_drifted(world: World) -> None:
+def test_repair_starts_with_the_plan(world: World) -> None:
     world.start(REPAIR)
     world.edit()
     world.check()
     setup = world.engine.only()
-    assert (setup.current, setup.run) == (Stage.CONFIGURE_HEALTH_CHECK, 2)
-    assert world.engine.events.published[-1].topic == TOPOLOGY.trigger(Stage.CONFIGURE_HEALTH_CHECK)
+    assert (setup.current, setup.run) == (Stage.PLAN_SETUP, 2)
+    assert world.engine.events.published[-1].topic == TOPOLOGY.trigger(Stage.PLAN_SETUP)
 
 
 def test_repair_undone_three_times_stops_and_names_the_rival(world: World) -> None:
@@ -234,4 +235,4 @@ def test_certificate_about_to_end_is_replaced_only_if_allowed(
     report = world.check()
     reasons = {each.reason for each in report.findings}
     assert reasons == ({Reason.DRIFTED} if reissue else {Reason.CERTIFICATE_EXPIRING})
-    assert (world.engine.only().current is Stage.PROVISION_CERTIFICATE) is reissue
+    assert (world.engine.only().current is Stage.PLAN_SETUP) is reissue

@@ -122,7 +122,7 @@ def test_ticks_at_the_same_time_wake_every_setup_once(store: Store, events: Fake
 
 
 def changed(store: Store, found: Versioned) -> None:
-    store.setups.commit(Commit(replace(found.setup, token=9), found.version))
+    store.setups.commit(Commit(replace(found.setup, executions=9), found.version))
 
 
 def test_setups_that_changed_meanwhile_do_not_stop_their_page(store: Store) -> None:
@@ -132,7 +132,7 @@ def test_setups_that_changed_meanwhile_do_not_stop_their_page(store: Store) -> N
         changed(store, seen[index])
     moved = postponed(store, seen, START + timedelta(minutes=2))
     assert list(moved) == [seen[index] for index in (1, 2, 3, 5, 6, 7)]
-    assert [found.setup.token for found in store.setups.due(Queue.POLL, START, 100)] == [9, 9, 9]
+    assert [found.setup.executions for found in store.setups.due(Queue.POLL, START, 100)] == [9, 9, 9]
 
 
 def test_setup_that_is_gone_does_not_stop_its_page(store: Store) -> None:

@@ -90,23 +90,23 @@ def test_setup_is_not_created_twice(setups: Setups) -> None:
 def test_each_commit_gives_the_version_for_the_next(setups: Setups) -> None:
     setup = setup_due(START)
     written = setups.commit(Commit(setup, None))
-    for token in (1, 2, 3):
-        written = setups.commit(Commit(replace(setup, token=token), written.version))
-        assert written.setup.token == token
+    for number in (1, 2, 3):
+        written = setups.commit(Commit(replace(setup, executions=number), written.version))
+        assert written.setup.executions == number
     found = setups.load(setup.setup_id)
     assert found is not None
-    assert found.setup.token == 3
+    assert found.setup.executions == 3
 
 
 def test_stale_version_conflicts_and_writes_nothing(setups: Setups) -> None:
     setup = setup_due(START)
     stale = setups.commit(Commit(setup, None)).version
-    setups.commit(Commit(replace(setup, token=1), stale))
+    setups.commit(Commit(replace(setup, executions=1), stale))
     with pytest.raises(StateConflict):
-        setups.commit(Commit(replace(setup, token=2), stale, (an_event("lost"),)))
+        setups.commit(Commit(replace(setup, executions=2), stale, (an_event("lost"),)))
     found = setups.load(setup.setup_id)
     assert found is not None
-    assert found.setup.token == 1
+    assert found.setup.executions == 1
     assert setups.unpublished(LATER, 10) == []
 
 
@@ -246,11 +246,14 @@ def test_those_of_a_page_that_have_not_changed_are_postponed_in_its_order(setups
         setups.commit(Commit(setup_due(START + timedelta(minutes=number), f"r{number}"), None))
     seen = setups.due(Queue.POLL, LATER, 10)
     for found in (seen[0], seen[3]):
-        setups.commit(Commit(replace(found.setup, token=9), found.version))
+        setups.commit(Commit(replace(found.setup, executions=9), found.version))
     page = [Postponed(found, LATER) for found in seen]
     assert list(setups.postpone(Queue.POLL, page)) == [seen[number] for number in (1, 2, 4, 5)]
     assert setups.postpone(Queue.POLL, page) == []
-    assert [found.setup.token for found in setups.due(Queue.POLL, START + timedelta(hours=1), 10)] == [9, 9]
+    assert [found.setup.executions for found in setups.due(Queue.POLL, START + timedelta(hours=1), 10)] == [
+        9,
+        9,
+    ]
 
 
 def test_due_setup_can_be_committed(setups: Setups) -> None:
@@ -302,7 +305,7 @@ def test_a_reader_of_firestore_sees_status_and_history(firestore: FirestoreSetup
     firestore.commit(Commit(setup, None, (), entry("prepare_tls.t1")))
     seen = raw(firestore, f"setups/{setup.setup_id}")
     assert seen is not None
-    assert (seen["status"], seen["stage"]) == ("accepted", "prepare_tls")
+    assert (seen["status"], seen["stage"]) == ("running", "prepare_tls")
     kept = raw(firestore, f"setups/{setup.setup_id}/history/prepare_tls.t1")
     assert kept is not None
     assert (kept["outcome"], kept["at"]) == ("done", START)
@@ -316,7 +319,7 @@ def test_generation_that_is_no_number_is_unavailable(firestore: FirestoreSetups)
 
 def test_document_of_a_newer_release_is_left_alone(firestore: FirestoreSetups) -> None:
     newer, ours = setup_due(START, "newer"), setup_due(START, "ours")
-    document = documents.to_document(newer) | {"schema_version": SCHEMA_VERSION + 1}
+    document = documents.to_document(newer) | {"schema_version": SCHEMA_VERSION + 2}
     firestore._client.document(f"setups/{newer.setup_id}").set(document)
     firestore.commit(Commit(ours, None))
     with pytest.raises(StateUnavailable):

@@ -103,12 +103,12 @@ class Chain:
         self.space.patch(f"{plural}/{SERVICE}/status", status, group=group)
 
     def run(self, upto: Stage = SETUP_STAGES[-1]) -> None:
-        """The stages in order, up to and with `upto`; the last is what verification takes away."""
+        """The stages that write, up to and with `upto`; the last is what verification takes away."""
         works = registry.planned(self.ports)
         for stage in SETUP_STAGES[: SETUP_STAGES.index(upto) + 1]:
             if stage in works:
                 self._work(works[stage])
-            else:
+            elif stage is Stage.VERIFY_ENDPOINT:
                 self.ports.frontends.of(self.setup, service_of(self.setup)).retire()
 
     def _work(self, work: Any) -> None:
@@ -139,7 +139,7 @@ class Chain:
         return self.note(work(self.setup, datetime.now(UTC)))
 
     def plan(self) -> ChainPlan:
-        return Planner(dry_run(self.ports)).plan(self.setup, datetime.now(UTC))
+        return Planner(dry_run(self.ports), registry.planned).plan(self.setup, datetime.now(UTC))
 
     def snapshot(self) -> dict[tuple[str, str], Json]:
         """All that people and stages write, without Helm's own records."""
