@@ -74,7 +74,12 @@ class Cloud:
 
     def push(self, function: str, body: bytes | None) -> int:
         message = {} if body is None else {"data": base64.b64encode(body).decode()}
-        return self.post(function, json.dumps({"message": {"messageId": "7", **message}}).encode())
+        return self.post(
+            function,
+            json.dumps(
+                {"message": {"publishTime": "2026-01-01T00:00:00Z", "messageId": "7", **message}}
+            ).encode(),
+        )
 
     def rejections(self) -> list[dict[str, Any]]:
         pulled = self.subscriber.pull(subscription=self.rejected, max_messages=10).received_messages
@@ -149,7 +154,14 @@ def test_re_poll_ticks_whatever_the_message_says(cloud: Cloud, body: bytes | Non
 
 
 @pytest.mark.parametrize(
-    "delivery", [b"", b"{", b'{"message":' * 974, b'{"message": {"messageId": "\\ud800"}}', b"x" * 17_000_000]
+    "delivery",
+    [
+        b"",
+        b"{",
+        b'{"message":' * 974,
+        b'{"message": {"publishTime": "2026-01-01T00:00:00Z", "messageId": "\\ud800"}}',
+        b"x" * 17_000_000,
+    ],
 )
 @pytest.mark.parametrize("function", function_names())
 def test_what_is_no_delivery_is_refused(cloud: Cloud, function: str, delivery: bytes) -> None:
