@@ -169,5 +169,7 @@ def test_helm_upgrade_without_our_values_is_found_named_and_repaired(drifter: Dr
     )
     assert "revision" in finding.by
     setup = drifter.repaired()
-    assert setup.facts.before is not None
-    assert setup.facts.before.revision == 1
+    before = setup.facts.before
+    assert before is not None
+    assert before.values["service.type"] == "LoadBalancer"
+    assert f"revision {before.revision}" in finding.by
