@@ -28,10 +28,10 @@ class PlanRequested:
         """
         plan = self.planner.plan(proposed(setup), now)
         self.plans.store(_record(setup, plan, now))
-        fault = plan.fault
-        if fault is None:
+        refusal = plan.refusal
+        if refusal is None:
             return Done()
-        return (Waiting if plan.is_transient else Failed)(fault.reason, fault.message)
+        return (Waiting if plan.is_transient else Failed)(refusal.reason, refusal.message)
 
 
 def _record(setup: Setup, plan: chain_plan.ChainPlan, now: datetime) -> PlanRecord:
