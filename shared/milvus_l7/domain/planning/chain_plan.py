@@ -76,6 +76,11 @@ class ChainPlan:
         """Return what the set-up would fail on; None if nothing is known."""
         return next((step.fault for step in self.steps if step.fault), None)
 
+    @property
+    def refusal(self) -> Condition | None:
+        """Return what a stage would fail on; not what one would only wait for when its time has come."""
+        return next((step.fault for step in self.steps if step.fault and step.when == AT_ONCE), None)
+
 
 @dataclass(frozen=True, slots=True)
 class ClientAccess:
