@@ -49,7 +49,7 @@ def accept(request: flask.Request) -> str:
 
 
 def plan(request: flask.Request) -> str:
-    """Plan what a setup requests, or answer a dry run; each comes by a topic, and a subscription, of its own."""
+    """Plan what a setup requests, or answer a dry run; each comes by a topic and subscription of its own."""
     with _answering():
         runner, message = bootstrap.runner(Stage.PLAN_SETUP), pushed(request.get_data())
         topology = runner.engine.topology

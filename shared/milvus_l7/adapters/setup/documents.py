@@ -10,8 +10,8 @@ A document is the dataclass as a map (dates stay dates, enums become their value
 
 Earlier versions are read as this release would have written them:
 
-    2   had no order of requests, no plan before the first write, and leases that went by the process' clock: its
-        executions may still write, so no lease is given before its last change plus the longest old lease
+    2   had no order of requests, no plan before the first write, and leases that went by the process' clock:
+        its executions may still write, so no lease is given before its last change plus the longest old lease
     1   knew neither tear-downs nor drift checks
 
 A release that adds or removes a stage needs no other version. A document one version newer is read, without
@@ -96,7 +96,7 @@ def from_document(document: Mapping[str, Any]) -> Setup:
 
 
 def _upcast(document: dict[str, Any], version: int) -> dict[str, Any]:
-    """Return the document as the present release writes it. Fields that a version lacked have their defaults."""
+    """Return the document as the present release writes it. What a version lacked has its defaults."""
     if version >= SCHEMA_VERSION:
         return document
     drift = document.get("drift")

@@ -17,7 +17,7 @@ CONFLICTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Stopwatch:
-    """How long ago it was started, by the larger of two clocks: either may stand still while we are suspended."""
+    """How long ago it was started, by the larger of two clocks: either may stand while we are suspended."""
 
     clock: Clock
     wall: datetime
@@ -91,9 +91,10 @@ class Execution:
             )
             try:
                 self.held = self.setups.commit(Commit(ahead, self.held.version))
-                return
             except StateConflict:
                 self._reload()
+            else:
+                return
         raise StateUnavailable(f"{self.setup.setup_id} keeps changing")
 
     def _check_lease(self, may_take_s: float) -> None:

@@ -144,7 +144,7 @@ class Runner:
         self._log(settled, event, 0, 0)
 
     def _result(self, execution: Execution, event: Event) -> Result:
-        """What the execution found; errors of its ports and its own bugs become outcomes, never crash loops."""
+        """What the execution found; errors of its ports and its own bugs become outcomes, no crash loops."""
         for reading in range(1, READINGS + 1):
             try:
                 outcome, has_raised = self._outcome(execution, event)

@@ -17,7 +17,8 @@ from milvus_l7.ports import StagePorts
 class StageEntry:
     """One stage: how it is built, and whether its dry run is part of plans and drift checks.
 
-    Not planned are the planning itself, the stage that only looks, whose checklist is worked through separately, and the way back.
+    Not planned are the planning itself, the stage that only looks, whose checklist is worked through
+    separately, and the way back.
     """
 
     stage: Stage

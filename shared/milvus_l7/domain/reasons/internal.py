@@ -12,13 +12,13 @@ INTERNAL_ERROR = Text(
 )
 EXECUTION_STOPPED = Text(
     "ExecutionStopped",
-    "An execution stopped before its next write, because its time did not suffice or a newer request has come.",
+    "An execution stopped before its next write: its time did not suffice, or a newer request has come.",
     "Nothing; it goes on by itself.",
     RetryPolicies.QUICK,
 )
 EXECUTION_LOST = Text(
     "ExecutionLost",
     "Executions of this stage end without a result: killed, out of memory or out of time.",
-    "Look for this setup in the function's log and for the function's memory and time-out; then publish again.",
+    "Look for this setup in the function's log, and at its memory and time-out; then publish again.",
     RetryPolicies.QUICK,
 )

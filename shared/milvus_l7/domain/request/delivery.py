@@ -40,8 +40,9 @@ class PushedMessage:
 def pushed(body: bytes) -> PushedMessage:
     """Return the message of a delivery's HTTP body.
 
-    The time of a replayed dead letter is the earlier of its own and the original's. Raises `MalformedEvent` if
-    it is no Pub/Sub delivery, or does not say when it was published: "now" would make an old request the last.
+    The time of a replayed dead letter is the earlier of its own and the original's. Raises `MalformedEvent`
+    if it is no Pub/Sub delivery, or does not say when it was published: "now" would make an old request the
+    last.
     """
     message_id, content = pushed_message(body)
     envelope = json.loads(body)

@@ -85,7 +85,7 @@ class OrderMark:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """A request that is accepted and not planned yet. It becomes what is desired if its plan refuses nothing."""
+    """An accepted request that is not planned yet. It becomes what is desired if its plan refuses nothing."""
 
     desired: Desired
     generation: int

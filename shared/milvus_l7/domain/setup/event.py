@@ -73,7 +73,7 @@ def wake_up(setup: Setup, stage: Stage, topology: Topology, mark: str) -> Event:
 
 
 def start(setup: Setup, topology: Topology, why: str) -> Event | None:
-    """Return the event that starts what comes next, without an earlier stage's announcement; None: nothing."""
+    """Return the event that starts what comes next, without an earlier announcement; None: nothing."""
     if setup.current is None or setup.poll_at is None:
         return None
     return wake_up(setup, setup.current, topology, why)

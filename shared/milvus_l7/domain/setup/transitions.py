@@ -79,7 +79,7 @@ class Moment:
 
 
 def admit(setup: Setup, stage: Stage, event: Event, moment: Moment) -> Admission:  # noqa: PLR0911
-    """Return whether the event starts the stage now. All but RUN, REPEAT and EXHAUSTED is acknowledged only."""
+    """Return whether the event starts the stage now. All but RUN, REPEAT, EXHAUSTED is acknowledged only."""
     if event.generation != setup.generation:
         return Admission.STALE
     if is_paused(setup) and setup.effect is None:
@@ -161,9 +161,9 @@ class Result:
 def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Settled:
     """Return the setup after the execution ended; `LeaseLost` if it no longer holds the lease.
 
-    A result for a generation that is no longer worked for is dropped, and so is one with an effect to be taken
-    back before what was requested meanwhile is planned; the lease is freed all the same. While
-    a write of the execution may still take effect, the lease runs on.
+    A result for a generation that is no longer worked for is dropped, and so is one with an effect to be
+    taken back before what was requested meanwhile is planned; the lease is freed all the same. While a write
+    of the execution may still take effect, the lease runs on.
     """
     lease = setup.lease
     if lease is None or lease.execution != execution or lease.is_settled:
@@ -177,7 +177,7 @@ def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Sett
 
 
 def _is_overtaken(freed: Setup, lease: Lease) -> bool:
-    """Whether the result is for what is no longer worked for, or is to be taken back for what was requested."""
+    """Whether the result is for what is no longer worked for, or is taken back for what was requested."""
     is_to_be_taken_back = freed.effect is not None and freed.requested is not None
     return is_to_be_taken_back or freed.generation_of(lease.stage) != lease.generation
 
@@ -329,7 +329,7 @@ def proposed(setup: Setup) -> Setup:
 
 
 def refuse(setup: Setup, outcome: Failed, now: datetime) -> Setup:
-    """Return the setup after the plan refused its request: it goes on with what it had, if it had anything."""
+    """Return the setup after the plan refused its request: it goes on with what it had, if anything."""
     requested = setup.requested
     if requested is None:
         return setup
@@ -355,7 +355,7 @@ def is_at_rest(setup: Setup) -> bool:
 
 
 def check_delay(setup: Setup) -> timedelta:
-    """Return the time until the next drift check. Setups drift apart, so they are not all checked in one tick."""
+    """Return the time until the next drift check. Setups drift apart, so that no tick checks them all."""
     return timedelta(seconds=setup.supervision.interval_s) * spread(setup.setup_id)
 
 
