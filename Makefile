@@ -9,7 +9,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 # Each gate is one target, which `make check`, CI and the hooks of pre-commit call. The quickest come first.
-GATES := lint layers dead-code secrets types
+GATES := lint layers pins dead-code secrets types
 
 # Runs a gate's command: one line if it passes; its whole output, and its exit status, if it fails.
 define gate
@@ -17,18 +17,17 @@ define gate
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check $(GATES) hooks bench docs bundles clean
+.PHONY: help install demo test check $(GATES) hooks simulate bench docs requirements bundles clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## create .venv with the pinned dependencies and the command milvus-l7
 
-$(INSTALLED): requirements.txt requirements-cli.txt requirements-dev.txt constraints.txt pyproject.toml
+$(INSTALLED): pyproject.toml setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(INSTALLED) ## one message puts a real Milvus behind a Layer-7 load balancer (CERT=google-managed; KEEP=1 leaves it running; SLOW=1 waits as on Google Cloud)
@@ -38,13 +37,16 @@ test: $(INSTALLED) ## everything that CI runs: checks, then all tests
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest
 
-check: $(GATES) ## every gate: lint, layers, dead code, secrets, types (-k goes on after a failure)
+check: $(GATES) ## every gate: lint, layers, pins, dead code, secrets, types (-k goes on after a failure)
 
 lint: $(INSTALLED) ## format and lint
 	$(call gate,$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .)
 
 layers: $(INSTALLED) ## directions of import
 	$(call gate,$(VENV)/bin/lint-imports --no-logo)
+
+pins: $(INSTALLED) ## requirements.txt files that are not what pyproject.toml says
+	$(call gate,$(PY) -m infra.requirements --check)
 
 dead-code: $(INSTALLED) ## code that nothing uses; what only seems so is in .ci/dead_code_allowed.py
 	$(call gate,$(VENV)/bin/vulture)
@@ -58,6 +60,9 @@ types: $(INSTALLED) ## annotations
 hooks: $(INSTALLED) ## let git run the gates before every commit
 	@$(VENV)/bin/pre-commit install
 
+simulate: $(INSTALLED) ## random histories of the engine, with every fault at every call (SEEDS=1000, FIRST=0)
+	@$(PY) -m tests.simulation $(or $(SEEDS),1000) $(or $(FIRST),0)
+
 bench: $(INSTALLED) ## cold start, memory and warm time of each function
 	@$(PY) -m tests.bench
 
@@ -66,8 +71,11 @@ docs: $(INSTALLED) ## write docs/*.schema.json and docs/reasons.md from the code
 	@$(PY) -c 'import json; from milvus_l7.domain.request.request import TearDownRequest, json_schema; print(json.dumps(json_schema(TearDownRequest), indent=2))' > docs/teardown.schema.json
 	@$(PY) -m milvus_l7.domain.reasons.table > docs/reasons.md
 
+requirements: $(INSTALLED) ## write the requirements.txt files from pyproject.toml
+	@$(PY) -m infra.requirements
+
 bundles: $(INSTALLED) ## package the functions for deployment into dist/
 	@$(PY) -m infra.bundle dist
 
 clean: ## remove everything that the targets above made
-	rm -rf $(VENV) dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

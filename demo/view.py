@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from cli.client.poll import Time
-from cli.views import checklist, live, stages
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7_cli.client.poll import Time
+from milvus_l7_cli.views import checklist, live, stages
 
 INTERVAL_S = 0.2
 

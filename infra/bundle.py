@@ -39,9 +39,7 @@ def bundle(name: str, target: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "functions" / name, folder, ignore=LEFT_OUT)
     shutil.copytree(ROOT / "shared" / "milvus_l7", folder / "milvus_l7", ignore=LEFT_OUT)
-    (folder / "infra").mkdir()
-    # As JSON, which a cold start reads without a YAML parser.
-    (folder / "infra" / "topology.json").write_text(json.dumps(topology()), encoding="utf-8")
+    (folder / "milvus_l7" / "topology.json").write_text(json.dumps(topology()), encoding="utf-8")
     shutil.copy(ROOT / "constraints.txt", folder)
     return folder
 

@@ -10,17 +10,15 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from localcloud.gates import Call, Gates
+from localcloud.http_server import Handler, HttpServer
 
 RecordSets = dict[tuple[str, str], dict[str, Any]]  # by name and type
 Publish = Callable[[str, Mapping[str, Sequence[str]]], None]
 
-# How long `stop` may take to be noticed.
-_POLL_S = 0.05
 _PATH = re.compile(r"/dns/v1/(projects/[^/]+/managedZones/[^/]+)(?:/(rrsets|changes))?")
 
 
@@ -39,8 +37,8 @@ class Refused(Exception):
         }
 
 
-class CloudDnsEmulator:
-    """Serves `zones`, full name -> DNS name (`example.org.`), on a free port of 127.0.0.1; a context manager.
+class CloudDnsEmulator(HttpServer):
+    """Serves `zones`, full name -> DNS name (`example.org.`), at the `address` for CLOUD_DNS_EMULATOR_HOST.
 
     All records of a name that changed are handed to `publish` (for example `Zone.set_records`). `page_size`
     record sets are listed at a time.
@@ -55,29 +53,12 @@ class CloudDnsEmulator:
         self._lock = threading.Lock()
         self._changes = 0
         self.page_size = 100
-        self._http = _Server(self)
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(_POLL_S,), name="cloud-dns", daemon=True
-        )
-
-    @property
-    def address(self) -> str:
-        """Return `127.0.0.1:PORT`, for CLOUD_DNS_EMULATOR_HOST."""
-        return f"127.0.0.1:{self._http.server_port}"
+        super().__init__(_Handler, "cloud-dns")
 
     @property
     def changes(self) -> int:
         """Return how many changes were made."""
         return self._changes
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
     def add(self, zone: str, record: Mapping[str, Any]) -> None:
         """Add a record set (`{"name", "type", "ttl", "rrdatas"}`), as somebody else would."""
@@ -172,16 +153,8 @@ def _content(record: Mapping[str, Any]) -> tuple[Any, list[str]]:
     return record.get("ttl"), sorted(record.get("rrdatas", ()))
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, dns: CloudDnsEmulator) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.dns = dns
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _Handler(Handler):
+    emulator: CloudDnsEmulator
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -192,17 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: Mapping[str, Any]) -> None:
         try:
-            self._send(200, self.server.dns.answer(self.command, self.path, body))
+            self._send(200, self.emulator.answer(self.command, self.path, body))
         except Refused as refused:
             self._send(refused.status, refused.body)
 
     def _send(self, status: int, body: Mapping[str, Any]) -> None:
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=UTF-8")
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: a request is no news."""
+        self.send(status, "application/json; charset=UTF-8", json.dumps(body).encode())

@@ -7,22 +7,19 @@ stands for the one service account that a function runs as.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
 from urllib.parse import urlsplit
+
+from localcloud.http_server import Handler, HttpServer
 
 # One second below the hour: what the real server says of a fresh token.
 TOKEN_LIFETIME_S = 3599
 _FLAVOR = "Google"
-# How long `stop` may take to be noticed.
-_POLL_S = 0.05
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _ROOT = "/computeMetadata/v1/"
 
 
-class MetadataServer:
+class MetadataServer(HttpServer):
     """A metadata server on a free port of 127.0.0.1 for `identity`, a service account's e-mail address.
 
     `tokens` mints a bearer token for an e-mail address; it is called on every request for a token.
@@ -32,15 +29,7 @@ class MetadataServer:
         self._identity = identity
         self._project = project
         self._tokens = tokens
-        self._http = _Server(self)
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(_POLL_S,), name="metadata", daemon=True
-        )
-
-    @property
-    def address(self) -> str:
-        """Return `127.0.0.1:PORT`."""
-        return f"127.0.0.1:{self._http.server_port}"
+        super().__init__(_Handler, "metadata")
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -49,23 +38,6 @@ class MetadataServer:
         google-auth asks `GCE_METADATA_IP`, not `GCE_METADATA_HOST`, whether it runs on Google Cloud at all.
         """
         return {"GCE_METADATA_HOST": self.address, "GCE_METADATA_IP": self.address}
-
-    def start(self) -> Self:
-        """Begin to serve; returns itself."""
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Stop serving and free the port."""
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def answer(self, path: str) -> tuple[str, str] | None:
         """Return the (content type, body) at an absolute path, or `None` where the real server says 404."""
@@ -101,36 +73,19 @@ class MetadataServer:
         }
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, metadata: MetadataServer) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.metadata = metadata
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _Handler(Handler):
+    emulator: MetadataServer
 
     def do_GET(self) -> None:
         """Answer, or refuse a caller that does not say `Metadata-Flavor: Google`, as the real server does."""
         if self.headers.get("Metadata-Flavor") != _FLAVOR:
             self._send(403, "text/html", "Missing Metadata-Flavor:Google header.\n")
             return
-        found = self.server.metadata.answer(urlsplit(self.path).path)
+        found = self.emulator.answer(urlsplit(self.path).path)
         if found is None:
             self._send(404, "text/html", "Not Found\n")
         else:
             self._send(200, *found)
 
     def _send(self, status: int, content_type: str, body: str) -> None:
-        raw = body.encode()
-        self.send_response(status)
-        self.send_header("Metadata-Flavor", _FLAVOR)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: a request for a token is no news."""
+        self.send(status, content_type, body.encode(), {"Metadata-Flavor": _FLAVOR})

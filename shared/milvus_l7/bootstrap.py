@@ -7,27 +7,25 @@ functions framework's worker, and a function must not pay for packages that its 
 from __future__ import annotations
 
 import gc
-import json
 import os
 import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from milvus_l7 import settings
+from milvus_l7 import settings, topology_file
 from milvus_l7.adapters.kubernetes.connections import ClusterConnections
 from milvus_l7.adapters.kubernetes.credentials import TokenSource
 from milvus_l7.adapters.kubernetes.gke import GkeClusters
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.adapters.setup.pubsub import PubSubEvents
-from milvus_l7.adapters.stage_ports import ExecutionPorts, ProductionPorts
+from milvus_l7.adapters.stage_ports import FencedPorts, ProductionPorts
 from milvus_l7.application.engine.execution import Execution
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.runner import Engine, Runner
 from milvus_l7.application.stages import registry
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.topology import Topology, topology
+from milvus_l7.domain.setup.topology import Topology
 
 if TYPE_CHECKING:
     from milvus_l7.application.drift.check_drift import CheckDrift
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 # Imports make hundreds of thousands of objects that live for ever. Python's default, a collection every 700
 # new ones, spends part of a cold start on looking at them in vain; an event makes a few thousand.
 gc.set_threshold(100_000, 20, 20)
-
-TOPOLOGY = Path(__file__).parent.parent / "infra" / "topology.json"  # made by infra/bundle.py
 
 
 class SystemClock:
@@ -63,7 +59,7 @@ def _settings() -> settings.Settings:
 
 @cache
 def _topology() -> Topology:
-    return topology(json.loads(TOPOLOGY.read_text(encoding="utf-8")))
+    return topology_file.read()
 
 
 @cache
@@ -95,9 +91,9 @@ def runner(stage: Stage) -> Runner:
     )
 
 
-def _guarded(execution: Execution) -> ExecutionPorts:
+def _guarded(execution: Execution) -> FencedPorts:
     """Every write of an execution passes its fence."""
-    return ExecutionPorts(_ports(), execution, execution)
+    return FencedPorts(_ports(), execution, execution)
 
 
 @cache

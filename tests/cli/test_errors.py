@@ -9,13 +9,13 @@ from google.api_core.exceptions import ServiceUnavailable
 from google.auth.exceptions import DefaultCredentialsError
 from typer.testing import CliRunner
 
-from cli.client.publisher import Publisher
-from cli.errors import CliError
-from cli.exit_codes import ExitCode
-from cli.main import app
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7_cli.client.publisher import Publisher
+from milvus_l7_cli.errors import CliError
+from milvus_l7_cli.exit_codes import ExitCode
+from milvus_l7_cli.main import app
 from tests.fakes.operator import Answer, Operator
 from tests.fakes.state import FakeSetups
 

@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 from typer.testing import CliRunner
 
-from cli.main import app
-from cli.version import version_line
+from milvus_l7_cli.main import app
+from milvus_l7_cli.version import version_line
 
 
 def test_version_is_printed_without_project_or_command() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -125,6 +126,24 @@ def test_foreign_edit_is_found_with_its_writer_and_announced_once(world: World) 
     assert world.engine.topics().count("l7-drift-found") == 1
 
 
+def test_foreign_edit_is_logged_by_its_field_without_the_value(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.start()
+    world.edit('{"milvus":"HTTP3"}')
+    world.check()
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "drift check: drifted" in line)
+    assert json.loads(line)["findings"] == [
+        {
+            "stage": "configure_health_check",
+            "target": f"Service {world.chain.space.name}/{SERVICE}",
+            "field": f"metadata.annotations[{APP_PROTOCOLS}]",
+            "reason": "Drifted",
+        }
+    ]
+    assert "HTTP3" not in line
+
+
 def test_cluster_that_does_not_answer_is_unknown_and_keeps_nothing_as_healthy(world: World) -> None:
     world.start(REPAIR)
     world.connections = Unreachable()
@@ -145,13 +164,15 @@ def test_release_that_is_not_listed_is_unknown_and_nothing_of_it_is_deleted(worl
     assert world.chain.versions() == before
 
 
-def test_ingress_of_somebody_else_is_reported_and_never_repaired(world: World) -> None:
+def test_foreign_ingress_is_reported_and_never_repaired(world: World) -> None:
     world.start(REPAIR)
     body = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "them"}}}
     world.chain.space.patch(f"ingresses/{SERVICE}", body, group="networking.k8s.io/v1")
     (finding,) = world.check().findings
     assert (finding.reason, finding.is_repairable) == (Reason.OBJECT_NOT_OURS, False)
     assert world.engine.only().status is Status.VERIFIED
+    entry = world.engine.setups.history[-1]
+    assert entry.message.startswith(f"create_ingress dry run: expected no error, found Ingress {SERVICE}")
 
 
 def test_repair_starts_with_the_plan(world: World) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
-from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.adapters.release.helm import HelmReleases
+from milvus_l7.adapters.release.helm_sdk import sdk
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts

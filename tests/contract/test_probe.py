@@ -110,7 +110,6 @@ def test_served_certificate_is_described_without_being_judged(tmp_path: Path) ->
         served = EdgeProbe(server.port).served_certificate(endpoint(server.pem.decode()))
     assert served.sha256 == hashlib.sha256(ssl.PEM_cert_to_DER_cert(server.pem.decode())).hexdigest()
     assert served.names == ("other.example.org", "*.example.org")
-    assert served.not_after == NOT_AFTER
     assert not served.distrust
     assert len(server.asked) == 1
 
@@ -143,7 +142,8 @@ def test_certificate_that_is_not_trusted_is_described_with_the_cause(
 def test_milvus_behind_a_managed_certificate_is_asked_with_grpcs_default_roots(tmp_path: Path) -> None:
     """In its own process, because gRPC reads its roots once."""
     script = (
-        "from milvus_l7.adapters import probe; from milvus_l7.ports import Endpoint; import sys; "
+        "import sys; from milvus_l7.adapters.verification import probe; "
+        "from milvus_l7.ports import Endpoint; "
         "probe.MILVUS_S = 1.0; end = Endpoint('127.0.0.1', sys.argv[2]); "
         "probe.EdgeProbe(int(sys.argv[1])).milvus_version(end, deep=False)"
     )

@@ -14,7 +14,8 @@ from typing import Any
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
-from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.adapters.release.helm import HelmReleases
+from milvus_l7.adapters.release.helm_sdk import sdk
 from milvus_l7.application.planning.planner import Planner
 from milvus_l7.application.stages import registry
 from milvus_l7.domain.planning.chain_plan import ChainPlan

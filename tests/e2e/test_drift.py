@@ -15,7 +15,7 @@ import pytest
 
 from demo.release import CHART, PLAINTEXT_VALUES
 from localcloud.cloud import Cloud
-from milvus_l7.adapters.release.helm import sdk
+from milvus_l7.adapters.release.helm_sdk import sdk
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, Status

@@ -9,7 +9,7 @@ import pytest
 from demo.release import USER_YAML
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import PROJECT, Cloud
-from milvus_l7.adapters.release.helm import sdk
+from milvus_l7.adapters.release.helm_sdk import sdk
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.facts import CheckState

@@ -93,7 +93,7 @@ def torn_down(play: Play, *, restore_l4: bool) -> Setup:
 def command_line(play: Play, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`milvus-l7` as an operator calls it."""
     environment = {**os.environ, **play.cloud.environment}
-    command = [sys.executable, "-m", "cli", *arguments]
+    command = [sys.executable, "-m", "milvus_l7_cli", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

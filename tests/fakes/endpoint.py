@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
@@ -29,9 +28,7 @@ class FakeEndpointProbe:
             raise Transient(Reason.TLS_NOT_SERVED, f"no TLS handshake with {endpoint.address}")
         if endpoint.domain in self.elsewhere:
             return self.elsewhere[endpoint.domain]
-        return ServedCertificate(
-            self.sha256, self.names or (endpoint.domain,), datetime(2300, 1, 1, tzinfo=UTC), self.distrust
-        )
+        return ServedCertificate(self.sha256, self.names or (endpoint.domain,), self.distrust)
 
     def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
         self.looks.append((endpoint, deep))

@@ -12,11 +12,11 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from cli.client.backend import Backend
-from cli.main import app
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.ports import Commit
+from milvus_l7_cli.client.backend import Backend
+from milvus_l7_cli.main import app
 from tests.fakes.engine import FakeEngine
 from tests.fakes.state import START
 

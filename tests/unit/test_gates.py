@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("ruff", "lint-imports", "vulture", "detect-secrets-hook", "mypy")
+TOOLS = ("ruff", "lint-imports", "python", "vulture", "detect-secrets-hook", "mypy")
 COPIED = ("Makefile", "pyproject.toml", ".ci")
 
 PEM = "-----BEGIN {}-----\nMIIEpAIBAAKCAQEA\n"
@@ -76,7 +76,7 @@ def make(folder: Path, target: str, venv: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(
         ["make", "--no-print-directory", "-o", f"{venv}/.installed", f"VENV={venv}", target],
         cwd=folder,
-        env={**environment, "PYTHONPATH": f"{folder}:{folder / 'shared'}", "COLUMNS": "400"},
+        env={**environment, "PYTHONPATH": f"{folder}:{folder / 'shared'}:{folder / 'cli'}", "COLUMNS": "400"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -170,6 +170,21 @@ def _source(folder: Path, module: str) -> Path:
     places = [base / relative for base in (folder, *(path for path in folder.iterdir() if path.is_dir()))]
     candidates = [path for place in places for path in (place.with_suffix(".py"), place / "__init__.py")]
     return next(path for path in candidates if path.exists())
+
+
+def test_pins_gate_finds_requirements_that_are_not_what_the_project_says(gates: Path) -> None:
+    _copy_package("infra", gates)
+    for path in (ROOT / "requirements.txt", *ROOT.glob("functions/*/*")):
+        if path.suffix in {".py", ".txt"}:
+            target = gates / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    assert make(gates, "pins", Path(sys.prefix)).returncode == 0
+    with (gates / "functions" / "repoll" / "requirements.txt").open("a", encoding="utf-8") as planted:
+        planted.write("pandas==3.1.1\n")
+    answer = make(gates, "pins", Path(sys.prefix))
+    assert answer.returncode != 0
+    assert "functions/repoll/requirements.txt: is not what pyproject.toml says" in answer.stdout
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -159,6 +159,35 @@ class _Over(ClusterPorts):
         return self.real.dry_run()
 
 
+class FencedPorts(_Over):
+    """Implements `StagePorts` over the real thing; every write passes the execution's fence first."""
+
+    def __init__(self, real: StagePorts, fence: Fence, ahead: WriteAhead) -> None:
+        from milvus_l7.adapters.fencing import FencedConnections
+
+        super().__init__(real, FencedConnections(real.connections, fence))
+        self._fence, self._ahead = fence, ahead
+
+    @property
+    def ahead(self) -> WriteAhead:
+        """Return where the execution stores what it is about to change."""
+        return self._ahead
+
+    @cached_property
+    def zones(self) -> DnsZones:
+        """Return the zones behind the fence."""
+        from milvus_l7.adapters.fencing import FencedZones
+
+        return FencedZones(self.real.zones, self._fence)
+
+    @cached_property
+    def probe(self) -> EndpointProbe:
+        """Return the client behind the fence."""
+        from milvus_l7.adapters.fencing import FencedProbe
+
+        return FencedProbe(self.real.probe, self._fence)
+
+
 class RecordingPorts(_Over):
     """Implements `DryRunPorts` over the real thing, which it does not change."""
 
@@ -198,16 +227,3 @@ class RecordingPorts(_Over):
     def observed(self) -> StagePorts:
         """Return ports to the cluster as it is, with what was read, and without what was "written"."""
         return _Over(self.real, self._dry_run_connections.unwritten())
-
-
-class ExecutionPorts(_Over):
-    """The ports of one execution: whatever it is about to change is stored first."""
-
-    def __init__(self, real: StagePorts, fence: Fence, ahead: WriteAhead) -> None:
-        super().__init__(real, real.connections)
-        self.fence, self._ahead = fence, ahead
-
-    @property
-    def ahead(self) -> WriteAhead:
-        """Return where the execution stores it."""
-        return self._ahead

@@ -6,6 +6,7 @@ Every port raises only the errors of `domain.reasons.errors`: `Transient` for wh
 
 from __future__ import annotations
 
+from milvus_l7.domain.certificates.served_certificate import ServedCertificate
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.ports.certificates import Certificates
 from milvus_l7.ports.connections import Connections
@@ -25,7 +26,7 @@ from milvus_l7.ports.release import (
 )
 from milvus_l7.ports.setup import Clock, Commit, Events, HistoryEntry, Postponed, Queue, Setups, Versioned
 from milvus_l7.ports.stages import DryRunPorts, StagePorts
-from milvus_l7.ports.verification import Endpoint, EndpointProbe, ServedCertificate
+from milvus_l7.ports.verification import Endpoint, EndpointProbe
 from milvus_l7.ports.write_ahead import WriteAhead
 
 __all__ = [

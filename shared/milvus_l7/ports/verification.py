@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
+
+from milvus_l7.domain.certificates.served_certificate import ServedCertificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +15,6 @@ class Endpoint:
     address: str
     domain: str
     ca_pem: str | None = None  # trusted for this endpoint; None: the system's roots
-
-
-@dataclass(frozen=True, slots=True)
-class ServedCertificate:
-    """The leaf certificate that a TLS handshake showed."""
-
-    sha256: str
-    names: tuple[str, ...]
-    not_after: datetime
-    distrust: str = ""  # why the system's roots do not vouch for it; "": they do, or `ca_pem` was given
 
 
 class EndpointProbe(Protocol):
@@ -37,7 +28,7 @@ class EndpointProbe(Protocol):
         """Return the server version, by pymilvus through the load balancer, trusting what `endpoint` says.
 
         `deep` also creates a throw-away collection, inserts, searches and drops it.
-        Raises `Transient(MILVUS_UNREACHABLE)`.
+        Raises `Transient(MILVUS_UNREACHABLE)`, `Unanswered` if that collection may be left.
         """
         ...
 

@@ -17,7 +17,7 @@ from milvus_l7.domain.setup.facts import Facts, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import ObjectRef
 from tests.builders import new_setup
-from tests.fakes.plaintext_release import PORTS, cluster, named, release
+from tests.fakes.plaintext_release import CHOSEN, PORTS, cluster, named, release
 from tests.fakes.ports import stage
 from tests.fakes.releases import Killed, ReleaseCluster
 from tests.fakes.state import START
@@ -155,14 +155,26 @@ def test_crashing_pod_is_named() -> None:
     assert "my-release-0" in outcome.message
 
 
+def finished(there: ReleaseCluster) -> Done:
+    """The end of the stage; a roll-back has an execution of its own."""
+    outcome = run(there)
+    if isinstance(outcome, Waiting):
+        assert outcome.reason is Reason.RELEASE_ROLLED_BACK
+        assert "and has been rolled back" in outcome.message
+        assert there.helm.revisions[-1].status == "deployed"
+        assert there.helm.revisions[-1].values == CHOSEN
+        outcome = run(there)
+    assert isinstance(outcome, Done)
+    return outcome
+
+
 @pytest.mark.parametrize("moment", ["pending", "deployed"])
 def test_run_after_a_kill_ends_as_if_nothing_had_happened(moment: str) -> None:
     there = cluster(release())
     there.helm.kill_in = moment
     with pytest.raises(Killed):
         run(there)
-    outcome = run(there)
-    assert isinstance(outcome, Done)
+    outcome = finished(there)
     assert outcome.facts is not None
     assert outcome.facts.before is not None
     assert (outcome.facts.before.values, outcome.facts.before.user_yaml) == (BEFORE.values, BEFORE.user_yaml)
@@ -185,7 +197,7 @@ def test_foreign_operation_in_progress_is_waited_for() -> None:
 @pytest.mark.parametrize("status", ["pending-upgrade", "pending-rollback"])
 def test_foreign_operation_that_was_abandoned_is_recovered(status: str) -> None:
     there = cluster(release(), release(revision=2, status=status, updated_at=NOW - timedelta(minutes=10)))
-    assert isinstance(run(there), Done)
+    finished(there)
     assert [r.status for r in there.helm.revisions] == ["superseded", status, "superseded", "deployed"]
 
 

@@ -20,7 +20,6 @@ from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import Endpoint, ObjectRef, Resolved, ServedCertificate
 from tests.builders import desired
 from tests.fakes.finished_setup import ADDRESS, DOMAIN, FACTS, NEG, PEM, SERVICE, SHA256, World
-from tests.fakes.state import START
 
 OTHER_DOMAIN = "vectors.example.org"
 NAME, CERTIFICATE = "my-release-milvus-tls", "mcrt-0b6a4b0c"
@@ -149,7 +148,7 @@ def test_certificate_for_every_domain_needs_one_handshake(world: ManagedWorld) -
 
 def earlier(domain: str) -> ServedCertificate:
     """A trusted certificate for the domain alone."""
-    return ServedCertificate("e" * 64, (domain,), START)
+    return ServedCertificate("e" * 64, (domain,))
 
 
 def test_earlier_certificate_that_is_shown_for_its_domain_keeps_nobody_waiting(world: ManagedWorld) -> None:

@@ -6,10 +6,10 @@ import pytest
 import typer
 from typer.main import get_command
 
-from cli.client.backend import Backend
-from cli.client.lookup import completions
-from cli.main import app
 from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7_cli.client.backend import Backend
+from milvus_l7_cli.client.lookup import completions
+from milvus_l7_cli.main import app
 from tests.builders import new_setup
 from tests.fakes.operator import Operator
 

@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.client import stored_request
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.request import SetupSpec, parse, parse_tear_down
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.outcome import Failed
+from milvus_l7_cli.client import stored_request
 from tests.builders import CLUSTER, after, arrival, finished, new_setup, wish
 
 DOMAINS = st.from_regex(r"[a-z]{1,8}(-[a-z]{1,3})?\.[a-z]{2,6}", fullmatch=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from cli.errors import CliError
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
 from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
+from milvus_l7_cli.errors import CliError
 from tests.builders import request, trigger
 from tests.cli.setups import SETUP, operator_of, verified
 from tests.fakes.operator import Answer, Operator

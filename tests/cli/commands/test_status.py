@@ -49,9 +49,9 @@ def torn_down(cause: Cause | None = None, state: StageState = StageState.DONE) -
 
 
 def report(
-    verdict: Verdict, *findings: Finding, unseen: tuple[Unobserved, ...] = (), hours: float = 0
+    verdict: Verdict, *findings: Finding, unobserved: tuple[Unobserved, ...] = (), hours: float = 0
 ) -> Setup:
-    return verified(drift=DriftReport(START - timedelta(hours=hours), verdict, findings, unseen))
+    return verified(drift=DriftReport(START - timedelta(hours=hours), verdict, findings, unobserved))
 
 
 WAITING = replace(
@@ -70,7 +70,7 @@ CODES = [
     (verified(), 0),
     (report(Verdict.HEALTHY), 0),
     (report(Verdict.HEALTHY, hours=1), 7),
-    (report(Verdict.UNKNOWN, unseen=(UNSEEN,)), 7),
+    (report(Verdict.UNKNOWN, unobserved=(UNSEEN,)), 7),
     (report(Verdict.DRIFTED, FINDING), 6),
     (report(Verdict.DRIFTED, FINDING, hours=9), 6),
     (torn_down(), 0),
@@ -215,7 +215,7 @@ def test_one_setup_is_shown_with_stages_checklist_and_findings() -> None:
     for stage in SETUP_STAGES:
         assert f"✓  {stage}" in out
     assert "[red]no record" in out
-    assert "is other.example [2J[bold], expected my-release.milvus.io" in out
+    assert "spec.rules: expected my-release.milvus.io, found other.example [2J[bold]" in out
     assert "(3 h 00 min ago), by kubectl-edit" in out
     assert "my-release.milvus.io at 192.0.2.1" in out
     assert "\x1b" not in out
@@ -344,9 +344,9 @@ def test_all_setups_are_watched_at_a_terminal_only() -> None:
         (torn_down(state=StageState.FAILED), [f"milvus-l7 teardown {SETUP.setup_id}"]),
         (verified(), ["No drift check has run since it was verified."]),
         (
-            report(Verdict.DRIFTED, FINDING, unseen=(UNSEEN,), hours=1),
+            report(Verdict.DRIFTED, FINDING, unobserved=(UNSEEN,), hours=1),
             [
-                "is other.example [2J[bold], expected my-release.milvus.io",
+                "spec.rules: expected my-release.milvus.io, found other.example [2J[bold]",
                 "changed by kubectl-edit",
                 "seen since 2025-12-31 21:00:00 UTC",
                 Reason.DRIFTED.remedy,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cli.views.setups import totals
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7_cli.views.setups import totals
 from tests.cli.setups import ACCEPTED, verified
 
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from cli.views import stages
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
+from milvus_l7_cli.views import stages
 from tests.builders import new_setup
 from tests.fakes.state import START
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.views import value_diff
+from milvus_l7_cli.views import value_diff
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from cli import freshness
-from cli.commands import local
-from cli.views import stages
-from cli.views.durations import ago, duration, until
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.document import StageRecord, StageState
 from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
+from milvus_l7_cli import freshness
+from milvus_l7_cli.commands import local
+from milvus_l7_cli.views import stages
+from milvus_l7_cli.views.durations import ago, duration, until
 from tests.builders import new_setup
 from tests.fakes.state import START
 

@@ -1,4 +1,4 @@
-"""What a drift check makes of what it saw, and what is done about it."""
+"""How the observations of a drift check are evaluated, and which repair is planned."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from milvus_l7.domain.drift.evaluation import StageObservation, evaluate, is_new
 from milvus_l7.domain.kubernetes.change import Change
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
-from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Verdict
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
+from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Unobserved, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState
 from tests.fakes.state import START
 
@@ -24,8 +24,10 @@ LATER = START + timedelta(minutes=15)
 
 
 def drifted(*changes: Change, stage: Stage = HEALTH, by: str = "kubectl-edit") -> DriftReport:
-    look = StageObservation(stage, changes, writers={(each.target, each.field): by for each in changes})
-    return evaluate([look], (), None, START)
+    observation = StageObservation(
+        stage, changes, writers={(each.target, each.field): by for each in changes}
+    )
+    return evaluate([observation], (), None, START)
 
 
 def test_nothing_different_is_healthy() -> None:
@@ -33,7 +35,7 @@ def test_nothing_different_is_healthy() -> None:
     assert evaluate([StageObservation(HEALTH)], (passed,), None, START) == DriftReport(START, Verdict.HEALTHY)
 
 
-def test_changed_field_is_told_with_both_values_and_its_writer() -> None:
+def test_changed_field_is_found_with_both_values_and_its_writer() -> None:
     (finding,) = drifted(NEG).findings
     assert (finding.target, finding.field) == (NEG.target, NEG.field)
     assert (finding.expected, finding.found) == ('{"ingress": true}', '{"ingress": false}')
@@ -45,8 +47,8 @@ def test_object_that_is_missing_is_one_finding() -> None:
         Change("Ingress default/x", "spec.rules", None, []),
         Change("Ingress default/x", "spec.tls", None, []),
     )
-    look = StageObservation(Stage.CREATE_INGRESS, changes, missing=frozenset({"Ingress default/x"}))
-    (finding,) = evaluate([look], (), None, START).findings
+    observation = StageObservation(Stage.CREATE_INGRESS, changes, missing=frozenset({"Ingress default/x"}))
+    (finding,) = evaluate([observation], (), None, START).findings
     assert (finding.field, finding.expected, finding.found) == ("", "present", "missing")
 
 
@@ -58,24 +60,24 @@ def test_finding_that_lasts_keeps_its_beginning() -> None:
 @pytest.mark.parametrize(
     "reason", [Reason.CLUSTER_UNAVAILABLE, Reason.CLUSTER_ACCESS_DENIED, Reason.RELEASE_NOT_FOUND]
 )
-def test_what_could_not_be_looked_at_is_unknown_and_no_finding(reason: Reason) -> None:
+def test_stage_that_could_not_be_observed_is_unknown_and_no_finding(reason: Reason) -> None:
     report = evaluate([StageObservation(Stage.PREPARE_TLS, fault=Condition(reason, "500"))], (), None, START)
     assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
     assert report.unobserved[0].reason is reason
 
 
-def test_finding_outranks_what_could_not_be_looked_at() -> None:
-    blind = StageObservation(Stage.PREPARE_TLS, fault=Condition(Reason.CLUSTER_UNAVAILABLE, "500"))
-    report = evaluate([blind, StageObservation(HEALTH, (NEG,))], (), None, START)
+def test_finding_outranks_a_stage_that_could_not_be_observed() -> None:
+    inconclusive = StageObservation(Stage.PREPARE_TLS, fault=Condition(Reason.CLUSTER_UNAVAILABLE, "500"))
+    report = evaluate([inconclusive, StageObservation(HEALTH, (NEG,))], (), None, START)
     assert report.verdict is Verdict.DRIFTED
     assert len(report.unobserved) == 1
 
 
 def test_what_is_not_ours_is_reported_and_not_repaired() -> None:
-    look = StageObservation(
+    observation = StageObservation(
         Stage.CREATE_INGRESS, fault=Condition(Reason.OBJECT_NOT_OURS, "Ingress lacks the label")
     )
-    report = evaluate([look], (), None, START)
+    report = evaluate([observation], (), None, START)
     assert (report.findings[0].reason, report.findings[0].is_repairable) == (Reason.OBJECT_NOT_OURS, False)
     assert plan_repair(report, START).first is None
 
@@ -85,6 +87,20 @@ def test_required_item_that_failed_is_a_finding_and_an_optional_one_is_not() -> 
     dns = Check("dns", CheckState.FAILED, "elsewhere", Reason.DNS_MISMATCH, required=False)
     report = evaluate([], (dns, tls), None, START)
     assert [(each.field, each.is_repairable) for each in report.findings] == [("tls", False)]
+
+
+def test_verification_that_ended_before_its_checklist_is_unknown_and_not_healthy() -> None:
+    fault = Condition(Reason.SECRET_NOT_FOUND, "no certificate is known for the setup")
+    report = evaluate([StageObservation(SETUP_STAGES[-1], fault=fault)], (), None, START)
+    assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
+    assert report.unobserved == (Unobserved(SETUP_STAGES[-1], fault.reason, fault.message),)
+
+
+def test_verification_that_failed_is_found_by_its_checklist_alone() -> None:
+    fault = Condition(Reason.OTHER_CERTIFICATE_SERVED, "other")
+    tls = Check("tls", CheckState.FAILED, "other", Reason.OTHER_CERTIFICATE_SERVED)
+    report = evaluate([StageObservation(SETUP_STAGES[-1], fault=fault)], (tls,), None, START)
+    assert ([each.field for each in report.findings], report.unobserved) == (["tls"], ())
 
 
 def test_pending_item_makes_the_verdict_unknown() -> None:
@@ -101,11 +117,11 @@ def test_certificate_is_reported_a_month_before_it_ends() -> None:
 
 
 def test_repair_begins_at_the_first_stage_that_has_drifted() -> None:
-    changes = (
+    observations = (
         StageObservation(Stage.CREATE_INGRESS, (NEG,)),
         StageObservation(HEALTH, (replace(NEG, field="x"),)),
     )
-    decision = plan_repair(evaluate(changes, (), None, START), START)
+    decision = plan_repair(evaluate(observations, (), None, START), START)
     assert decision.first is HEALTH
     assert {each.count for each in decision.report.repairs} == {1}
 
@@ -128,15 +144,15 @@ def test_repair_that_is_undone_three_times_in_a_row_stops_and_says_who() -> None
     )
 
 
-def test_fight_over_one_field_stops_every_repair() -> None:
-    fought = Repair(Finding(HEALTH, NEG.target, NEG.field, "", "", Reason.DRIFTED, START).key, 3, START)
-    report = replace(drifted(NEG, replace(NEG, field="other")), repairs=(fought,))
+def test_one_contested_field_stops_every_repair() -> None:
+    contested = Repair(Finding(HEALTH, NEG.target, NEG.field, "", "", Reason.DRIFTED, START).key, 3, START)
+    report = replace(drifted(NEG, replace(NEG, field="other")), repairs=(contested,))
     assert plan_repair(report, LATER).first is None
 
 
 def test_repair_of_a_day_ago_is_forgotten() -> None:
-    fought = Repair(f"{NEG.target} {NEG.field}", 3, START)
-    report = replace(drifted(NEG), repairs=(fought,))
+    contested = Repair(f"{NEG.target} {NEG.field}", 3, START)
+    report = replace(drifted(NEG), repairs=(contested,))
     assert plan_repair(report, START + timedelta(hours=25)).first is HEALTH
 
 

@@ -27,32 +27,6 @@ XPN = event("Normal", "XPN", "Firewall change required by security admin")
 
 
 @pytest.mark.parametrize(
-    "status",
-    [
-        None,
-        {},
-        {"loadBalancer": None},
-        {"loadBalancer": {}},
-        {"loadBalancer": {"ingress": None}},
-        {"loadBalancer": {"ingress": [{}]}},
-        {"loadBalancer": {"ingress": [{"ip": ""}]}},
-        {"loadBalancer": {"ingress": [{"ip": 7}]}},
-        {"loadBalancer": {"ingress": [None]}},
-        {"loadBalancer": {"ingress": "203.0.113.9"}},
-        [],
-    ],
-)
-def test_no_address_is_none(status: Any) -> None:
-    assert ingress_status.address({"status": status}) is None
-    assert ingress_status.address(None) is None
-
-
-def test_the_first_ip_is_the_address() -> None:
-    status = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
-    assert ingress_status.address({"status": status}) == "203.0.113.9"
-
-
-@pytest.mark.parametrize(
     ("events", "reason"),
     [
         ([], Reason.ADDRESS_PENDING),
@@ -179,7 +153,6 @@ ODD = st.dictionaries(st.sampled_from(KEYS), JSON | st.just("Warning") | st.just
 
 @given(ODD, st.lists(ODD, max_size=4))
 def test_no_content_of_ingress_or_events_makes_a_look_crash(ingress: Any, events: list[Any]) -> None:
-    ingress_status.address(ingress)
     ingress_status.waiting(ingress, events)
     ingress_status.firewall_change(events)
     ingress_status.unusable_secret(ingress, events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from typing import Any
 
 import pytest
 
@@ -135,6 +136,32 @@ def test_a_name_that_we_never_give_has_no_number(ending: str) -> None:
 )
 def test_only_our_label_makes_an_object_ours(live: dict | None, expected: bool) -> None:
     assert manifests.is_ours(live) is expected
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        None,
+        {},
+        {"loadBalancer": None},
+        {"loadBalancer": {}},
+        {"loadBalancer": {"ingress": None}},
+        {"loadBalancer": {"ingress": [{}]}},
+        {"loadBalancer": {"ingress": [{"ip": ""}]}},
+        {"loadBalancer": {"ingress": [{"ip": 7}]}},
+        {"loadBalancer": {"ingress": [None]}},
+        {"loadBalancer": {"ingress": "203.0.113.9"}},
+        [],
+    ],
+)
+def test_without_a_load_balancers_ip_there_is_no_address(status: Any) -> None:
+    assert manifests.address({"status": status}) is None
+    assert manifests.address(None) is None
+
+
+def test_the_load_balancers_first_ip_is_the_address() -> None:
+    status = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
+    assert manifests.address({"status": status}) == "203.0.113.9"
 
 
 def test_a_setup_without_a_service_is_refused() -> None:

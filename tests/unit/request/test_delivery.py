@@ -42,7 +42,7 @@ def test_publish_time_is_read_to_the_microsecond(name: str, text: str) -> None:
 def test_delivery_without_a_publish_time_is_malformed_and_never_now(text: object) -> None:
     for attributes in (None, {ORIGINAL: "2026-03-01T12:00:00Z"}):
         with pytest.raises(MalformedEvent, match="when its message was published"):
-            pushed(delivery(text, attributes))
+            _ = pushed(delivery(text, attributes)).mark
 
 
 def test_replayed_dead_letter_has_the_time_of_its_original() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milvus_l7.domain.certificates.served_certificate import ServedCertificate
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
@@ -18,7 +19,6 @@ from milvus_l7.domain.setup.facts import CertificateFacts, Check, CheckState, Fa
 from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
 from milvus_l7.domain.text import excerpt
 from milvus_l7.domain.verification import checklist
-from milvus_l7.domain.verification.checklist import Served
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DER = b"a certificate, as far as these checks go"
@@ -93,13 +93,13 @@ def test_dns_is_never_required_for_self_managed_certificates() -> None:
 
 
 def test_other_certificate_served_is_told_with_its_names() -> None:
-    check = checklist.tls(Served("f" * 64, ("default.example.org",)), PROVISIONED)
+    check = checklist.tls(ServedCertificate("f" * 64, ("default.example.org",)), PROVISIONED)
     assert check.reason is Reason.OTHER_CERTIFICATE_SERVED
     assert "default.example.org" in check.message
 
 
 def test_provisioned_certificate_served_passes_whoever_distrusts_it() -> None:
-    served = Served(PROVISIONED.sha256, (), "self-signed certificate")
+    served = ServedCertificate(PROVISIONED.sha256, (), "self-signed certificate")
     assert checklist.tls(served, PROVISIONED).state is CheckState.PASSED
 
 
@@ -108,7 +108,7 @@ MANAGED = ManagedFacts("milvus-tls", ("d.io", "e.io"))
 
 @pytest.mark.parametrize("names", [("D.IO", "e.io"), ("d.io",), ("x.io", "d.io")])
 def test_trusted_certificate_for_the_domain_can_be_the_managed_one(names: tuple[str, ...]) -> None:
-    served = Served("f" * 64, names)
+    served = ServedCertificate("f" * 64, names)
     assert checklist.managed_tls(served, "d.io", MANAGED, PROVISIONED).state is CheckState.PASSED
     assert checklist.managed_tls(served, "d.io", MANAGED, None).state is CheckState.PASSED
 
@@ -116,13 +116,16 @@ def test_trusted_certificate_for_the_domain_can_be_the_managed_one(names: tuple[
 @pytest.mark.parametrize(
     ("served", "words"),
     [
-        (Served(PROVISIONED.sha256, ("d.io", "e.io")), "still the one of Secret tls"),
-        (Served("f" * 64, ("d.io",)), "does not cover e.io"),
-        (Served("f" * 64, ()), "no name, which does not cover e.io"),
-        (Served("f" * 64, ("d.io", "e.io"), "unable to get local issuer"), "unable to get local issuer"),
+        (ServedCertificate(PROVISIONED.sha256, ("d.io", "e.io")), "still the one of Secret tls"),
+        (ServedCertificate("f" * 64, ("d.io",)), "does not cover e.io"),
+        (ServedCertificate("f" * 64, ()), "no name, which does not cover e.io"),
+        (
+            ServedCertificate("f" * 64, ("d.io", "e.io"), "unable to get local issuer"),
+            "unable to get local issuer",
+        ),
     ],
 )
-def test_any_other_certificate_is_not_the_managed_one(served: Served, words: str) -> None:
+def test_any_other_certificate_is_not_the_managed_one(served: ServedCertificate, words: str) -> None:
     check = checklist.managed_tls(served, "e.io", MANAGED, PROVISIONED)
     assert (check.state, check.reason) == (CheckState.FAILED, Reason.OTHER_CERTIFICATE_SERVED)
     assert words in check.message

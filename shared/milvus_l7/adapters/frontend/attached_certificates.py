@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from milvus_l7.domain.certificates import managed_certificate
 from milvus_l7.domain.frontend import attachment, ingress_status
 from milvus_l7.domain.frontend.attachment import Seen, Wanted
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.ports import KubeObjects, Manifest, ObjectRef
 
@@ -22,7 +23,7 @@ class Gathered:
 
 def ingress_ref(namespace: str, service: str) -> ObjectRef:
     """Return the name of the Service's Ingress."""
-    return ObjectRef("networking.k8s.io/v1", "Ingress", namespace, service)
+    return ObjectRef(*kinds.INGRESS, namespace, service)
 
 
 def gather(objects: KubeObjects, setup: Setup, wanted: Wanted, live: Manifest | None) -> Gathered:
@@ -36,6 +37,6 @@ def gather(objects: KubeObjects, setup: Setup, wanted: Wanted, live: Manifest | 
     unusable = ingress_status.unusable_secret(live, events)
     if not attachment.concerns_managed(setup, live):
         return Gathered(Seen(live, unusable=unusable))
-    kind = ObjectRef(managed_certificate.API_VERSION, managed_certificate.KIND, setup.desired.namespace)
+    kind = ObjectRef(*kinds.MANAGED_CERTIFICATE, setup.desired.namespace)
     found = objects.list(kind, {})
     return Gathered(Seen(live, managed_certificate.views(found), unusable), found)

@@ -71,7 +71,7 @@ class IngressFrontend:
         manifest = ingress_objects.ingress(self.setup.desired, self.service, attachments)
         # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
         apply.apply_if_changed(self.objects, ApplyRequest(live, manifest, force=True))
-        address = ingress_status.address(live)
+        address = manifests.address(live)
         if address is not None:
             return address
         return ingress_status.waiting(live, self.objects.events(self._ref) if live else ())
@@ -89,7 +89,7 @@ class IngressFrontend:
         live = self.objects.get(self._ref)
         if live is None or not manifests.is_ours(live):
             return None
-        if not live["metadata"].get("deletionTimestamp"):
+        if not manifests.is_terminating(live):
             self.objects.delete(live)
         stuck = ingress_status.collection_warning(self.objects.events(self._ref))
         if stuck is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.frontend import ingress_objects, service_annotations
-from milvus_l7.domain.kubernetes import manifests, services
+from milvus_l7.domain.kubernetes import kinds, manifests, services
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
@@ -31,7 +31,7 @@ def restore(
 ) -> None:
     """Give the Service its annotations back, then remove the BackendConfig, or our fields of it."""
     name = ingress_objects.backend_config_name(service)
-    live = objects.get(ObjectRef("v1", "Service", desired.namespace, service.name))
+    live = objects.get(ObjectRef(*kinds.SERVICE, desired.namespace, service.name))
     if live is not None:
         annotated = _restored(live, service, before)
         apply.apply_if_changed(objects, ApplyRequest(live, annotated, force=True))
@@ -88,7 +88,7 @@ def _restored(live: Manifest, service: ServiceFacts, before: Mapping[str, str | 
 
 
 def _service(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Manifest:
-    live = objects.get(ObjectRef("v1", "Service", desired.namespace, service.name))
+    live = objects.get(ObjectRef(*kinds.SERVICE, desired.namespace, service.name))
     if live is None:
         message = f"Service {service.name} is no longer in namespace {desired.namespace}"
         raise Permanent(Reason.SERVICE_NOT_FOUND, message)
@@ -96,4 +96,4 @@ def _service(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> M
 
 
 def _backend_config_ref(desired: Desired, name: str) -> ObjectRef:
-    return ObjectRef("cloud.google.com/v1", "BackendConfig", desired.namespace, name)
+    return ObjectRef(*kinds.BACKEND_CONFIG, desired.namespace, name)

@@ -9,6 +9,7 @@ from functools import cached_property
 from milvus_l7.domain.frontend import backend_health, ingress_status
 from milvus_l7.domain.frontend.attachment import PRE_SHARED
 from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
+from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
@@ -29,7 +30,7 @@ class IngressObservation:
     @property
     def address(self) -> str | None:
         """Return the address in the Ingress' status."""
-        return ingress_status.address(self.ingress)
+        return manifests.address(self.ingress)
 
     @property
     def attached(self) -> tuple[str, ...]:
@@ -70,12 +71,12 @@ def observe(objects: KubeObjects, ingress: ObjectRef, port: ServiceFacts) -> Ing
 
     def pods(service: Manifest | None) -> Sequence[Manifest]:
         labels = backend_health.selector(service)
-        return objects.list(ObjectRef("v1", "Pod", namespace), labels) if labels else ()
+        return objects.list(ObjectRef(*kinds.POD, namespace), labels) if labels else ()
 
     return IngressObservation(
         port,
         objects.get(ingress),
-        objects.get(ObjectRef("v1", "Service", namespace, port.name)),
+        objects.get(ObjectRef(*kinds.SERVICE, namespace, port.name)),
         lambda: objects.events(ingress),
         pods,
     )

@@ -2,10 +2,15 @@
 
 status                         error
 409 with field conflicts       Permanent(FIELD_CONFLICT)
+409                            Conflict(CLUSTER_UNAVAILABLE)
 401, 403                       Permanent(CLUSTER_ACCESS_DENIED)
-408, 409, 410, 429, 5xx        Transient(CLUSTER_UNAVAILABLE)
-2xx that is not an object      Transient(CLUSTER_UNAVAILABLE)
+410, 429                       Transient(CLUSTER_UNAVAILABLE)
+408, 5xx                       Transient(CLUSTER_UNAVAILABLE), of a write Unanswered
+2xx that is not an object      Transient(CLUSTER_UNAVAILABLE), of a write Unanswered
 everything else                Permanent(REFUSED_BY_CLUSTER)
+
+A time-out at the API server (504), or between it and etcd (500), or at a proxy on the way (502, 503) leaves
+the write going on: k8s.io/apiserver `pkg/endpoints/handlers/finisher`.
 """
 
 from __future__ import annotations
@@ -15,13 +20,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from milvus_l7.domain.kubernetes.manifests import LONG_AGO
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient
+from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient, Unanswered
+from milvus_l7.domain.text.excerpt import SHOWN_WORDS
 
-SHOWN_WORDS = 300  # characters of the API server's own message that are passed on
-
-_PASSING = frozenset({408, 409, 410, 429})
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_NOT_NOW = frozenset({410, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Answer:
 
     status: int
     body: Mapping[str, Any]
+    size_bytes: int = 0
 
     @property
     def is_success(self) -> bool:
@@ -53,25 +58,34 @@ class Answer:
         clashes = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
         return [f"{cause.get('field')}: {cause.get('message')}" for cause in clashes]
 
+    @property
+    def is_inconclusive(self) -> bool:
+        """Whether the answer does not tell what became of the request."""
+        return self.status == 408 or self.status >= 500 or 200 <= self.status < 300
+
     def says_missing(self, name: str) -> bool:
         """Return whether exactly this object is missing; a missing kind or route is another 404."""
         return self.status == 404 and self.details.get("name") == name
 
 
-def content(answer: Answer, kind: str) -> Mapping[str, Any]:
+def content(answer: Answer, kind: str, *, is_write: bool = False) -> Mapping[str, Any]:
     """Return the object or list in the answer; raises what the answer means otherwise (see the module)."""
     if answer.is_success:
         return answer.body
-    raise _error(answer, kind)
+    raise _error(answer, kind, Unanswered if is_write else Transient)
 
 
-def _error(answer: Answer, kind: str) -> L7Error:
+def _error(answer: Answer, kind: str, inconclusive: type[Transient]) -> L7Error:
     words = _words(answer, kind)
     if answer.conflicts:
         return Permanent(Reason.FIELD_CONFLICT, f"{kind}: {'; '.join(answer.conflicts)}"[:SHOWN_WORDS])
+    if answer.status == 409:
+        return Conflict(Reason.CLUSTER_UNAVAILABLE, words)
     if answer.status in (401, 403):
         return Permanent(Reason.CLUSTER_ACCESS_DENIED, words)
-    if answer.status in _PASSING or answer.status >= 500 or 200 <= answer.status < 300:
+    if answer.is_inconclusive:
+        return inconclusive(Reason.CLUSTER_UNAVAILABLE, words)
+    if answer.status in _NOT_NOW:
         return Transient(Reason.CLUSTER_UNAVAILABLE, words)
     return Permanent(Reason.REFUSED_BY_CLUSTER, words)
 
@@ -82,15 +96,13 @@ def _words(answer: Answer, kind: str) -> str:
     The words may quote a Secret's values, unless they are about rights.
     """
     message = str(answer.body.get("message") or "")
-    is_about_rights = (
-        " is forbidden: User " in message
-    )  # names the identity and what it may not do, no values
+    # Such a message names the identity and what it may not do, no values.
+    is_about_rights = " is forbidden: User " in message
     said = answer.body.get("reason") if kind == "Secret" and not is_about_rights else message
     if not answer.body and answer.status == 404:
         said = "the cluster serves no such kind"
-    return f"the Kubernetes API answered {answer.status} for a {kind}: {said or 'no explanation'!s}"[
-        :SHOWN_WORDS
-    ]
+    words = f"the Kubernetes API answered {answer.status} for a {kind}: {said or 'no explanation'}"
+    return words[:SHOWN_WORDS]
 
 
 def last_seen(event: Mapping[str, Any]) -> datetime:
@@ -108,6 +120,6 @@ def last_seen(event: Mapping[str, Any]) -> datetime:
     )
     text = next((time for time in times if time), None)
     try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else _LONG_AGO
-    except ValueError:
-        return _LONG_AGO
+        return datetime.fromisoformat(text).astimezone(UTC) if text else LONG_AGO
+    except (ValueError, OverflowError):
+        return LONG_AGO

@@ -5,39 +5,47 @@ The typed models are left out because importing them takes seconds of CPU time (
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from milvus_l7.adapters.kubernetes import answers
+from milvus_l7.adapters.kubernetes import answers, bounds
 from milvus_l7.adapters.kubernetes.answers import Answer
+from milvus_l7.adapters.kubernetes.bounds import Bounds, TooLargeError
 from milvus_l7.adapters.lazy_import import postponed
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
+from milvus_l7.domain.text import bounded_json
+from milvus_l7.domain.text.bounded_json import Limits
 from milvus_l7.ports import ClusterAccess, Manifest, ObjectRef
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
-TIMEOUT_S = (5, 20)  # to connect, and between two reads
+# Of the values in one answer; its bytes are bounded as it is read.
+LIMITS = Limits(size_bytes=64 * 1024 * 1024, depth=100, items=1_000_000)
+# Anybody in a namespace can fill Secrets to the brim, as Helm's own are.
+MOST_ON_A_PAGE = {"Secret": 20}
 
-_PLURALS = {
-    ("v1", "ConfigMap"): "configmaps",
-    ("v1", "Event"): "events",
-    ("v1", "Pod"): "pods",
-    ("v1", "Secret"): "secrets",
-    ("v1", "Service"): "services",
-    ("apps/v1", "Deployment"): "deployments",
-    ("apps/v1", "StatefulSet"): "statefulsets",
-    ("networking.k8s.io/v1", "Ingress"): "ingresses",
-    ("cloud.google.com/v1", "BackendConfig"): "backendconfigs",
-    ("networking.gke.io/v1", "ManagedCertificate"): "managedcertificates",
+_PLURALS: Mapping[tuple[str, str], str] = {
+    kinds.CONFIG_MAP: "configmaps",
+    kinds.EVENT: "events",
+    kinds.POD: "pods",
+    kinds.SECRET: "secrets",
+    kinds.SERVICE: "services",
+    kinds.DEPLOYMENT: "deployments",
+    kinds.STATEFUL_SET: "statefulsets",
+    kinds.INGRESS: "ingresses",
+    kinds.BACKEND_CONFIG: "backendconfigs",
+    kinds.MANAGED_CERTIFICATE: "managedcertificates",
 }
 
 Query = list[tuple[str, str]]
+DRY = frozenset({("dryRun", "All")})
 
 
 # Not used here; `config` alone loads OAuth and three credential plug-ins.
@@ -50,7 +58,8 @@ class KubernetesObjects:
 
     access: ClusterAccess
     token: Callable[[], str]
-    page_size: int = 500  # objects per list request
+    page_size: int = 100  # objects per list request
+    bounds: Bounds = field(default_factory=Bounds)
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
@@ -69,7 +78,7 @@ class KubernetesObjects:
         """Return the Kubernetes Events about the object, oldest first."""
         about = {"kind": ref.kind, "name": ref.name, "namespace": ref.namespace}
         selector = ",".join(f"involvedObject.{key}={value}" for key, value in about.items())
-        found = self._pages(ObjectRef("v1", "Event", ref.namespace), [("fieldSelector", selector)])
+        found = self._pages(ObjectRef(*kinds.EVENT, ref.namespace), [("fieldSelector", selector)])
         return sorted(found, key=answers.last_seen)
 
     def apply(
@@ -78,35 +87,39 @@ class KubernetesObjects:
         """Apply server-side; return the object as it then is (or would be). Repeating it changes nothing."""
         query = [*_writing(manager), ("force", "true" if force else "false")]
         query += _dry(dry_run)
-        answer = self._send("PATCH", _ref(manifest), query, manifest)
-        return answers.content(answer, manifest["kind"])
+        answer = self._send("PATCH", ObjectRef.of(manifest), query, manifest)
+        return answers.content(answer, manifest["kind"], is_write=not dry_run)
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
         """Create the object; return False if one of its name exists, which is left as it is."""
-        ref = _ref(manifest)
+        ref = ObjectRef.of(manifest)
         collection = ObjectRef(ref.api_version, ref.kind, ref.namespace)
         answer = self._send("POST", collection, [*_writing(), *_dry(dry_run)], manifest)
         if answer.says_exists:
             return False
-        answers.content(answer, manifest["kind"])
+        answers.content(answer, manifest["kind"], is_write=not dry_run)
         return True
 
     def delete(self, live: Manifest) -> None:
         """Delete the object in the version that was read; nothing happens if it is gone."""
         read = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": read}
-        ref = _ref(live)
-        answer = self._send("DELETE", ref, body={**options, "propagationPolicy": "Background"})
+        ref = ObjectRef.of(live)
+        answer = self._send("DELETE", ref, _within(), {**options, "propagationPolicy": "Background"})
         if not answer.says_missing(ref.name):
-            answers.content(answer, ref.kind)
+            answers.content(answer, ref.kind, is_write=True)
 
     def _pages(self, ref: ObjectRef, query: Query) -> Sequence[Manifest]:
         kind = {"apiVersion": ref.api_version, "kind": ref.kind}  # items of a list do not say it
         found: Sequence[Manifest] = ()
         more: Query = []
+        size_bytes, limit = 0, min(self.page_size, MOST_ON_A_PAGE.get(ref.kind, self.page_size))
         while True:
-            answer = self._send("GET", ref, [*query, ("limit", str(self.page_size)), *more])
+            answer = self._send("GET", ref, [*query, ("limit", str(limit)), *more])
             page = answers.content(answer, ref.kind)
+            size_bytes += answer.size_bytes
+            if size_bytes > self.bounds.list_bytes:
+                raise _too_large(ref, self.bounds.list_bytes)
             found = [*found, *({**kind, **item} for item in page.get("items") or ())]
             position = page.get("metadata", {}).get("continue")
             if not position:
@@ -133,12 +146,26 @@ class KubernetesObjects:
             body=dict(body) if body else None,
             auth_settings=["BearerToken"],
         )
+        deadline = time.monotonic() + self.bounds.total_s
+        limit = self.bounds.object_bytes if ref.name or body else self.bounds.list_bytes
         try:
-            response = client.call_api(*request, _request_timeout=TIMEOUT_S)
-            return Answer(response.status, _json(response.read()))  # type: ignore[no-untyped-call]
-        except (HTTPError, rest_client().ApiException) as error:
-            message = f"the Kubernetes API at {self.access.server} did not answer: {type(error).__name__}"
-            raise Transient(Reason.CLUSTER_UNAVAILABLE, message) from error
+            response = client.call_api(*request, _request_timeout=self.bounds.total_s)
+            content = bounds.read(response.response, deadline, limit)
+        except TooLargeError:
+            raise _too_large(ref, limit) from None
+        except (HTTPError, rest_client().ApiException, TimeoutError) as error:
+            raise self._silence(error, verb, query or []) from error
+        return Answer(response.status, _json(content), len(content))
+
+    def _silence(self, error: Exception, verb: str, query: Query) -> Transient:
+        """What it means that a request was not answered: of a write, if it was sent, that it may be made."""
+        from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+        message = f"the Kubernetes API at {self.access.server} did not answer: {type(error).__name__}"
+        is_write = verb != "GET" and not DRY.issubset(query)
+        if is_write and not isinstance(error, NewConnectionError | ConnectTimeoutError):
+            return Unanswered(Reason.CLUSTER_UNAVAILABLE, f"{message}; it may still do what was asked for")
+        return Transient(Reason.CLUSTER_UNAVAILABLE, message)
 
     def _connected(self) -> ApiClient:
         if self._client is None:
@@ -172,16 +199,22 @@ def _client(access: ClusterAccess, token: Callable[[], str]) -> ApiClient:
 
 
 def _writing(manager: str = OURS) -> Query:
-    return [("fieldManager", manager), ("fieldValidation", "Strict")]
+    return [("fieldManager", manager), ("fieldValidation", "Strict"), *_within()]
+
+
+def _within() -> Query:
+    """The API server's own limit: after that it does nothing more for the request."""
+    return [("timeout", f"{bounds.SERVER_S}s")]
 
 
 def _dry(dry_run: bool) -> Query:
-    return [("dryRun", "All")] if dry_run else []
+    return list(DRY) if dry_run else []
 
 
-def _ref(manifest: Manifest) -> ObjectRef:
-    metadata = manifest["metadata"]
-    return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])
+def _too_large(ref: ObjectRef, limit_bytes: int) -> Permanent:
+    what = f"{ref.kind} {ref.name}" if ref.name else f"list of {ref.kind}s"
+    message = f"the {what} in namespace {ref.namespace} has more than {limit_bytes // bounds.MIB} MiB"
+    return Permanent(Reason.ANSWER_TOO_LARGE, message)
 
 
 def _path(ref: ObjectRef) -> str:
@@ -197,7 +230,10 @@ def _json(body: bytes) -> dict[str, Any]:
     Proxies and missing routes answer in plain text.
     """
     try:
-        value = json.loads(body)
+        value = bounded_json.loads(body, LIMITS)
+    except bounded_json.OutOfBounds as error:
+        message = f"an answer of the Kubernetes API is not read: {error}"
+        raise Permanent(Reason.ANSWER_TOO_LARGE, message) from None
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from milvus_l7.domain.dns import records
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
-from milvus_l7.domain.kubernetes import field_managers, manifests, services
+from milvus_l7.domain.kubernetes import field_managers, kinds, manifests, services
 from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.kubernetes.difference import deletion, difference
 from milvus_l7.domain.release import helm_values, restoration
@@ -29,6 +29,7 @@ from milvus_l7.ports import (
     Rendering,
     ValuesChange,
 )
+from milvus_l7.ports.release import BeforeWrite, proceed
 
 
 @dataclass(slots=True)
@@ -88,8 +89,8 @@ class DryRunObjects:
         key = (ref, tuple(sorted(labels.items())))
         if key not in self._lists:
             found = self.real.list(ref, labels)
-            self._lists[key] = [_ref(each) for each in found]
-            self._live.update({_ref(each): each for each in found})
+            self._lists[key] = [ObjectRef.of(each) for each in found]
+            self._live.update({ObjectRef.of(each): each for each in found})
         present = [self.get(each) for each in self._lists[key]]
         made = [each for laid, each in self._laid.items() if self._is_made(laid, ref, labels)]
         return [each for each in (*present, *made) if each is not None]
@@ -102,8 +103,10 @@ class DryRunObjects:
         self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = manifests.OURS
     ) -> Manifest:
         """Return the object as it would be; recorded unless the stage itself asks for a dry run."""
-        ref = _ref(manifest)
-        before, after = self._current(ref), self._dry_run(_Write(manifest, manager, force=force))
+        ref = ObjectRef.of(manifest)
+        # What it was read as may be laid over already, and nothing is written that a condition could save.
+        write = _Write(manifests.unconditional(manifest), manager, force=force)
+        before, after = self._current(ref), self._dry_run(write)
         if not dry_run:
             self.recorder.record_object(difference(before, after), self._live.get(ref))
             # A dry run shows one manager's write alone, so another manager's next one is seen beside it.
@@ -112,7 +115,7 @@ class DryRunObjects:
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
         """Return whether the object would be made; recorded unless the stage itself asks for a dry run."""
-        ref = _ref(manifest)
+        ref = ObjectRef.of(manifest)
         if self.get(ref) is not None or not self.real.create(manifest, dry_run=True):
             return False
         if not dry_run:
@@ -123,7 +126,7 @@ class DryRunObjects:
     def delete(self, live: Manifest) -> None:
         """Record that the object would be gone."""
         self.recorder.record((deletion(live),))
-        self._laid[_ref(live)] = None
+        self._laid[ObjectRef.of(live)] = None
 
     def assume_type(self, ref: ObjectRef, of: str) -> Plan:
         """Let the Service read as it will after a Helm upgrade, and return how its spec changes.
@@ -189,11 +192,13 @@ class DryRunReleases:
         """Return what the upgrade would render, as the real one does."""
         return self.real.render_upgrade(release, change)
 
-    def upgrade(self, release: Release, change: ValuesChange) -> Release:
-        """Record the values that would change, and what that changes in the rendered objects.
-
-        Returns the release as it would be. Raises as `render_upgrade`.
-        """
+    def upgrade(
+        self,
+        release: Release,
+        change: ValuesChange,
+        before_write: BeforeWrite = proceed,  # noqa: ARG002  (nothing is written)
+    ) -> Release:
+        """Record the values that would change, and what that changes in the rendered objects."""
         rendering = self.real.render_upgrade(release, change)
         self.recorder.record(change.changes)
         writer = f"helm, revision {release.revision} ({release.updated_at:%Y-%m-%d %H:%M} UTC)"
@@ -206,16 +211,17 @@ class DryRunReleases:
     def _service(self, change: Change) -> Plan:
         """Return what a new type does to the whole Service, as the API server says; () for other changes."""
         kind, _, place = change.target.partition(" ")
-        if (kind, change.field) != ("Service", "spec.type"):
+        if (kind, change.field) != (kinds.SERVICE.kind, "spec.type"):
             return ()
         namespace, _, name = place.partition("/")
-        return self.objects.assume_type(ObjectRef("v1", kind, namespace, name), change.after)
+        return self.objects.assume_type(ObjectRef(*kinds.SERVICE, namespace, name), change.after)
 
-    def recover(self, release: Release) -> None:
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:  # noqa: ARG002
         """Record that an interrupted upgrade would be rolled back."""
         target = f"Release {release.namespace}/{release.name}"
         self.recorder.record((Change(target, "status", release.status, "deployed"),))
         self._recovered.add(release.name)
+        return self.get(release.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +291,3 @@ def _placed(manifest: Manifest, namespace: str) -> Manifest:
 
 def _key(manifest: Manifest) -> tuple[str, str]:
     return manifest["kind"], manifest["metadata"]["name"]
-
-
-def _ref(manifest: Manifest) -> ObjectRef:
-    metadata = manifest["metadata"]
-    return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])

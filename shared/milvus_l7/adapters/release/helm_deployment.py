@@ -37,7 +37,10 @@ class HelmDeployments:
     connections: Connections
 
     def open(self, desired: Desired, now: datetime) -> HelmDeployment | Waiting | Failed:
-        """Return the release, ready to be upgraded, or why it is not; recovers an interrupted upgrade."""
+        """Return the release, ready to be upgraded, or why it is not.
+
+        An interrupted upgrade is rolled back, and nothing else done in the same execution.
+        """
         releases = self.connections.releases(desired.cluster, desired.namespace)
         release = release_view.usable(releases, desired, now)
         if not isinstance(release, Release):

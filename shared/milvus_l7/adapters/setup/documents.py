@@ -96,7 +96,7 @@ def from_document(document: Mapping[str, Any]) -> Setup:
 
 
 def _upcast(document: dict[str, Any], version: int) -> dict[str, Any]:
-    """Return the document as the present release writes it. What a version lacked has its defaults."""
+    """Return the document as the present release writes it; what a version lacked has its default."""
     if version >= SCHEMA_VERSION:
         return document
     drift = document.get("drift")

@@ -17,19 +17,18 @@ events of that first write are in the outbox, so re-poll publishes them; nothing
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from milvus_l7.adapters.setup import documents
 from milvus_l7.adapters.setup.server_time import has_server_time, with_server_time
 from milvus_l7.domain.reasons.errors import MalformedEvent, StateConflict, StateUnavailable
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document_id import document_id, is_document_id
 from milvus_l7.domain.setup.event import Event, from_payload
 from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Versioned
 
@@ -49,9 +48,6 @@ PAGE = 500
 PAGES = 40
 # Commits that postpone one page at most.
 ROUNDS = 3
-
-_RESERVED_ID = re.compile(r"\.{0,2}|__.*__")
-_LONGEST_ID = 1500  # bytes
 
 
 class FirestoreSetups:
@@ -87,7 +83,7 @@ class FirestoreSetups:
 
     def load(self, setup_id: SetupId) -> Versioned | None:
         """Return the setup, or None if there is none. Raises `StateUnavailable`."""
-        if not _is_document_id(setup_id):
+        if not is_document_id(setup_id):
             return None
         with translated():
             snapshot = self._setup(setup_id).get(**self._limits)
@@ -95,7 +91,7 @@ class FirestoreSetups:
 
     def generation(self, setup_id: SetupId) -> int | None:
         """The setup's generation, read alone; None if there is no such setup. Raises `StateUnavailable`."""
-        if not _is_document_id(setup_id):
+        if not is_document_id(setup_id):
             return None
         with translated():
             snapshot = self._setup(setup_id).get(["generation"], **self._limits)
@@ -106,7 +102,7 @@ class FirestoreSetups:
 
     def has_entry(self, setup_id: SetupId, entry_id: str) -> bool:
         """Whether the setup's history has the entry. Raises `StateUnavailable`."""
-        if not (_is_document_id(setup_id) and _is_document_id(entry_id)):
+        if not (is_document_id(setup_id) and is_document_id(entry_id)):
             return False
         with translated():
             snapshot = self._entry(setup_id, entry_id).get(["generation"], **self._limits)
@@ -205,14 +201,14 @@ class FirestoreSetups:
             self._outbox(event_id).delete(**self._limits)
 
     def _setup(self, setup_id: str) -> DocumentReference:
-        return self._client.collection("setups").document(quote(setup_id, safe=""))
+        return self._client.collection("setups").document(document_id(setup_id))
 
     def _outbox(self, event_id: str) -> DocumentReference:
-        return self._client.collection("outbox").document(quote(event_id, safe=""))
+        return self._client.collection("outbox").document(document_id(event_id))
 
     def _entry(self, setup_id: str, entry_id: str) -> DocumentReference:
         history = self._setup(setup_id).collection("history")
-        entry: DocumentReference = history.document(quote(entry_id, safe=""))
+        entry: DocumentReference = history.document(document_id(entry_id))
         return entry
 
     def _write_setup(self, batch: WriteBatch, commit: Commit, document: dict[str, Any]) -> None:
@@ -252,12 +248,6 @@ class FirestoreSetups:
                 break
             query = query.start_after(page[-1])
         return found[:limit]
-
-
-def _is_document_id(text: str) -> bool:
-    """Return whether Firestore can have a document of that id; ids in events are untrusted."""
-    quoted = quote(text, safe="")
-    return len(quoted) <= _LONGEST_ID and not _RESERVED_ID.fullmatch(quoted)
 
 
 def _versioned(snapshot: Any) -> Versioned:

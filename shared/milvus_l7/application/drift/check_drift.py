@@ -13,13 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from milvus_l7.application.drift import report_log
 from milvus_l7.application.engine import log
 from milvus_l7.application.engine.due_queue import DueSetups, QueueAction, TickResult
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.planning.planner import StageDryRun, run_stage
 from milvus_l7.application.stages import registry
 from milvus_l7.domain.certificates import key_pair as certificates
-from milvus_l7.domain.drift import evaluation
+from milvus_l7.domain.drift import evaluation, wording
 from milvus_l7.domain.drift.evaluation import Decision, StageObservation
 from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.reasons.errors import StateConflict
@@ -66,7 +67,7 @@ class CheckDrift:
         return DueSetups(self.outbox, self.clock, Queue.CHECK, self._due).serve()
 
     def check(self, setup_id: SetupId) -> DriftReport | None:
-        """Check one setup and keep the report; None if it is not one to check, or changed meanwhile.
+        """Check one setup and keep the report; None if it is not one to check, or changed during the check.
 
         Safe to repeat: a check writes nothing to the cluster, and a repair begins once. Raises
         `StateUnavailable`: the delivery must be retried.
@@ -82,7 +83,7 @@ class CheckDrift:
         if self._is_too_soon(found.setup):
             self._put_off(found)
             return None
-        report = self._look(found.setup)
+        report = self._observe(found.setup)
         return self._keep(found, report)
 
     def _is_too_soon(self, setup: Setup) -> bool:
@@ -105,7 +106,7 @@ class CheckDrift:
         event = events.check_due(setup, self.topology, f"{setup.check_at.timestamp():.3f}")
         return QueueAction(now + transitions.check_delay(setup) * self.pace_scale, event)
 
-    def _look(self, setup: Setup) -> DriftReport:
+    def _observe(self, setup: Setup) -> DriftReport:
         now = self.clock.now()
         ports = self.dry_run()
         observations, state = [], setup
@@ -137,10 +138,9 @@ class CheckDrift:
         try:
             self.outbox.commit(commit)
         except StateConflict:
-            log.write("INFO", "drift report dropped: the setup has changed meanwhile", setup)
+            log.write("INFO", "drift report dropped: the setup changed during the check", setup)
             return None
-        words = f"drift check: {report.verdict}{', repairing' if decision.first else ''}"
-        log.write("WARNING" if report.findings else "INFO", words, setup, findings=len(report.findings))
+        report_log.write(decision.report, setup, is_repairing=decision.first is not None)
         return decision.report
 
     def _next(self, setup: Setup, now: datetime) -> datetime:
@@ -148,15 +148,15 @@ class CheckDrift:
 
     def _commit(self, found: Versioned, checked: Setup, decision: Decision, now: datetime) -> Commit:
         report, mark = decision.report, f"{decision.report.checked_at.timestamp():.3f}"
-        told: tuple[Event, ...] = ()
+        announced: tuple[Event, ...] = ()
         if evaluation.is_news(report, found.setup.drift):
-            told = (events.drift_found(checked, self.topology, mark),)
+            announced = (events.drift_found(checked, self.topology, mark),)
         if decision.first is None:
-            return Commit(checked, found.version, told, _entry(checked, mark) if told else None)
+            return Commit(checked, found.version, announced, _entry(checked, mark) if announced else None)
         again = registration.repair(checked, now)
         begun = events.start(again, self.topology, f"repair.{mark}")
-        all_told = (*told, *((begun,) if begun else ()))
-        return Commit(again, found.version, all_told, _entry(again, mark, "repairing"))
+        all_announced = (*announced, *((begun,) if begun else ()))
+        return Commit(again, found.version, all_announced, _entry(again, mark, "repairing"))
 
 
 def _is_watched(setup: Setup) -> bool:
@@ -182,7 +182,6 @@ def _comparable(setup: Setup, planned: Mapping[Stage, StageWork]) -> Iterator[tu
 def _entry(setup: Setup, mark: str, outcome: str = "drifted") -> HistoryEntry:
     report = setup.drift
     findings = report.findings if report else ()
-    words = "; ".join(f"{each.key}: {each.found}" for each in findings[:5])
     return HistoryEntry(
         entry_id=f"{events.CHECKED}.{mark}",
         at=setup.updated_at if report is None else report.checked_at,
@@ -190,16 +189,16 @@ def _entry(setup: Setup, mark: str, outcome: str = "drifted") -> HistoryEntry:
         stage=events.CHECKED,
         outcome=outcome,
         reason=findings[0].reason if findings else None,
-        message=words[:600],
+        message=wording.summary(findings),
     )
 
 
-def _observation(act: StageDryRun, ports: DryRunPorts) -> StageObservation:
-    waiting = act.ended if isinstance(act.ended, Waiting) and act.stage is not Stage.VERIFY_ENDPOINT else None
-    fault = act.step.fault or (Condition(waiting.reason, waiting.message) if waiting else None)
+def _observation(ran: StageDryRun, ports: DryRunPorts) -> StageObservation:
+    waiting = ran.ended if isinstance(ran.ended, Waiting) and ran.stage is not Stage.VERIFY_ENDPOINT else None
+    fault = ran.step.fault or (Condition(waiting.reason, waiting.message) if waiting else None)
     return StageObservation(
-        act.stage,
-        act.step.changes,
+        ran.stage,
+        ran.step.changes,
         fault,
         waiting is not None,
         ports.writers,

@@ -17,7 +17,7 @@ CONFLICTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Stopwatch:
-    """How long ago it was started, by the larger of two clocks: either may stand while we are suspended."""
+    """How long ago it was started, by the larger of two clocks: either may stand still in a suspension."""
 
     clock: Clock
     wall: datetime
@@ -44,22 +44,20 @@ class Execution:
     setups: Setups
     held: Versioned  # as the execution last stored or read it
     watch: Stopwatch
+    pace: float = 1.0  # of the embedded cloud, whose leases and calls are shorter in proportion
+    name: str = field(default="", init=False)  # as the lease has it that was given to this execution
     generation: int = field(default=0, init=False)  # of the setup when the execution began
     lost_answer_until_s: float = field(default=0, init=False)  # by the watch
 
     def __post_init__(self) -> None:
+        lease = self.held.setup.lease
+        self.name = lease.execution if lease else ""
         self.generation = self.held.setup.generation
 
     @property
     def setup(self) -> Setup:
         """Return the setup as the execution last stored it."""
         return self.held.setup
-
-    @property
-    def name(self) -> str:
-        """Return what names the execution in its lease."""
-        lease = self.held.setup.lease
-        return lease.execution if lease else ""
 
     @property
     def lost_answer_s(self) -> float:
@@ -77,7 +75,7 @@ class Execution:
 
     def lose_answer(self, limit_s: float) -> None:
         """Note that a write may still take effect for so long."""
-        self.lost_answer_until_s = max(self.lost_answer_until_s, self.watch.elapsed_s() + limit_s)
+        self.lost_answer_until_s = max(self.lost_answer_until_s, self.watch.elapsed_s() + limit_s * self.pace)
 
     def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
         """Store the facts under the lease before what they are about is written."""
@@ -93,13 +91,17 @@ class Execution:
                 self.held = self.setups.commit(Commit(ahead, self.held.version))
             except StateConflict:
                 self._reload()
-            else:
-                return
+                continue
+            return
         raise StateUnavailable(f"{self.setup.setup_id} keeps changing")
 
     def _check_lease(self, may_take_s: float) -> None:
         lease = self.setup.lease
-        if lease is None or self.watch.elapsed_s() + may_take_s > lease.duration_s:
+        if (
+            lease is None
+            or lease.execution != self.name
+            or self.watch.elapsed_s() + may_take_s * self.pace > lease.duration_s
+        ):
             raise LeaseLost(
                 f"{self.setup.setup_id}: the lease does not last as long as the next write may take"
             )

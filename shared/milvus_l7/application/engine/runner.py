@@ -102,7 +102,7 @@ class Runner:
                 log.write("ERROR", "event names a setup that does not exist", event=event)
                 return Admission.STALE
             if _holds(found.setup, name):
-                return Execution(self.engine.setups, found, watch)
+                return self._execution(found, watch)
             admission = self._admit(found, event)
             try:
                 if admission is Admission.RUN:
@@ -135,7 +135,12 @@ class Runner:
             is_take_back=setup.effect is self.stage,
         )
         running = transitions.begin(setup, lease, engine.clock.now())
-        return Execution(engine.setups, engine.setups.commit(Commit(running, found.version)), watch)
+        return self._execution(engine.setups.commit(Commit(running, found.version)), watch)
+
+    def _execution(self, held: Versioned, watch: Stopwatch) -> Execution:
+        engine = self.engine
+        pace = (engine.lease_s or 0) / engine.topology.lease_s(self.stage) or 1.0
+        return Execution(engine.setups, held, watch, min(pace, 1.0))
 
     def _exhaust(self, found: Versioned, event: Event) -> None:
         timing = Timing(self.engine.clock.now(), self.engine.pace_scale)
@@ -144,7 +149,7 @@ class Runner:
         self._log(settled, event, 0, 0)
 
     def _result(self, execution: Execution, event: Event) -> Result:
-        """What the execution found; errors of its ports and its own bugs become outcomes, no crash loops."""
+        """What the execution found; errors of ports and bugs of ours become outcomes, never crash loops."""
         for reading in range(1, READINGS + 1):
             try:
                 outcome, has_raised = self._outcome(execution, event)

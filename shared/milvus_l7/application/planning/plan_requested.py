@@ -22,7 +22,7 @@ class PlanRequested:
     plans: Plans
 
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
-        """Return `Done` if no stage would fail, `Failed` with what one would, `Waiting` for what will pass.
+        """Return `Done` if nothing refuses, `Failed` with the refusal, `Waiting` for what will pass.
 
         What a stage would only wait for, when its time has come, refuses nothing. The plan is kept as
         `plans/<setup id>.plan.g<generation>.r<run>`. Raises what the cluster raises.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_l7.application.dns import records
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.planning import chain_plan
 from milvus_l7.domain.planning.chain_plan import (
     AT_ONCE,
@@ -101,5 +102,5 @@ def _access(ports: DryRunPorts, setup: Setup) -> ClientAccess:
     if service is None:
         return ClientAccess()
     objects = ports.connections.objects(desired.cluster)
-    live = objects.get(ObjectRef("v1", "Service", desired.namespace, service.name))
+    live = objects.get(ObjectRef(*kinds.SERVICE, desired.namespace, service.name))
     return ClientAccess(milvus_service.address(live), is_standalone=milvus_service.is_standalone(live))

@@ -59,5 +59,5 @@ class AcceptRequest:
         record = PlanRecord(f"{setup_id}.plan.{request_id}", setup_id, body, self.clock.now())
         self.plans.request(record)
         self.outbox.events.publish(events.plan_wanted(record.plan_id, setup_id, self.topology))
-        log.write("INFO", "plan asked for", request_id=request_id, plan_id=record.plan_id)
+        log.write("INFO", "plan requested", request_id=request_id, plan_id=record.plan_id)
         return Effect.NONE

@@ -35,7 +35,7 @@ class AnswerDryRun:
         """
         record = self.plans.load(event.event_id)
         if record is None:
-            log.write("ERROR", "event names a plan that nobody asked for", event=event)
+            log.write("ERROR", "event names a plan that was not requested", event=event)
             return None
         if record.made_at is None:
             record = self._made(record)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from milvus_l7.domain.certificates import certificate_objects, key_pair, managed_certificate
 from milvus_l7.domain.certificates.key_pair import CertificateView
-from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup import document
@@ -65,7 +65,7 @@ def _managed(objects: KubeObjects, setup: Setup) -> ManagedFacts:
     Created, not applied, and looked for again: of two executions that race, one makes it and both use it.
     """
     desired, service = setup.desired, document.service_of(setup).name
-    kind = ObjectRef(managed_certificate.API_VERSION, managed_certificate.KIND, desired.namespace)
+    kind = ObjectRef(*kinds.MANAGED_CERTIFICATE, desired.namespace)
     last = setup.facts.managed.name if setup.facts.managed else None
     taken = {last} if last else set()
     for _ in range(LOOKS):
@@ -157,7 +157,7 @@ class _Work:
         return view if key_pair.defect(view, self.now + self.ahead) is None else None
 
     def _read(self, name: str) -> Manifest | None:
-        return self.objects.get(ObjectRef("v1", "Secret", self.desired.namespace, name))
+        return self.objects.get(ObjectRef(*kinds.SECRET, self.desired.namespace, name))
 
     def _create(self, name: str) -> Manifest:
         """Create the Secret, and return it as it then is.
@@ -174,14 +174,12 @@ class _Work:
     def _renew(self, secret: Manifest) -> CertificateView:
         """Put a new pair into our Secret, and return what it says of itself.
 
-        Refused by the API server if the Secret has changed since it was read.
+        Raises `Conflict` if the Secret has changed since it was read.
         """
         pair = self.certificates.issue(self.desired.domain, self.desired.certificate.validity_days, self.now)
         manifest = certificate_objects.tls_secret(self.desired, secret["metadata"]["name"], pair)
-        version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
-        versioned = {**manifest, "metadata": {**manifest["metadata"], **version}}
-        if secret["metadata"].get("deletionTimestamp"):
+        if manifests.is_terminating(secret):
             message = f"Secret {secret['metadata']['name']} is being deleted"
             raise Transient(Reason.OBJECT_BEING_DELETED, message)
-        self.objects.apply(versioned, force=True)
+        self.objects.apply(manifests.onto(secret, manifest), force=True)
         return self.certificates.inspect(pair)

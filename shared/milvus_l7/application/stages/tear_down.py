@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_l7.application.dns import records
-from milvus_l7.domain.certificates import certificate_objects, managed_certificate
-from milvus_l7.domain.kubernetes import manifests
+from milvus_l7.domain.certificates import certificate_objects
+from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.document import Setup
@@ -43,6 +43,8 @@ class TearDown:
         PLAINTEXT_UNREACHABLE. A second run writes nothing. The facts keep what a later restoration needs.
         """
         service = setup.facts.service or self._service(setup, now)
+        if isinstance(service, Waiting):
+            return service
         if service is not None:
             waiting = self._without_frontend(setup, service)
             if waiting is not None:
@@ -52,10 +54,12 @@ class TearDown:
         unfinished = self._restored(setup, now)
         return unfinished or Done(replace(_left(setup, service), before=None))
 
-    def _service(self, setup: Setup, now: datetime) -> ServiceFacts | None:
+    def _service(self, setup: Setup, now: datetime) -> ServiceFacts | Waiting | None:
         """Found anew, if the set-up died before it could note it down; None if there is no release."""
         deployment = self.ports.deployments.open(setup.desired, now)
-        return None if isinstance(deployment, Waiting | Failed) else deployment.service()
+        if isinstance(deployment, Waiting):
+            return deployment
+        return None if isinstance(deployment, Failed) else deployment.service()
 
     def _without_frontend(self, setup: Setup, service: ServiceFacts) -> Waiting | None:
         """Remove everything in front of Milvus; None once the load balancer is released and all is gone."""
@@ -71,7 +75,7 @@ class TearDown:
     def _delete_certificates(self, setup: Setup, service: ServiceFacts) -> None:
         """Delete the ManagedCertificates and the Secrets that we made for the Service, whatever is known."""
         namespace = setup.desired.namespace
-        kind = ObjectRef(managed_certificate.API_VERSION, managed_certificate.KIND, namespace)
+        kind = ObjectRef(*kinds.MANAGED_CERTIFICATE, namespace)
         try:
             self._delete_ours(setup, kind, service)
         except Permanent as refused:
@@ -79,14 +83,14 @@ class TearDown:
             had_one = setup.facts.managed is not None or setup.desired.is_google_managed
             if had_one or refused.reason is not Reason.REFUSED_BY_CLUSTER:
                 raise
-        self._delete_ours(setup, ObjectRef("v1", "Secret", namespace), service)
+        self._delete_ours(setup, ObjectRef(*kinds.SECRET, namespace), service)
 
     def _delete_ours(self, setup: Setup, kind: ObjectRef, service: ServiceFacts) -> None:
         objects = self.ports.connections.objects(setup.desired.cluster)
         for live in objects.list(kind, {manifests.MANAGED_BY: manifests.OURS}):
             name = text(mapping(live, "metadata").get("name"))
-            is_terminating = bool(mapping(live, "metadata").get("deletionTimestamp"))
-            if certificate_objects.tls_number(service.name, name) is not None and not is_terminating:
+            is_for_service = certificate_objects.tls_number(service.name, name) is not None
+            if is_for_service and not manifests.is_terminating(live):
                 objects.delete(live)
 
     def _restored(self, setup: Setup, now: datetime) -> Outcome | None:

@@ -18,8 +18,7 @@ from milvus_l7.domain.setup.facts import Check, CheckState, Facts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.domain.text import excerpt
 from milvus_l7.domain.verification import checklist, issuance
-from milvus_l7.domain.verification.checklist import Served
-from milvus_l7.ports import Connections, Endpoint, EndpointProbe, Frontends, Resolver
+from milvus_l7.ports import Connections, EndpointProbe, Frontends, Resolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,8 @@ class VerifyEndpoint:
         try:
             if scene.managed is not None:
                 return self._managed_tls(scene, scene.managed)
-            return checklist.tls(self._served(scene.endpoint), snapshot.secret_of(scene.setup))
+            served = self.probe.served_certificate(scene.endpoint)
+            return checklist.tls(served, snapshot.secret_of(scene.setup))
         except Transient as error:
             silent = checks.failed(checks.TLS, error.reason, error.message)
             return checklist.explained(silent, lambda: scene.warning)
@@ -93,18 +93,14 @@ class VerifyEndpoint:
         More are needed only if that shows a certificate without the others. An earlier certificate for fewer
         domains may be shown for those; the wanted one is then seen at a domain that only it covers.
         """
-        served = self._served(scene.endpoint)
+        served = self.probe.served_certificate(scene.endpoint)
         check = checklist.managed_tls(served, scene.endpoint.domain, wanted, scene.provisioned)
         for domain in wanted.domains:
             if check.state is not CheckState.PASSED or served.stands_for(domain):
                 continue
-            served = self._served(replace(scene.endpoint, domain=domain))
+            served = self.probe.served_certificate(replace(scene.endpoint, domain=domain))
             check = checklist.managed_tls(served, domain, wanted, scene.provisioned)
         return check
-
-    def _served(self, endpoint: Endpoint) -> Served:
-        shown = self.probe.served_certificate(endpoint)
-        return Served(shown.sha256, shown.names, shown.distrust)
 
     def _milvus(self, scene: VerificationSnapshot, tls: Check) -> tuple[Check, str | None]:
         if tls.state is not CheckState.PASSED:

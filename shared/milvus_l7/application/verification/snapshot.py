@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from milvus_l7.domain.certificates import managed_certificate
 from milvus_l7.domain.dns.diagnosis import Lookup
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
@@ -60,9 +60,9 @@ def gather(objects: KubeObjects, setup: Setup, frontend: FrontendObservation) ->
     namespace = setup.desired.namespace
     managed = managed_of(setup) if setup.desired.is_google_managed else None
     wanted = (
-        ObjectRef(managed_certificate.API_VERSION, managed_certificate.KIND, namespace, managed.name)
+        ObjectRef(*kinds.MANAGED_CERTIFICATE, namespace, managed.name)
         if managed
-        else ObjectRef("v1", "Secret", namespace, secret_of(setup).secret)
+        else ObjectRef(*kinds.SECRET, namespace, secret_of(setup).secret)
     )
     return VerificationSnapshot(setup, managed, _endpoint(setup, frontend), objects.get(wanted), frontend)
 

@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 
 from milvus_l7.domain.certificates.key_pair import TLS_TYPE, KeyPair
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import Manifest, metadata
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ServiceFacts
@@ -49,8 +50,7 @@ def tls_secret(desired: Desired, name: str, pair: KeyPair) -> Manifest:
     """Return the Secret that holds a key and its certificate, with our label. Must not be logged."""
     files = {"tls.crt": pair.certificate_pem, "tls.key": pair.key_pem}
     return {
-        "apiVersion": "v1",
-        "kind": "Secret",
+        **kinds.SECRET.header(),
         "metadata": metadata(desired, name, labelled=True),
         "type": TLS_TYPE,
         "data": {key: b64encode(pem.encode()).decode() for key, pem in files.items()},
@@ -64,8 +64,7 @@ def managed_certificate(desired: Desired, name: str) -> Manifest:
     serves.
     """
     return {
-        "apiVersion": "networking.gke.io/v1",
-        "kind": "ManagedCertificate",
+        **kinds.MANAGED_CERTIFICATE.header(),
         "metadata": metadata(desired, name, labelled=True),
         "spec": {"domains": list(desired.domains)},
     }

@@ -16,8 +16,6 @@ from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.text import untrusted
 
-API_VERSION, KIND = "networking.gke.io/v1", "ManagedCertificate"
-
 # `status.certificateStatus`, source: GoogleCloudPlatform/gke-managed-certs pkg/config.
 ACTIVE = "Active"
 PERMANENTLY_FAILED = "ProvisioningFailedPermanently"
@@ -48,7 +46,7 @@ def view(live: Manifest) -> ManagedView:
         domains=tuple(d for d in domains if isinstance(d, str)) if isinstance(domains, list) else (),
         status=untrusted.text(untrusted.mapping(live, "status").get("certificateStatus")),
         is_ours=manifests.is_ours(live),
-        is_terminating=bool(untrusted.mapping(live, "metadata").get("deletionTimestamp")),
+        is_terminating=manifests.is_terminating(live),
     )
 
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from milvus_l7.domain.dns.records import address_type
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
+from milvus_l7.domain.text.excerpt import excerpt, listed
 
 # Google Trust Services and Let's Encrypt: one of them must be allowed, better both.
 AUTHORITIES = ("pki.goog", "letsencrypt.org")
@@ -22,6 +24,7 @@ _KNOWN_TAGS = frozenset(
     {"issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"}
 )
 _SHOWN = 5  # addresses or records that are shown of a longer list
+_SHOWN_CHARACTERS = 120  # of each; a record's text may have 64 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Lookup:
 
 def record(domain: str, address: str) -> str:
     """Return the record that leads the domain to the address, as in a zone file."""
-    return f"{domain}. {_kind(address)} {address}"
+    return f"{domain}. {address_type(address)} {address}"
 
 
 def address_fault(domain: str, address: str, lookup: Lookup) -> Condition | None:
@@ -75,7 +78,7 @@ def address_fault(domain: str, address: str, lookup: Lookup) -> Condition | None
         )
         return Condition(Reason.DNS_ELSEWHERE, message)
     if others:
-        kinds = " and ".join(sorted({_kind(other) for other in others}))
+        kinds = " and ".join(sorted({address_type(other) for other in others}))
         message = (
             f"{domain} resolves to {address}, but also to {_listed(others)}; "
             f"remove the {kinds} records that lead to {_listed(others)}"
@@ -113,10 +116,5 @@ def _authority(issue: CaaRecord) -> str:
     return issue.value.partition(";")[0].strip().lower().rstrip(".")
 
 
-def _kind(address: str) -> str:
-    return "AAAA" if ":" in address else "A"
-
-
 def _listed(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return ", ".join(texts[:_SHOWN]) + more
+    return listed([excerpt(text, _SHOWN_CHARACTERS) for text in texts], _SHOWN)

@@ -62,15 +62,19 @@ class Wanted:
 
     @property
     def record(self) -> RecordSet:
-        """Return the address record: AAAA for an IPv6 address, else A."""
-        kind = "AAAA" if ":" in self.address else "A"
-        return RecordSet(f"{self.domain}.", kind, TTL_S, (self.address,))
+        """Return the address record."""
+        return RecordSet(f"{self.domain}.", address_type(self.address), TTL_S, (self.address,))
 
     @property
     def mark(self) -> RecordSet:
         """Return the record that marks the address record as ours."""
         text = f'"heritage=milvus-l7,milvus-l7/setup={self.owner}"'
         return RecordSet(f"milvus-l7.{self.domain}.", "TXT", TTL_S, (text,))
+
+
+def address_type(address: str) -> str:
+    """Return the type of a record for the address: AAAA for an IPv6 address, else A."""
+    return "AAAA" if ":" in address else "A"
 
 
 def is_within(domain: str, suffix: str) -> bool:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import Manifest, metadata
+from milvus_l7.domain.reasons import health_check
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ServiceFacts
 
-# Milvus answers plain HTTP here, whatever its gRPC port does; with NEGs this is the Pod's container port.
-HEALTH_PORT = 9091
-
-
-HEALTH_PATH = "/healthz"
-
-
 INGRESS_CLASS = "kubernetes.io/ingress.class"
-
-
 MANAGED_CERTIFICATES = "networking.gke.io/managed-certificates"  # comma list of names
 
 
@@ -41,10 +34,9 @@ def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -
     `type` is always given: without it an HTTP/2 backend keeps a TLS check, which fails on the plain health
     port (kubernetes/ingress-gce `pkg/translator/healthchecks.go`).
     """
-    check = {"type": "HTTP", "port": HEALTH_PORT, "requestPath": HEALTH_PATH}
+    check = {"type": "HTTP", "port": health_check.PORT, "requestPath": health_check.PATH}
     return {
-        "apiVersion": "cloud.google.com/v1",
-        "kind": "BackendConfig",
+        **kinds.BACKEND_CONFIG.header(),
         "metadata": metadata(desired, backend_config_name(service), labelled=labelled),
         "spec": {"healthCheck": check, "timeoutSec": desired.backend_timeout_s},
     }
@@ -65,8 +57,7 @@ def ingress(desired: Desired, service: ServiceFacts, attachments: Attachments) -
         annotations[MANAGED_CERTIFICATES] = ",".join(attachments.managed)
     tls = [{"secretName": secret} for secret in attachments.secrets]
     return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
+        **kinds.INGRESS.header(),
         "metadata": {**metadata(desired, service.name, labelled=True), "annotations": annotations},
         "spec": {
             **({"tls": tls} if tls else {}),

@@ -1,4 +1,4 @@
-"""How far GKE's Ingress controller has come with an Ingress: its address, or why there is none.
+"""How far GKE's Ingress controller has come with an Ingress: why there is no address yet.
 
 Source: kubernetes/ingress-gce `pkg/events`, `pkg/controller/controller.go`, `pkg/annotations/ingress.go`;
 GoogleCloudPlatform/gke-managed-certs `pkg/controller/sync`. Ingress and events are untrusted input.
@@ -16,14 +16,7 @@ from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.text import untrusted
 
-
-def address(ingress: Manifest | None) -> str | None:
-    """Return the load balancer's IP address, or None while it has none.
-
-    Having one does not mean that it serves.
-    """
-    entries = untrusted.objects(untrusted.mapping(ingress, "status", "loadBalancer").get("ingress"))
-    return untrusted.text(entries[0].get("ip")) or None if entries else None
+LOOKED_AT = 4000  # characters of an event's message; the controller writes some hundred
 
 
 def names(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
@@ -118,4 +111,4 @@ def _is_about(event: Manifest, uid: object) -> bool:
 
 
 def _message(event: Manifest) -> str:
-    return untrusted.text(event.get("message"))
+    return untrusted.text(event.get("message"))[:LOOKED_AT]

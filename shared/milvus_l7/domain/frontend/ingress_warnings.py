@@ -10,8 +10,7 @@ import re
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
-
-SHOWN_WORDS = 300  # characters of an event's message that are passed on
+from milvus_l7.domain.text.excerpt import SHOWN_WORDS, printable_line
 
 # Wraps any error of the frontend, also when the load balancer is first made: the rest is the cause.
 _MISLEADING = re.compile(r"^.*loadbalancer \S+ does not exist:\s*", re.DOTALL)
@@ -60,27 +59,22 @@ def classified(event_reason: str, message: str) -> Condition:
     """
     line = words(message)
     cause = next((reason for reason, pattern in _CAUSES if pattern.search(line)), None)
-    shown = f"{_line(event_reason)[:40] or 'Warning'}: {line}"
+    shown = f"{printable_line(event_reason)[:40] or 'Warning'}: {line}"
     return Condition(cause or Reason.INGRESS_SYNC_FAILING, shown)
 
 
 def missing_certificate(message: str) -> str | None:
     """Return the ManagedCertificate that a MissingCertificate warning is about; None for other texts."""
-    found = _MISSING.match(_line(message))
+    found = _MISSING.match(printable_line(message))
     return found["name"] if found else None
 
 
 def unusable_secret(message: str) -> str | None:
     """Return the TLS Secret that a warning is about, because it is gone or holds no pair; else None."""
-    found = _UNUSABLE.search(_line(message))
+    found = _UNUSABLE.search(printable_line(message))
     return found["name"] if found else None
 
 
 def words(message: str) -> str:
     """Return the controller's own words in one bounded line, without what it wraps them in."""
-    return _line(_MISLEADING.sub("", message))[:SHOWN_WORDS]
-
-
-def _line(text: str) -> str:
-    """Return untrusted text as one printable line."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return printable_line(_MISLEADING.sub("", message))[:SHOWN_WORDS]

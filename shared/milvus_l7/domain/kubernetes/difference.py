@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Any
 
 from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.kubernetes.manifests import Manifest
+from milvus_l7.domain.text.differences import Part, Path, by_key, differences
 
 HIDDEN = "<hidden>"
 # Kinds whose data may be a credential: user.yaml, in a ConfigMap, can hold those of the object storage.
@@ -35,10 +37,11 @@ def difference(before: Manifest | None, after: Manifest) -> Plan:
     """
     target = f"{after['kind']} {after['metadata'].get('namespace', '')}/{after['metadata']['name']}"
     hides = after["kind"] in CONFIDENTIAL
-    found = _differences(_own(before or {}), _own(after), "")
+    found = differences(_own(before or {}), _own(after), _parts)
+    fields = ((_field(path), old, new) for path, old, new in found)
     return tuple(
         Change(target, field, _shown(field, old, hides=hides), _shown(field, new, hides=hides))
-        for field, old, new in found
+        for field, old, new in fields
     )
 
 
@@ -54,30 +57,27 @@ def _own(manifest: Manifest) -> dict[str, Any]:
     return own | {"metadata": {k: v for k, v in metadata.items() if k not in _SERVER_METADATA}}
 
 
-def _differences(before: Any, after: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+def _parts(before: Any, after: Any) -> Iterable[Part] | None:
+    """Return what is inside two objects, of which one may be missing, or two lists of one length."""
     if isinstance(after, Mapping) and isinstance(before, Mapping | None) and (before or after):
-        old: Mapping[str, Any] = before or {}
-        for key in sorted({*old, *after}):
-            yield from _differences(old.get(key), after.get(key), _below(path, key))
-    elif _are_alike(before, after):
-        for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            yield from _differences(one, other, f"{path}[{index}]")
-    elif before != after:
-        yield path, before, after
+        return by_key(before or {}, after)
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return zip(count(), before, after, strict=False)
+    return None
 
 
-def _are_alike(before: Any, after: Any) -> bool:
-    return isinstance(before, list) and isinstance(after, list) and len(before) == len(after)
-
-
-def _below(path: str, key: str) -> str:
-    """Return the path of a key below another path.
+def _field(path: Path) -> str:
+    """Return a path as text.
 
     Dotted, except for keys that hold dots themselves: `metadata.annotations[cloud.google.com/neg]`.
     """
-    if "." in key or "/" in key:
-        return f"{path}[{key}]"
-    return f"{path}.{key}" if path else key
+    field = ""
+    for step in path:
+        if isinstance(step, int) or "." in step or "/" in step:
+            field += f"[{step}]"
+        else:
+            field += f".{step}" if field else step
+    return field
 
 
 def _shown(field: str, value: Any, *, hides: bool) -> Any:

@@ -7,19 +7,19 @@ has one owner as a whole is {}: scalars, atomic lists and maps. Odd content read
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from milvus_l7.domain.kubernetes.manifests import OURS, Manifest
-from milvus_l7.domain.text import untrusted
+from milvus_l7.domain.kubernetes.manifests import LONG_AGO, OURS, Manifest
+from milvus_l7.domain.text import bounded_json, excerpt, untrusted
+from milvus_l7.domain.text.bounded_json import Limits
 
 _APPLY = "Apply"
 _SHOWN_CHARACTERS = 60
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_ELEMENT = Limits(size_bytes=16 * 1024, depth=8, items=200)  # the keys, or the value, of an item of a list
 _NAMING = frozenset({"name", "namespace", "resourceVersion"})
 _PART = re.compile(r"\[(?P<index>[0-9]{1,6})\]|\[(?P<key>[^\]]*)\]|(?P<name>[^.\[]+)")
 
@@ -37,7 +37,8 @@ class Writer:
 
     def __str__(self) -> str:
         moment = f", {self.at:%Y-%m-%d %H:%M} UTC" if self.at else ""
-        return f"{_printable(self.manager) or 'unnamed'} ({self.operation}{moment})"
+        name = excerpt.printable(self.manager[:_SHOWN_CHARACTERS], "?") or "unnamed"
+        return f"{name} ({self.operation}{moment})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def is_applied(live: Manifest, manifest: Manifest, manager: str) -> bool:
     that only a dry run can tell, as always for lists whose items have owners. No object tells what an
     admission webhook would do to it.
     """
-    own = [e for e in _entries(live) if (e.writer.manager, e.writer.operation) == (manager, _APPLY)]
+    own = _applies(live, manager)
     if len(own) != 1 or own[0].api_version != manifest["apiVersion"]:
         return False
     # Also a field that the manifest lacks matters: an apply would remove it.
@@ -63,7 +64,7 @@ def is_applied(live: Manifest, manifest: Manifest, manager: str) -> bool:
 
 def applied_fields(live: Manifest, manager: str) -> Fields:
     """Return the field set of the manager's last apply; {} if it has applied nothing."""
-    own = [e for e in _entries(live) if (e.writer.manager, e.writer.operation) == (manager, _APPLY)]
+    own = _applies(live, manager)
     return own[0].fields if own else {}
 
 
@@ -79,13 +80,13 @@ def writer(live: Manifest, field: str, ours: str = OURS) -> Writer | None:
     if owners:
         # First of all, who owns the very key rather than the map around it.
         return max(owners, key=lambda o: (o[0], o[1].writer.manager != ours, _moment(o[1])))[1].writer
-    since = max((_moment(entry) for entry in entries if entry.writer.manager == ours), default=_LONG_AGO)
+    since = max((_moment(entry) for entry in entries if entry.writer.manager == ours), default=LONG_AGO)
     others = [e for e in entries if e.writer.manager != ours and _moment(e) >= since]
     return max(others, key=_moment).writer if others else None
 
 
 def _moment(entry: _Entry) -> datetime:
-    return entry.writer.at or _LONG_AGO
+    return entry.writer.at or LONG_AGO
 
 
 # Reading managedFields ----------------------------------------------------------------------------
@@ -94,6 +95,11 @@ def _moment(entry: _Entry) -> datetime:
 def _entries(live: Manifest) -> Sequence[_Entry]:
     rows = untrusted.objects(untrusted.mapping(live, "metadata").get("managedFields"))
     return [_entry(row) for row in rows if _is_readable(row)]
+
+
+def _applies(live: Manifest, manager: str) -> Sequence[_Entry]:
+    """Return what the manager has applied: one entry for each API version that it did so in."""
+    return [e for e in _entries(live) if (e.writer.manager, e.writer.operation) == (manager, _APPLY)]
 
 
 def _is_readable(row: Mapping[str, Any]) -> bool:
@@ -112,10 +118,6 @@ def _time(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:_SHOWN_CHARACTERS])
 
 
 # What a manifest says -----------------------------------------------------------------------------
@@ -179,8 +181,8 @@ def item_fields(node: Fields, item: Any) -> Any:
 
 def _is_item(element: str, item: Any) -> bool:
     try:
-        named = json.loads(element[2:])
-    except (ValueError, RecursionError):
+        named = bounded_json.loads(element[2:], _ELEMENT)
+    except ValueError:
         return False
     if element.startswith("v:"):
         return bool(named == item)

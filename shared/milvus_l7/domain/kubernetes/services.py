@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.text import untrusted
 
@@ -17,11 +18,7 @@ def annotated_service(live: Manifest, annotations: Mapping[str, str]) -> Manifes
     another writer has changed the Service since then.
     """
     metadata = {key: live["metadata"][key] for key in ("namespace", "name", "resourceVersion")}
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {**metadata, "annotations": dict(annotations)},
-    }
+    return {**kinds.SERVICE.header(), "metadata": {**metadata, "annotations": dict(annotations)}}
 
 
 def service_type_patch(live: Manifest, of: str = CLUSTER_IP) -> Manifest:

@@ -72,14 +72,14 @@ class ChainPlan:
         return tuple(change for step in self.steps for change in step.changes)
 
     @property
+    def refusal(self) -> Condition | None:
+        """Return why the set-up must not begin; what a later wait is for is no reason."""
+        return next((step.fault for step in self.steps if step.fault and step.when == AT_ONCE), None)
+
+    @property
     def fault(self) -> Condition | None:
         """Return what the set-up would fail on; None if nothing is known."""
         return next((step.fault for step in self.steps if step.fault), None)
-
-    @property
-    def refusal(self) -> Condition | None:
-        """Return what a stage would fail on; not what one would only wait for when its time has come."""
-        return next((step.fault for step in self.steps if step.fault and step.when == AT_ONCE), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ CAA_FORBIDS = Text(
 CERTIFICATE_RATE_LIMITED = Text(
     "CertificateRateLimited",
     "The certificate authority has limited the rate at which it issues for the domain.",
-    "Wait: Google tries again. Do not recreate the certificate in the meantime; that counts as one more.",
+    "Wait: Google tries again. Do not recreate the certificate: a new one counts against the same limit.",
     RetryPolicies.HUMAN,
 )
 CERTIFICATE_FAILED_PERMANENTLY = Text(

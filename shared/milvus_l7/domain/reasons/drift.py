@@ -12,7 +12,7 @@ DRIFTED = Text(
 REPAIR_UNDONE = Text(
     "RepairUndone",
     "Another writer has undone the same repair three times in a row, so repairing has stopped.",
-    "Let the writer that the message names leave the field alone, then publish the request again.",
+    "Stop the writer that the finding names from changing the field, then publish the request again.",
 )
 CERTIFICATE_EXPIRING = Text(
     "CertificateExpiring",

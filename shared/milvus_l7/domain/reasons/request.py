@@ -11,7 +11,7 @@ BODY_MISSING = Text(
 )
 BODY_TOO_LARGE = Text(
     "BodyTooLarge",
-    "The message body is larger than any valid request.",
+    "The message body is larger, or nested deeper, than any valid request; the message says the limit.",
     "Publish only the documented fields.",
 )
 NOT_JSON = Text(
@@ -32,12 +32,12 @@ UNKNOWN_SCHEMA_VERSION = Text(
 INVALID_REQUEST = Text(
     "InvalidRequest",
     "The request breaks the schema: a field is missing, unknown, or of the wrong type.",
-    "Correct the named field; see docs/request.schema.json.",
+    "Correct the named fields; see docs/request.schema.json.",
 )
 INVALID_VALUE = Text(
     "InvalidValue",
     "A field has the right type, but a value that its rule does not allow.",
-    "Correct the named field; the message says which rule applies.",
+    "Correct the named fields; each problem says which rule applies.",
 )
 SUPERSEDED = Text(
     "Superseded",

@@ -1,4 +1,4 @@
-"""How long to wait before the next look, and for how long at most."""
+"""How long to wait before the next check, and for how long at most."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class RetryPolicy:
     cap_s: float
     deadline_s: float
 
-    def delay(self, looks: int) -> timedelta:
-        """Return the time until the next look, after `looks` looks (1 or more) that saw the same reason."""
-        exponent = min(max(looks - 1, 0), 30)
+    def delay(self, attempts: int) -> timedelta:
+        """Return the time until the next check, after so many attempts (1 or more) with the same reason."""
+        exponent = min(max(attempts - 1, 0), 30)
         return timedelta(seconds=min(self.first_s * 2**exponent, self.cap_s))
 
     @property
     def deadline(self) -> timedelta:
-        """Return how long one wait for this reason may last."""
+        """How long one wait for this reason may last."""
         return timedelta(seconds=self.deadline_s)
 
 
@@ -38,13 +38,15 @@ class RetryPolicies(Enum):
     ISSUING = RetryPolicy(
         first_s=15, cap_s=120, deadline_s=12 * 3600
     )  # Google issues a certificate: hours at worst
-    HUMAN = RetryPolicy(first_s=30, cap_s=600, deadline_s=24 * 3600)  # someone must change something first
+    HUMAN = RetryPolicy(
+        first_s=30, cap_s=600, deadline_s=24 * 3600
+    )  # an operator must change something first
 
 
 def spread(key: str) -> float:
     """Return a factor on delays, above 0.9 and at most 1; the same key always gives the same.
 
-    Setups that began to wait together drift apart with every look, so they do not come due in one tick, and
-    their writes do not meet at one end of the index forever. Only ever earlier: the cap stays the cap.
+    Setups that began to wait together drift apart with every check, so they do not come due in one tick, and
+    their writes do not go on meeting at one end of the index. Only ever earlier: the cap stays the cap.
     """
     return 1 - SPREAD * zlib.crc32(key.encode()) / 2**32

@@ -10,9 +10,9 @@ HEAD = """\
 # Reasons
 
 Why a request is refused, why a setup waits, and why it has failed. Generated from the code by `make docs`.
-"Looks again" is the time to the next look, first to longest; "gives up" is how long one wait lasts.
+"Next check" is the time until then, shortest to longest; "gives up after" is how long one wait lasts.
 
-| reason | meaning | remedy | looks again | gives up |
+| reason | meaning | remedy | next check | gives up after |
 |---|---|---|---|---|
 """
 

@@ -19,7 +19,7 @@ LOAD_BALANCER_RELEASING = Text(
 LOAD_BALANCER_STUCK = Text(
     "LoadBalancerStuck",
     "GKE reports that it cannot release the load balancer.",
-    "The message carries the controller's own words; the finalizer goes when the cause is gone.",
+    "The message carries the controller's own words; GKE removes the finalizer once the cause is removed.",
     RetryPolicies.HUMAN,
 )
 PLAINTEXT_UNREACHABLE = Text(

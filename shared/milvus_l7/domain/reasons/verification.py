@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from milvus_l7.domain.reasons import health_check
 from milvus_l7.domain.reasons.retry_policy import RetryPolicies
 from milvus_l7.domain.reasons.text import Text
+
+_HEALTH_CHECK = f"HTTP, port {health_check.PORT}, {health_check.PATH}"
 
 BACKENDS_UNHEALTHY = Text(
     "BackendsUnhealthy",
     "The load balancer does not report the Milvus backends healthy.",
-    "Check the BackendConfig (HTTP, port 9091, /healthz) and that the Pods are ready.",
+    f"Check the BackendConfig ({_HEALTH_CHECK}) and that the Pods are ready.",
     RetryPolicies.QUICK,
 )
 BACKENDS_UNHEALTHY_PODS_READY = Text(
     "BackendsUnhealthyPodsReady",
     "The load balancer's health checks fail although the Pods are ready.",
-    "Allow 130.211.0.0/22 and 35.191.0.0/16 to Pod port 9091 (firewall, NetworkPolicy); "
-    "check the BackendConfig (HTTP, port 9091, /healthz).",
+    f"Allow 130.211.0.0/22 and 35.191.0.0/16 to Pod port {health_check.PORT} (firewall, NetworkPolicy); "
+    f"check the BackendConfig ({_HEALTH_CHECK}).",
     RetryPolicies.RETRY,
 )
 BACKEND_NOT_HTTP2 = Text(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from milvus_l7.domain.kubernetes.manifests import Manifest
+from milvus_l7.domain.text.differences import Part, by_key, differences
 from milvus_l7.domain.text.untrusted import mapping, text
 
 # Fields of a Service that exist, or differ, only because of its type.
@@ -33,9 +34,9 @@ def unexpected_changes(before: Sequence[Manifest], after: Sequence[Manifest], fu
     lost = [f"{_words(key)} would be deleted" for key in sorted(old.keys() - new.keys())]
     gained = [f"{_words(key)} would be created" for key in sorted(new.keys() - old.keys())]
     changed = [
-        f"{_words(key)} would change in {field}"
+        f"{_words(key)} would change in {'.'.join(map(str, path))}"
         for key in sorted(old.keys() & new.keys())
-        for field in _differences(_fixed(old[key], fullname), _fixed(new[key], fullname), "")
+        for path, _, _ in differences(_fixed(old[key], fullname), _fixed(new[key], fullname), _parts)
     ]
     found = [*lost, *gained, *changed]
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
@@ -80,9 +81,5 @@ def _without_checksums(manifest: Manifest) -> Any:
     return {**manifest, "spec": {**mapping(manifest, "spec"), "template": {**template, "metadata": metadata}}}
 
 
-def _differences(before: Any, after: Any, path: str) -> Iterator[str]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in sorted({*before, *after}, key=str):
-            yield from _differences(before.get(key), after.get(key), f"{path}.{key}" if path else str(key))
-    elif before != after:
-        yield path
+def _parts(before: Any, after: Any) -> Iterable[Part] | None:
+    return by_key(before, after) if isinstance(before, Mapping) and isinstance(after, Mapping) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
@@ -49,8 +50,7 @@ def _name(manifest: Manifest) -> str:
 
 def address(service: Manifest | None) -> str | None:
     """Return the address of the Service's Layer-4 load balancer, or None if it has none."""
-    entries = objects(mapping(service, "status", "loadBalancer").get("ingress"))
-    return text(entries[0].get("ip")) or None if entries else None
+    return manifests.address(service)
 
 
 def is_standalone(service: Manifest | None) -> bool:

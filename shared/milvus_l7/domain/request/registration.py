@@ -27,7 +27,7 @@ from milvus_l7.domain.setup.transitions import (
     to_be_torn_down,
 )
 
-# A tear-down of an unknown setup is remembered for longer than Pub/Sub can keep an older set-up (31 days).
+# A tear-down of an unknown setup is remembered for longer than Pub/Sub can keep an older set-up (31 d).
 TOMBSTONE_KEPT = timedelta(days=40)
 
 
@@ -80,7 +80,7 @@ def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple
 
 
 def proposed(existing: Setup | None, spec: SetupSpec, now: datetime) -> Setup:
-    """Return the setup as it would be worked for after the request; for a dry run: nothing is registered."""
+    """Return the setup as it would be after the request; for a dry run, which registers nothing."""
     if existing is None:
         return _created(spec, Arrival(OrderMark(now, ""), now))
     return replace(

@@ -85,7 +85,7 @@ class OrderMark:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """An accepted request that is not planned yet. It becomes what is desired if its plan refuses nothing."""
+    """A request that is accepted and not planned yet; it becomes what is desired if its plan allows it."""
 
     desired: Desired
     generation: int

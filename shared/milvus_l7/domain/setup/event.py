@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,16 @@ from milvus_l7.domain.reasons.errors import MalformedEvent
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document_id import LONGEST_ID_BYTES, is_document_id
 from milvus_l7.domain.setup.topology import Topology
+from milvus_l7.domain.text.excerpt import excerpt
 
 SCHEMA_VERSION = 1
 ACCEPTED = "accept_request"
 CHECKED = "check_drift"
 NO_GENERATION = 0  # of a dry run, whose setup may not exist
+LARGEST_GENERATION = 2**63 - 1  # as Firestore's integers
+_STEP = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,31 @@ def from_payload(topic: str, body: object) -> Event:
     """The event that a message body on `topic` describes; `MalformedEvent` if it describes none."""
     if not isinstance(body, Mapping):
         raise MalformedEvent("the event body is not a JSON object")
-    if body.get("schema_version") != SCHEMA_VERSION:
-        raise MalformedEvent(f"unknown event schema_version {body.get('schema_version')!r:.40}")
-    for name, kind in {"event_id": str, "setup_id": str, "stage": str, "generation": int}.items():
-        if not isinstance(body.get(name), kind):
-            raise MalformedEvent(f"event field {name} is missing or not of type {kind.__name__}")
+    version = body.get("schema_version")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise MalformedEvent(f"unknown event schema_version {excerpt(version, 40)}")
+    for name, (is_valid, rule) in _RULES.items():
+        if not is_valid(body.get(name)):
+            raise MalformedEvent(f"event field {name} is missing or not {rule}")
     return Event(body["event_id"], topic, SetupId(body["setup_id"]), body["generation"], body["stage"])
+
+
+def _is_count(value: object) -> bool:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return is_whole and 0 <= value <= LARGEST_GENERATION  # type: ignore[operator]
+
+
+def _is_step(value: object) -> bool:
+    return isinstance(value, str) and bool(_STEP.fullmatch(value))
+
+
+_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "event_id": (is_document_id, f"an id of at most {LONGEST_ID_BYTES} bytes"),
+    "setup_id": (is_document_id, f"an id of at most {LONGEST_ID_BYTES} bytes"),
+    "generation": (_is_count, f"a whole number from 0 to {LARGEST_GENERATION}"),
+    "stage": (_is_step, "the name of a step"),
+}
+FIELDS = frozenset(_RULES)
 
 
 def _event(setup: Setup, topic: str, stage: str, mark: str) -> Event:
@@ -73,7 +97,7 @@ def wake_up(setup: Setup, stage: Stage, topology: Topology, mark: str) -> Event:
 
 
 def start(setup: Setup, topology: Topology, why: str) -> Event | None:
-    """Return the event that starts what comes next, without an earlier announcement; None: nothing."""
+    """Return the event that starts what comes next, without an announcement; None: nothing."""
     if setup.current is None or setup.poll_at is None:
         return None
     return wake_up(setup, setup.current, topology, why)

@@ -58,6 +58,6 @@ def topology(document: Mapping[str, Any]) -> Topology:
         document["notices"]["failed"],
         document["notices"]["rejected"],
         document["notices"]["reissued"],
-        document["dry_runs"]["requested"],
-        document["dry_runs"]["made"],
+        document["functions"][Stage.PLAN_SETUP]["also_triggered_by"][0],
+        document["notices"]["plan_made"],
     )

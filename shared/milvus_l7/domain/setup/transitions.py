@@ -79,7 +79,7 @@ class Moment:
 
 
 def admit(setup: Setup, stage: Stage, event: Event, moment: Moment) -> Admission:  # noqa: PLR0911
-    """Return whether the event starts the stage now. All but RUN, REPEAT, EXHAUSTED is acknowledged only."""
+    """Return whether the event starts the stage now; all but RUN, REPEAT and EXHAUSTED is acknowledged."""
     if event.generation != setup.generation:
         return Admission.STALE
     if is_paused(setup) and setup.effect is None:
@@ -166,9 +166,9 @@ class Result:
 def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Settled:
     """Return the setup after the execution ended; `LeaseLost` if it no longer holds the lease.
 
-    A result for a generation that is no longer worked for is dropped, and so is one with an effect to be
-    taken back before what was requested meanwhile is planned; the lease is freed all the same. While a write
-    of the execution may still take effect, the lease runs on.
+    A result for a generation that is no longer worked for is dropped, as is one with an effect to be taken
+    back before what was requested meanwhile is planned; the lease is freed all the same. While
+    a write of the execution may still take effect, the lease runs on.
     """
     lease = setup.lease
     if lease is None or lease.execution != execution or lease.is_settled:
@@ -182,7 +182,7 @@ def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Sett
 
 
 def _is_overtaken(freed: Setup, lease: Lease) -> bool:
-    """Whether the result is for what is no longer worked for, or is taken back for what was requested."""
+    """Whether the result is for what is no longer worked for, or to be taken back for a new request."""
     is_to_be_taken_back = freed.effect is not None and freed.requested is not None
     return is_to_be_taken_back or freed.generation_of(lease.stage) != lease.generation
 
@@ -281,12 +281,7 @@ def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     if stage is Stage.PLAN_SETUP and setup.requested is not None:
         return _planned(setup, now)
     if setup.teardown is not None and setup.has_lost_lease:
-        again = Waiting(
-            Reason.EXECUTION_LOST, "looks once more for what an execution that died may have left"
-        )
-        waiting = _waiting(replace(setup, has_lost_lease=False), stage, again, timing)
-        second = now + SECOND_LOOK_AFTER * timing.scale
-        return replace(waiting, wake_at=second, poll_at=second)
+        return _looking_again(setup, stage, timing)
     record = StageRecord(StageState.DONE, started_at=setup.record(stage).started_at, finished_at=now)
     done = replace(_with_record(setup, stage, record, now), budgets=_budgets_after(setup, stage))
     if done.current is not None:
@@ -295,6 +290,21 @@ def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     if setup.teardown is not None:
         return replace(ended, verified_at=None, is_touched=False, check_at=None)
     return replace(ended, verified_at=now, check_at=_first_check(setup, timing))
+
+
+def _looking_again(setup: Setup, stage: Stage, timing: Timing) -> Setup:
+    """The way back is done, but for what an execution that died may have sent last."""
+    record = replace(
+        setup.record(stage),
+        state=StageState.WAITING,
+        reason=Reason.EXECUTION_LOST,
+        message="looks once more for what an execution that died may have left",
+        attempts=1,
+        waiting_since=timing.now,
+    )
+    second = timing.now + SECOND_LOOK_AFTER * timing.scale
+    waiting = _with_record(replace(setup, has_lost_lease=False), stage, record, timing.now)
+    return replace(waiting, wake_at=second, poll_at=second)
 
 
 def _first_check(setup: Setup, timing: Timing) -> datetime:
@@ -357,7 +367,7 @@ def refuse(setup: Setup, outcome: Failed, now: datetime) -> Setup:
             message=outcome.message,
             finished_at=now,
         )
-        return replace(kept, stages={Stage.PLAN_SETUP: failed})
+        return replace(kept, desired=requested.desired, stages={Stage.PLAN_SETUP: failed})
     if is_at_rest(kept):
         return kept
     return replace(kept, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
@@ -369,7 +379,7 @@ def is_at_rest(setup: Setup) -> bool:
 
 
 def check_delay(setup: Setup) -> timedelta:
-    """Return the time until the next drift check. Setups drift apart, so that no tick checks them all."""
+    """Return the time until the next drift check; setups drift apart, so that one tick does not get all."""
     return timedelta(seconds=setup.supervision.interval_s) * spread(setup.setup_id)
 
 

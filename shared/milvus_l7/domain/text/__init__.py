@@ -1,1 +1,1 @@
-"""Reading and shortening text and JSON whose shape nobody guarantees."""
+"""Reading, comparing and shortening text and JSON whose shape nobody guarantees."""

@@ -14,11 +14,11 @@ import binascii
 import hashlib
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from milvus_l7.domain.certificates.key_pair import covers
+from milvus_l7.domain.certificates.served_certificate import ServedCertificate, shortened
 from milvus_l7.domain.dns import diagnosis
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.reasons import Reason
@@ -41,7 +41,6 @@ FINAL = frozenset(
 )
 
 _REPEAT = "publish the request again"
-_SHOWN_SHA256 = 16
 
 
 def is_final(check: Check) -> bool:
@@ -74,9 +73,7 @@ def certificate(secret: Mapping[str, Any] | None, provisioned: CertificateFacts,
     if found is None:
         return failed(CERTIFICATE, Reason.CERTIFICATE_INVALID, f"{place} holds no certificate in tls.crt")
     if found != provisioned.sha256:
-        message = (
-            f"{place} holds another certificate ({found[:_SHOWN_SHA256]}…) than was provisioned; {_REPEAT}"
-        )
+        message = f"{place} holds another certificate ({shortened(found)}) than was provisioned; {_REPEAT}"
         return failed(CERTIFICATE, Reason.CERTIFICATE_INVALID, message)
     if provisioned.not_after <= now:
         message = f"the certificate in {place} expired at {provisioned.not_after:%Y-%m-%d %H:%M} UTC"
@@ -102,34 +99,16 @@ def dns(domain: str, address: str, lookup: Lookup) -> Check:
     return failed(DNS, Reason.DNS_MISMATCH, fault.message, required=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """The leaf certificate that a handshake showed."""
-
-    sha256: str
-    names: tuple[str, ...]
-    distrust: str = ""  # why the system's roots do not vouch for it under the domain; "": they do
-
-    def stands_for(self, domain: str) -> bool:
-        """Return whether it covers the domain."""
-        return any(covers(name, domain) for name in self.names)
-
-    def __str__(self) -> str:
-        """Return the certificate for people: a short hash, and its names."""
-        names = excerpt(", ".join(self.names) or "no name", 120)
-        return f"serves certificate {self.sha256[:_SHOWN_SHA256]}… for {names}"
-
-
-def tls(served: Served, provisioned: CertificateFacts) -> Check:
+def tls(served: ServedCertificate, provisioned: CertificateFacts) -> Check:
     """Return whether the certificate that the handshake showed is the provisioned one of the Secret."""
     if served.sha256 == provisioned.sha256:
-        return passed(TLS, f"serves the provisioned certificate, {served.sha256[:_SHOWN_SHA256]}…")
-    message = f"{served}; provisioned is {provisioned.sha256[:_SHOWN_SHA256]}…"
+        return passed(TLS, f"serves the provisioned certificate, {shortened(served.sha256)}")
+    message = f"{served}; provisioned is {shortened(provisioned.sha256)}"
     return failed(TLS, Reason.OTHER_CERTIFICATE_SERVED, message)
 
 
 def managed_tls(
-    served: Served, domain: str, wanted: ManagedFacts, replaced: CertificateFacts | None
+    served: ServedCertificate, domain: str, wanted: ManagedFacts, replaced: CertificateFacts | None
 ) -> Check:
     """Return whether the certificate that is shown for one domain can be a Google-managed one.
 

@@ -201,5 +201,4 @@ def _reported(scene: CertificateObservation) -> str:
 
 
 def _listed(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return excerpt.excerpt(", ".join(texts[:_SHOWN]) + more) or "nothing"
+    return excerpt.excerpt(excerpt.listed(texts, _SHOWN)) or "nothing"
