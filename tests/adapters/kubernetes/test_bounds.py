@@ -174,8 +174,12 @@ def test_list_is_bounded_as_a_whole_whatever_the_number_of_its_pages() -> None:
     assert len(server.asked) == 3
 
 
-def test_answer_nested_without_end_is_no_answer() -> None:
+def test_answer_nested_without_end_is_not_read() -> None:
     deep = b"[" * 9_000
     head = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(deep)}\r\n\r\n".encode()
-    with served(lambda connection: connection.sendall(head + deep)) as server, pytest.raises(Transient):
+    with (
+        served(lambda connection: connection.sendall(head + deep)) as server,
+        pytest.raises(Permanent) as caught,
+    ):
         server.objects.get(REF)
+    assert caught.value.reason is Reason.ANSWER_TOO_LARGE

@@ -12,6 +12,8 @@ import pytest
 from milvus_l7.application.engine.execution import Execution
 from milvus_l7.application.planning.plan_requested import PlanRequested
 from milvus_l7.application.planning.planner import Planner
+from milvus_l7.application.stages import registry
+from milvus_l7.domain.dns.records import RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.request.registration import register, tear_down
@@ -22,6 +24,7 @@ from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import ObjectRef, StagePorts
 from tests.builders import arrival, desired, finished, new_setup, request, requested_setup, wish
+from tests.fakes.dns_zones import ZONE, FakeDnsZones
 from tests.fakes.engine import FakeEngine
 from tests.fakes.plaintext_release import cluster, release
 from tests.fakes.plans import FakePlans
@@ -68,6 +71,22 @@ def test_release_that_is_busy_is_waited_for() -> None:
     outcome = work(busy, FakePlans())(requested_setup(), START)
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.RELEASE_BUSY
+
+
+def test_what_a_stage_would_wait_for_a_person_for_refuses_nothing() -> None:
+    theirs = RecordSet("my-release.milvus.io.", "A", 60, ("203.0.113.9",))
+    ports = FakePorts(cluster(release()), FakeDnsZones([theirs]), FakeCertificates())
+    for address in (None, "192.0.2.1"):
+        setup = requested_setup(dns_zone=ZONE)
+        known = replace(setup, facts=replace(setup.facts, address=address))
+        assert isinstance(registry.work(Stage.PLAN_SETUP, ports)(known, START), Done)
+    assert {record.reason for record in ports.plans.stored.values()} == {None}
+
+
+def test_zone_that_nothing_can_be_published_in_refuses() -> None:
+    setup = requested_setup(dns_zone="projects/p/managedZones/none")
+    with pytest.raises(Permanent, match="no zone"):
+        work(cluster(release()), FakePlans())(setup, START)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.registration import register, tear_down
 from milvus_l7.domain.request.request import TearDownSpec
-from milvus_l7.domain.setup.budget import ATTEMPTS, CRASHES, DEADLINE
+from milvus_l7.domain.setup.budget import ATTEMPTS, CRASHES, DEADLINE, Budget
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Refusal, Setup, StageState, Status
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
@@ -110,11 +110,28 @@ def test_number_of_executions_is_bounded() -> None:
 
 def test_each_stage_has_a_budget_of_its_own() -> None:
     setup, now = died(new_setup(), CRASHES - 1)
-    second = after(setup, FIRST, at=now)
-    assert second.current is Stage.CONFIGURE_HEALTH_CHECK
-    _, end = died(replace(second, poll_at=None), 1, Stage.CONFIGURE_HEALTH_CHECK)
-    assert end == START + LEASE
-    assert second.budgets[FIRST].crashes == CRASHES - 1
+    second = Stage.CONFIGURE_HEALTH_CHECK
+    begun_later, _ = died(after(setup, FIRST, at=now), 1, second)
+    assert begun_later.budgets[second] == Budget(START, attempts=1)
+
+
+def test_stage_that_has_done_its_work_begins_with_a_budget_of_its_own_when_asked_for_again() -> None:
+    waiting = after(after(new_setup(), FIRST), Stage.CONFIGURE_HEALTH_CHECK, UNAVAILABLE)
+    late = START + DEADLINE + timedelta(hours=4)
+    changed, _ = register(waiting, OTHER, arrival("m2", late))
+    assert at(changed, late, PLAN) is Admission.RUN
+    planned = after(changed, PLAN, at=late)
+    assert at(planned, late) is Admission.RUN
+    assert begun(planned, FIRST, at=late).budgets[FIRST] == Budget(late, attempts=1)
+
+
+def test_plan_of_a_request_that_follows_a_refused_one_has_a_budget_of_its_own() -> None:
+    setup = register(after(new_setup(), FIRST), OTHER, arrival("m2", seconds=1))[0]
+    setup, now = died(setup, CRASHES, PLAN)
+    refused = exhaust(setup, PLAN, Timing(now)).setup
+    third = wish(domain="third.example.com")
+    again, _ = register(refused, third, arrival("m3", now))
+    assert (again.run, at(again, now, PLAN)) == (1, Admission.RUN)
 
 
 def test_repeated_requests_wake_but_renew_nothing() -> None:
@@ -142,8 +159,8 @@ def test_request_of_a_setup_at_rest_begins_a_run_with_budgets_of_its_own() -> No
 
 
 def test_repair_begins_a_run_with_budgets_of_its_own() -> None:
-    setup = finished(new_setup())
-    assert setup.budgets
+    spent = {FIRST: Budget(START, attempts=ATTEMPTS)}
+    setup = replace(finished(new_setup()), budgets=spent)
     assert registration.repair(setup, START).budgets == {}
 
 

@@ -24,7 +24,8 @@ class PlanRequested:
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
         """Return `Done` if nothing refuses, `Failed` with the refusal, `Waiting` for what will pass.
 
-        The plan is kept as `plans/<setup id>.plan.g<generation>.r<run>`. Raises what the cluster raises.
+        What a stage would only wait for, when its time has come, refuses nothing. The plan is kept as
+        `plans/<setup id>.plan.g<generation>.r<run>`. Raises what the cluster raises.
         """
         plan = self.planner.plan(proposed(setup), now)
         self.plans.store(_record(setup, plan, now))
@@ -35,7 +36,7 @@ class PlanRequested:
 
 
 def _record(setup: Setup, plan: chain_plan.ChainPlan, now: datetime) -> PlanRecord:
-    fault = plan.fault
+    refusal = plan.refusal
     return PlanRecord(
         plan_id=f"{setup.setup_id}.plan.g{setup.generation}.r{setup.run}",
         setup_id=setup.setup_id,
@@ -43,6 +44,6 @@ def _record(setup: Setup, plan: chain_plan.ChainPlan, now: datetime) -> PlanReco
         requested_at=setup.order.published_at,
         made_at=now,
         plan=json.dumps(chain_plan.to_json(plan), default=str),
-        reason=fault.reason if fault else None,
-        message=fault.message if fault else "",
+        reason=refusal.reason if refusal else None,
+        message=refusal.message if refusal else "",
     )

@@ -1,7 +1,8 @@
 """What one stage may spend in one run: a time, a number of executions, a number of those that die.
 
 A run begins only from a setup at rest (verified, failed, torn down) or with a repair. Neither a change of
-reasons, nor a crash, nor a request in between renews anything; paused time does not count.
+reasons, nor a crash, nor a request in between renews anything, as long as the stage has not done its work;
+paused time does not count.
 """
 
 from __future__ import annotations

@@ -119,6 +119,11 @@ def _budget_left(setup: Setup, stage: Stage, now: datetime) -> Budget:
     return _budgets_left(setup).get(stage) or Budget(now)
 
 
+def _budgets_after(setup: Setup, stage: Stage) -> Mapping[Stage, Budget]:
+    """Return the budgets once the stage has done its work; if it is asked for again, that is other work."""
+    return {each: budget for each, budget in setup.budgets.items() if each is not stage}
+
+
 def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
     """Return the setup with the lease's stage running; re-poll acts if nobody settles it in time."""
     stage, record = lease.stage, setup.record(lease.stage)
@@ -278,7 +283,7 @@ def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     if setup.teardown is not None and setup.has_lost_lease:
         return _looking_again(setup, stage, timing)
     record = StageRecord(StageState.DONE, started_at=setup.record(stage).started_at, finished_at=now)
-    done = _with_record(setup, stage, record, now)
+    done = replace(_with_record(setup, stage, record, now), budgets=_budgets_after(setup, stage))
     if done.current is not None:
         return replace(done, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
     ended = replace(done, wake_at=None, poll_at=None, has_lost_lease=False)
@@ -325,6 +330,7 @@ def _planned(setup: Setup, now: datetime) -> Setup:
         is_touched=setup.is_touched and not is_wanted_again,
         verified_at=None if is_wanted_again else setup.verified_at,
         stages={Stage.PLAN_SETUP: record},
+        budgets=_budgets_after(setup, Stage.PLAN_SETUP),
         facts=replace(setup.facts, checklist=()),
         wake_at=None,
         poll_at=now + ANNOUNCEMENT_RETRY_AFTER,
@@ -344,7 +350,15 @@ def refuse(setup: Setup, outcome: Failed, now: datetime) -> Setup:
     if requested is None:
         return setup
     refusal = Refusal(requested.generation, outcome.reason, outcome.message, now)
-    kept = replace(setup, requested=None, refusal=refusal, wake_at=None, poll_at=None, updated_at=now)
+    kept = replace(
+        setup,
+        requested=None,
+        refusal=refusal,
+        budgets=_budgets_after(setup, Stage.PLAN_SETUP),
+        wake_at=None,
+        poll_at=None,
+        updated_at=now,
+    )
     if not setup.desired_generation:
         failed = replace(
             requested.record,
