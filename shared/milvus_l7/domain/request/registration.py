@@ -60,8 +60,7 @@ class Arrival:
 def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple[Setup, Effect]:
     """Return the setup after a request, and what the request did. The same message again does nothing.
 
-    An unchanged request lets a chain that waits begin anew within its budgets, and starts one that has ended
-    again. A changed request is
+    An unchanged request wakes a chain that waits, and starts one that has ended again. A changed request is
     planned first, and becomes what is desired when its plan refuses nothing. A paused setup is registered
     and left alone; the request that ends the pause starts its chain.
     """
@@ -77,7 +76,7 @@ def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple
         return _adjusted(setup, arrival.now)
     if is_at_rest(setup):
         return _unless_paused(_again(setup, arrival.now), Effect.RESTARTED)
-    return _unless_paused(_looked_at_anew(setup, arrival.now), Effect.WOKEN)
+    return _unless_paused(_woken(setup, arrival.now), Effect.WOKEN)
 
 
 def proposed(existing: Setup | None, spec: SetupSpec, now: datetime) -> Setup:
@@ -193,20 +192,11 @@ def _requested(setup: Setup, desired: Desired, now: datetime) -> Setup:
     return after_lease(turned, now)
 
 
-def _looked_at_anew(setup: Setup, now: datetime) -> Setup:
-    """A chain that waits begins at its plan, so that earlier stages repair what is theirs; budgets stay."""
-    is_waiting = setup.status is Status.WAITING and setup.requested is None and setup.effect is None
-    return _planned_anew(setup, now) if is_waiting else _woken(setup, now)
-
-
 def _again(setup: Setup, now: datetime) -> Setup:
-    """The same generation once more, its plan first, as a run of its own."""
-    return _planned_anew(_new_run(setup, now), now)
-
-
-def _planned_anew(setup: Setup, now: datetime) -> Setup:
+    """The same generation once more, its plan first."""
+    fresh = _new_run(setup, now)
     requested = Requested(setup.desired, setup.generation)
-    again = replace(setup, requested=requested, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
+    again = replace(fresh, requested=requested, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
     return after_lease(again, now)
 
 
