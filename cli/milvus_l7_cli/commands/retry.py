@@ -22,7 +22,7 @@ def retry(
     watch: options.Watch = False,
     project: options.Project = None,
 ) -> None:
-    """Publish the setup's own request again: every stage is checked now. Leaves a running chain alone."""
+    """Publish the setup's own request again: runs what has ended, and wakes what waits."""
     backend = connect(context, project)
     found = find(backend, setup)
     _refuse_unless_retryable(found)
