@@ -14,7 +14,7 @@ from milvus_l7.domain.setup.document import StageState
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import TOPOLOGY, request
-from tests.fakes.engine import FakeEngine, Interrupted, ScriptedWork
+from tests.fakes.engine import During, FakeEngine, Interrupted, ScriptedWork
 
 FIRST, DOWN = Stage.PREPARE_TLS, Stage.TEAR_DOWN
 OTHER = request(domain="other.example.com")
@@ -75,6 +75,20 @@ def test_take_back_comes_before_what_was_asked_for_since(cloud: FakeEngine, over
     event = cloud.events.published[-1]
     assert event.topic == TOPOLOGY.trigger(FIRST)
     assert cloud.run_all()[:2] == ["prepare_tls", "plan_setup" if overtake == "set-up" else "tear_down"]
+
+
+def test_execution_that_dies_during_a_pause_is_woken_for_once(cloud: FakeEngine) -> None:
+    work = During([KeyboardInterrupt()], happening=lambda: cloud.submit("m2", request(paused=True)))
+    with pytest.raises(KeyboardInterrupt):
+        cloud.runner(FIRST, work).handle(planned(cloud))
+    woken = 0
+    for _ in range(30):
+        cloud.clock.advance(minutes=1)
+        woken += cloud.repoll.handle().woken
+        cloud.runner(FIRST).handle(cloud.events.published[-1])
+    assert (woken, cloud.only().lease, cloud.only().poll_at) == (1, None, None)
+    cloud.submit("m3", request())
+    assert cloud.run_all() == list(SETUP_STAGES[1:])
 
 
 def test_tear_down_after_a_lease_that_was_lost_looks_twice(cloud: FakeEngine) -> None:

@@ -13,9 +13,10 @@ from milvus_l7.domain.request.request import TearDownSpec
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.facts import Facts
+from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Done, Failed
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
-from milvus_l7.domain.setup.transitions import Admission, Settled, written_ahead
+from milvus_l7.domain.setup.transitions import Admission, Settled, resting, written_ahead
 from tests.builders import (
     admission,
     after,
@@ -72,6 +73,13 @@ def test_same_tear_down_message_counts_once_and_another_one_runs_it_again() -> N
     assert taken_down(setup) == (setup, Effect.NONE)
     again, effect = taken_down(setup, arrival("t2", seconds=2))
     assert (effect, again.generation, again.run, again.current) == (Effect.RESTARTED, 2, 2, DOWN)
+
+
+def test_tear_down_that_is_repeated_begins_when_a_lease_that_runs_on_has_ended() -> None:
+    running = begun(taken_down(verified())[0], DOWN)
+    failed = settled(running, Failed(Reason.HELM_FAILED, "x"), has_raised=True, lost_answer_s=120).setup
+    again, effect = taken_down(failed, arrival("t2", seconds=2))
+    assert (effect, again.poll_at) == (Effect.RESTARTED, START + timedelta(seconds=120) + LEASE_MARGIN)
 
 
 def test_tear_down_that_is_under_way_is_woken_by_another_one() -> None:
@@ -198,6 +206,24 @@ def test_stage_that_runs_while_the_pause_begins_ends_and_starts_nothing() -> Non
     paused, _ = register(begun(new_setup(), FIRST), wish(PAUSED), arrival("m2", seconds=1))
     ended = settled(paused, Done()).setup
     assert (ended.record(FIRST).state, ended.poll_at) == (StageState.DONE, None)
+
+
+def test_lease_that_runs_out_during_a_pause_is_no_reason_to_look_again() -> None:
+    paused, _ = register(begun(verified_anew(), FIRST), wish(PAUSED), arrival("m3", seconds=2))
+    assert paused.poll_at is not None
+    late = START + timedelta(hours=1)
+    left = resting(paused, late)
+    assert (left.lease, left.poll_at, left.check_at, left.has_lost_lease) == (None, None, None, True)
+    assert left.budgets[FIRST].crashes == 1
+    assert resting(paused, START + timedelta(seconds=1)) is paused
+    resumed, effect = register(left, wish(), arrival("m4", hours=2))
+    assert (effect, resumed.current) == (Effect.WOKEN, FIRST)
+    assert admission(resumed, trigger(resumed, FIRST), FIRST, START + timedelta(hours=2)) is Admission.RUN
+
+
+def verified_anew() -> Setup:
+    """A setup that was verified, in its next run."""
+    return after(register(verified(), wish(), arrival("m2", seconds=1))[0], PLAN)
 
 
 def test_end_of_the_pause_starts_the_chain() -> None:

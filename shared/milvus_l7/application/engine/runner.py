@@ -109,6 +109,8 @@ class Runner:
                     return self._begin(found, name, watch)
                 if admission is Admission.EXHAUSTED:
                     self._exhaust(found, event)
+                if admission is Admission.PAUSED:
+                    self._rest(found)
             except StateConflict:
                 continue
             return admission
@@ -141,6 +143,11 @@ class Runner:
         engine = self.engine
         pace = (engine.lease_s or 0) / engine.topology.lease_s(self.stage) or 1.0
         return Execution(engine.setups, held, watch, min(pace, 1.0))
+
+    def _rest(self, found: Versioned) -> None:
+        rested = transitions.resting(found.setup, found.read_at)
+        if rested is not found.setup:
+            self.engine.setups.commit(Commit(rested, found.version))
 
     def _exhaust(self, found: Versioned, event: Event) -> None:
         timing = Timing(self.engine.clock.now(), self.engine.pace_scale)

@@ -103,7 +103,8 @@ def tear_down(existing: Setup, spec: TearDownSpec, arrival: Arrival) -> tuple[Se
         return to_be_torn_down(setup, TearDown(spec.restore_l4), arrival.now), Effect.CHANGED
     if is_at_rest(setup):
         fresh = _new_run(setup, arrival.now)
-        return replace(fresh, stages={}, poll_at=arrival.now + ANNOUNCEMENT_RETRY_AFTER), Effect.RESTARTED
+        again = replace(fresh, stages={}, poll_at=arrival.now + ANNOUNCEMENT_RETRY_AFTER)
+        return after_lease(again, arrival.now), Effect.RESTARTED
     return _woken(setup, arrival.now), Effect.WOKEN
 
 

@@ -276,6 +276,18 @@ def scheduled(setup: Setup) -> Setup:
     return replace(setup, wake_at=None, poll_at=None, check_at=None)
 
 
+def resting(setup: Setup, read_at: datetime) -> Setup:
+    """Return a paused setup without a lease that has run out; the same one if there is none, or an effect.
+
+    Nothing begins during the pause that would see that an execution has died.
+    """
+    lease = setup.lease
+    if not is_paused(setup) or setup.effect is not None or lease is None or not lease.has_run_out(read_at):
+        return setup
+    has_lost_lease = setup.has_lost_lease or not lease.is_settled
+    return scheduled(replace(setup, lease=None, budgets=_budgets_left(setup), has_lost_lease=has_lost_lease))
+
+
 def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     now = timing.now
     if stage is Stage.PLAN_SETUP and setup.requested is not None:
