@@ -31,7 +31,7 @@ def restore(
 ) -> None:
     """Give the Service its annotations back, then remove the BackendConfig, or our fields of it."""
     name = ingress_objects.backend_config_name(service)
-    live = objects.get(ObjectRef(*kinds.SERVICE, desired.namespace, service.name))
+    live = objects.get(_service_ref(desired, service))
     if live is not None:
         annotated = _restored(live, service, before)
         apply.apply_if_changed(objects, ApplyRequest(live, annotated, force=True))
@@ -88,11 +88,15 @@ def _restored(live: Manifest, service: ServiceFacts, before: Mapping[str, str | 
 
 
 def _service(objects: KubeObjects, desired: Desired, service: ServiceFacts) -> Manifest:
-    live = objects.get(ObjectRef(*kinds.SERVICE, desired.namespace, service.name))
+    live = objects.get(_service_ref(desired, service))
     if live is None:
         message = f"Service {service.name} is no longer in namespace {desired.namespace}"
         raise Permanent(Reason.SERVICE_NOT_FOUND, message)
     return live
+
+
+def _service_ref(desired: Desired, service: ServiceFacts) -> ObjectRef:
+    return ObjectRef(*kinds.SERVICE, desired.namespace, service.name)
 
 
 def _backend_config_ref(desired: Desired, name: str) -> ObjectRef:

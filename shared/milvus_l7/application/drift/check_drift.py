@@ -81,7 +81,7 @@ class CheckDrift:
         if setup.status is not Status.VERIFIED or setup.check_at is None:
             return None
         event = events.check_due(setup, self.topology, f"{setup.check_at.timestamp():.3f}")
-        return QueueAction(now + transitions.check_delay(setup) * self.pace_scale, event)
+        return QueueAction(self._next(setup, now), event)
 
     def _observe(self, setup: Setup) -> DriftReport:
         now = self.clock.now()
