@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.release.user_yaml import REST_PORT, KeyChange, merge
+from tests.unit.release.user_yaml_trees import KEYS, TREES
 
 BOTH = (KeyChange("common.security.tlsMode", None, 1), KeyChange("proxy.http.port", None, REST_PORT))
 OURS = "common:\n  security:\n    tlsMode: 1\nproxy:\n  http:\n    port: 8080\n"
@@ -153,13 +154,6 @@ def test_alias_bomb_is_refused() -> None:
     assert "keys" in error.message
 
 
-KEYS = st.text("abcxyz", min_size=1, max_size=4)
-SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab :#'\"\n-{}é", max_size=8)
-TREES = st.recursive(
-    SCALARS,
-    lambda inner: st.dictionaries(KEYS, inner, max_size=4) | st.lists(inner, max_size=3),
-    max_leaves=12,
-)
 FILES = st.dictionaries(KEYS, TREES, max_size=5)
 
 

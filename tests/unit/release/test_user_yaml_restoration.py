@@ -14,6 +14,7 @@ from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.release import user_yaml
 from milvus_l7.domain.release.user_yaml import HTTP_PORT, TLS_MODE, KeyChange
 from milvus_l7.domain.release.user_yaml_restoration import restore
+from tests.unit.release.user_yaml_trees import KEYS, TREES
 
 NOTHING = {TLS_MODE: None, HTTP_PORT: None}
 OURS = "common:\n  security:\n    tlsMode: 1\nproxy:\n  http:\n    port: 8080\n"
@@ -117,13 +118,6 @@ def test_what_cannot_be_restored_is_refused_without_quoting_it(text: str) -> Non
     assert SECRET not in caught.value.message
 
 
-KEYS = st.text("abcxyz", min_size=1, max_size=4)
-SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab :#'\"\n-{}é", max_size=8)
-TREES = st.recursive(
-    SCALARS,
-    lambda inner: st.dictionaries(KEYS, inner, max_size=4) | st.lists(inner, max_size=3),
-    max_leaves=12,
-)
 OTHERS = st.dictionaries(KEYS, TREES, max_size=3)
 SECURITY = st.builds(dict, OTHERS, tlsMode=st.sampled_from([0, 1, "0", "1", "off"])) | OTHERS
 HTTP = st.builds(dict, OTHERS, port=st.sampled_from([8080, 9999, "8080"])) | OTHERS
