@@ -17,7 +17,7 @@ define gate
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check $(GATES) hooks bench docs requirements bundles clean
+.PHONY: help install demo test check $(GATES) hooks simulate bench docs requirements bundles clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ types: $(INSTALLED) ## annotations
 
 hooks: $(INSTALLED) ## let git run the gates before every commit
 	@$(VENV)/bin/pre-commit install
+
+simulate: $(INSTALLED) ## random histories of the engine, with every fault at every call (SEEDS=1000, FIRST=0)
+	@$(PY) -m tests.simulation $(or $(SEEDS),1000) $(or $(FIRST),0)
 
 bench: $(INSTALLED) ## cold start, memory and warm time of each function
 	@$(PY) -m tests.bench

@@ -21,6 +21,7 @@ _.schema_version
 _.created_at
 _.delivery_attempt
 _.update_version
+_.live_address
 FAILED_CAA_CHECKING
 
 # `make docs`.
@@ -28,7 +29,6 @@ json_schema
 
 # How tests make the embedded cloud fail, and hold it.
 FAILED_RATE_LIMITED
-_.refuse
 _.renew
 _.kill
 _.caller

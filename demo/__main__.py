@@ -139,7 +139,7 @@ class _Person:
         record = setup.record(Stage.VERIFY_ENDPOINT)
         if self.has_acted or record.reason is not Reason.DNS_RECORD_MISSING or not setup.facts.address:
             return
-        if setup.desired.is_google_managed and record.looks >= LOOKS_BEFORE_DNS:
+        if setup.desired.is_google_managed and record.attempts >= LOOKS_BEFORE_DNS:
             self.has_acted = True
             self.cloud.zone.set_records(setup.desired.domain, {"A": [setup.facts.address]})
             self.console.print(

@@ -11,7 +11,7 @@ from typing import Any
 
 from localcloud.cloud import OPERATOR, Cloud
 from localcloud.controllers.client import KubeClient
-from milvus_l7.adapters.release.helm import sdk
+from milvus_l7.adapters.release.helm_sdk import sdk
 
 CHART = Path(__file__).parent.parent / "localcloud" / "chart" / "milvus"
 START_TIMEOUT_S = 120.0

@@ -23,4 +23,4 @@ def follow(load: Callable[[], Setup | None], console: Console, timeout_s: float)
     On a terminal the view is redrawn; elsewhere each change of a stage is one line.
     """
     clock = Time(lambda: datetime.now(UTC), time.sleep, INTERVAL_S)
-    return live.follow(load, stages.stage_table, console, clock, timeout_s)
+    return live.follow(live.Followed(load, stages.stage_table), console, clock, timeout_s)

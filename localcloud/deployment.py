@@ -15,7 +15,8 @@ class Deployment:
     Of `topology` these keys are read:
 
         environment    variables of every function
-        functions      by name: `trigger` (topic), `announces` (topic, may be absent), `identity` (account id)
+        functions      by name: `trigger` (topic), `also_triggered_by` (topics) and `announces` (topic), which
+                       both may be absent, `identity` (account id)
         notices        topics that no function is triggered by
         subscriptions  `ack_deadline_s`, `minimum_backoff_s`, `maximum_backoff_s`, `dead_letter_topic`,
                        `max_delivery_attempts`

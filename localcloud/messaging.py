@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient, SubscriberClient
 
 
+def triggers(function: Mapping[str, Any]) -> list[str]:
+    """Return the topics that a function of the topology is called for."""
+    return [function["trigger"], *function.get("also_triggered_by", ())]
+
+
+def subscription_id(topic: str, function: str) -> str:
+    """Return the name of the subscription that calls a function for a topic.
+
+    A delivery's envelope holds it, so a function with several topics can tell which one a message came from.
+    """
+    return f"{topic}-{function}".replace("_", "-")
+
+
 class Messaging:
     """Publishes to, and reads from, the project's topics, with the real clients."""
 
@@ -42,7 +55,7 @@ class Messaging:
         return f"projects/{self._project}/subscriptions/{subscription}"
 
     def create(self, topology: Mapping[str, Any], endpoints: Mapping[str, str]) -> None:
-        """Make topics, a push subscription for each function, and a pull one, `<topic>-watch`, for notices.
+        """Make topics, push subscriptions for the functions, and pull ones, `<topic>-watch`, for notices.
 
         `topology` is that of the `Deployment`; `endpoints` are the functions' URLs by name.
         """
@@ -50,12 +63,13 @@ class Messaging:
         functions = topology["functions"]
         notices = [*topology["notices"].values(), rules["dead_letter_topic"]]
         last = [f["announces"] for f in functions.values() if "announces" in f]
-        triggers = [f["trigger"] for f in functions.values()]
-        for topic in dict.fromkeys([*triggers, *last, *notices]):
+        pushed = [(name, topic) for name, f in functions.items() for topic in triggers(f)]
+        calling = [topic for _, topic in pushed]
+        for topic in dict.fromkeys([*calling, *last, *notices]):
             self.publisher.create_topic(name=self.topic_path(topic))
-        for name, function in functions.items():
-            self._push(name, function["trigger"], endpoints[name], rules)
-        for topic in dict.fromkeys([*notices, *(t for t in last if t not in triggers)]):
+        for name, topic in pushed:
+            self._push(name, topic, endpoints[name], rules)
+        for topic in dict.fromkeys([*notices, *(t for t in last if t not in calling)]):
             self.subscriber.create_subscription(
                 name=self.subscription_path(f"{topic}-watch"), topic=self.topic_path(topic)
             )
@@ -63,7 +77,7 @@ class Messaging:
     def _push(self, name: str, topic: str, endpoint: str, rules: Mapping[str, Any]) -> None:
         self.subscriber.create_subscription(
             request={
-                "name": self.subscription_path(f"{topic}-{name}".replace("_", "-")),
+                "name": self.subscription_path(subscription_id(topic, name)),
                 "topic": self.topic_path(topic),
                 "push_config": {"push_endpoint": endpoint},
                 "ack_deadline_seconds": rules["ack_deadline_s"],

@@ -210,7 +210,7 @@ def begin(arguments: tuple[Any, ...], warm_up: SetupId, ready: Any) -> None:
     """Make a process ready, as a function's instance is after its first event."""
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (the journal's, until the process ends)
     case = use_case(*arguments)
-    case.check(warm_up)
+    replace(case, pace_scale=0.0).check(warm_up)  # each process checks the same setup, at once
 
     def check(setup_id: SetupId) -> Checked:
         started = time.perf_counter()

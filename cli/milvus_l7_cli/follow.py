@@ -16,7 +16,7 @@ from milvus_l7_cli.client.publication import Publication, await_registration
 from milvus_l7_cli.client.recheck import Recheck
 from milvus_l7_cli.exit_codes import ExitCode
 from milvus_l7_cli.views import terminal
-from milvus_l7_cli.views.live import follow
+from milvus_l7_cli.views.live import Followed, follow, has_ended
 from milvus_l7_cli.views.setup import setup_view
 
 SUPERVISION_ONLY = (
@@ -32,7 +32,7 @@ def report_or_follow(backend: Backend, publication: Publication, *, watch: bool)
             setup = await_registration(backend, publication)
         if freshness.awaits_check(setup):
             terminal.say(terminal.err(), SUPERVISION_ONLY)
-        return follow_to_end(backend, publication.setup_id, Recheck(backend))
+        return _follow_request(backend, publication)
     terminal.say(terminal.out(), publication.setup_id, "bold")
     published = f"Published as message {publication.message_id}."
     terminal.say(terminal.err(), f"{published} Follow it: milvus-l7 status {publication.setup_id} --watch")
@@ -40,24 +40,49 @@ def report_or_follow(backend: Backend, publication: Publication, *, watch: bool)
 
 
 def exit_code(backend: Backend, setup: Setup | None) -> ExitCode:
-    """Return the exit code of a command that published, and followed the setup if there is one."""
-    return exit_codes.of_setup(setup, backend.now()) if setup is not None else ExitCode.DONE
+    """Return the exit code of a command that published, and followed the setup if there is one.
+
+    A request that is refused has failed, whatever the setup that goes on without it does.
+    """
+    if setup is None:
+        return ExitCode.DONE
+    return ExitCode.FAILED if setup.refusal is not None else exit_codes.of_setup(setup, backend.now())
 
 
-def follow_to_end(backend: Backend, setup_id: SetupId, recheck: Recheck | None = None) -> Setup:
-    """Show the setup until its run has ended, and return it; `recheck` requests what a repair needs."""
-    console = terminal.out()
+def _follow_request(backend: Backend, publication: Publication) -> Setup:
+    """Follow the setup until the run of the request has ended, or its plan has refused it."""
+    recheck = Recheck(backend)
 
     def load() -> Setup | None:
-        found = backend.setups.load(setup_id)
-        if found is not None and recheck is not None:
+        found = backend.setups.load(publication.setup_id)
+        if found is not None:
             recheck.request(found.setup)
         return found.setup if found else None
 
-    def show(setup: Setup, now: datetime) -> RenderableType:
-        return setup_view(setup, now, bars=True)
+    return _shown_to_end(backend, Followed(load, _drawn, _is_answered))
 
-    setup = follow(load, show, console, Time(backend.now, backend.sleep))
+
+def _is_answered(setup: Setup) -> bool:
+    return setup.refusal is not None or has_ended(setup)
+
+
+def follow_to_end(backend: Backend, setup_id: SetupId) -> Setup:
+    """Show the setup until its run has ended, and return it."""
+
+    def load() -> Setup | None:
+        found = backend.setups.load(setup_id)
+        return found.setup if found else None
+
+    return _shown_to_end(backend, Followed(load, _drawn))
+
+
+def _drawn(setup: Setup, now: datetime) -> RenderableType:
+    return setup_view(setup, now, bars=True)
+
+
+def _shown_to_end(backend: Backend, followed: Followed) -> Setup:
+    console = terminal.out()
+    setup = follow(followed, console, Time(backend.now, backend.sleep))
     if not console.is_terminal:
         console.print(setup_view(setup, backend.now()))
     if is_paused(setup):

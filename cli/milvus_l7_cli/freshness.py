@@ -21,10 +21,12 @@ def is_stale(setup: Setup, now: datetime) -> bool:
 def awaits_check(setup: Setup) -> bool:
     """Return whether a verified setup has changed since its last check, so that another is due.
 
-    That is after a request that changes only its supervision, and after a repair.
+    That is after a request that changes only its supervision, and after a repair; a refused request changes
+    nothing.
     """
     last = last_checked_at(setup)
-    return setup.status is Status.VERIFIED and last is not None and last < setup.updated_at
+    is_settled = setup.status is Status.VERIFIED and setup.refusal is None
+    return is_settled and last is not None and last < setup.updated_at
 
 
 def is_repaired_unchecked(setup: Setup) -> bool:

@@ -1,12 +1,12 @@
 """Cloud Run function `check_drift`: find and, if allowed, repair what differs from a verified setup."""
 
+import flask
 import functions_framework
-from cloudevents.http import CloudEvent
 
 from milvus_l7 import entrypoint
 
 
-@functions_framework.cloud_event
-def check_drift(event: CloudEvent) -> None:
+@functions_framework.http
+def check_drift(request: flask.Request) -> str:
     """Handle one message; an exception or 4xx/5xx makes Pub/Sub deliver it again."""
-    entrypoint.check_drift(event.data)
+    return entrypoint.check_drift(request)

@@ -1,13 +1,13 @@
 """Cloud Run function `create_ingress`: create the Ingress and wait for its address."""
 
+import flask
 import functions_framework
-from cloudevents.http import CloudEvent
 
 from milvus_l7 import entrypoint
 from milvus_l7.domain.setup.chain import Stage
 
 
-@functions_framework.cloud_event
-def create_ingress(event: CloudEvent) -> None:
+@functions_framework.http
+def create_ingress(request: flask.Request) -> str:
     """Run the stage for one chain event; an exception or 4xx/5xx makes Pub/Sub deliver it again."""
-    entrypoint.deliver(Stage.CREATE_INGRESS, event.data)
+    return entrypoint.deliver(Stage.CREATE_INGRESS, request)

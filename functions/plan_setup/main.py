@@ -1,12 +1,12 @@
-"""Cloud Run function `plan_setup`: list every change that a set-up would make."""
+"""Cloud Run function `plan_setup`: plan what is requested before anything is written, and answer dry runs."""
 
+import flask
 import functions_framework
-from cloudevents.http import CloudEvent
 
 from milvus_l7 import entrypoint
 
 
-@functions_framework.cloud_event
-def plan_setup(event: CloudEvent) -> None:
-    """Handle one message; an exception or 4xx/5xx makes Pub/Sub deliver it again."""
-    entrypoint.plan(event.data)
+@functions_framework.http
+def plan_setup(request: flask.Request) -> str:
+    """Plan or answer in one delivery; 4xx/5xx makes Pub/Sub deliver it again."""
+    return entrypoint.plan(request)

@@ -1,13 +1,13 @@
 """Cloud Run function `prepare_tls`: bring the Helm release to TLS and service type ClusterIP."""
 
+import flask
 import functions_framework
-from cloudevents.http import CloudEvent
 
 from milvus_l7 import entrypoint
 from milvus_l7.domain.setup.chain import Stage
 
 
-@functions_framework.cloud_event
-def prepare_tls(event: CloudEvent) -> None:
+@functions_framework.http
+def prepare_tls(request: flask.Request) -> str:
     """Run the stage for one chain event; an exception or 4xx/5xx makes Pub/Sub deliver it again."""
-    entrypoint.deliver(Stage.PREPARE_TLS, event.data)
+    return entrypoint.deliver(Stage.PREPARE_TLS, request)

@@ -1,13 +1,13 @@
 """Cloud Run function `verify_endpoint`: work through the verification checklist."""
 
+import flask
 import functions_framework
-from cloudevents.http import CloudEvent
 
 from milvus_l7 import entrypoint
 from milvus_l7.domain.setup.chain import Stage
 
 
-@functions_framework.cloud_event
-def verify_endpoint(event: CloudEvent) -> None:
+@functions_framework.http
+def verify_endpoint(request: flask.Request) -> str:
     """Run the stage for one chain event; an exception or 4xx/5xx makes Pub/Sub deliver it again."""
-    entrypoint.deliver(Stage.VERIFY_ENDPOINT, event.data)
+    return entrypoint.deliver(Stage.VERIFY_ENDPOINT, request)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from localcloud.firestore import names, writes
 from localcloud.firestore.messages import Document, Value, Write, timestamp, version
@@ -184,7 +185,7 @@ class Store:
         name = writes.target(write)
         current = staged[name] if name in staged else self._current.get(name)
         writes.check_precondition(write, current)
-        document, results = writes.applied(write, current, timestamp(now))
+        document, results = writes.applied(write, current, _request_time(now))
         staged[name] = document
         if document is not None:
             _stamp(document, current, now)
@@ -199,6 +200,11 @@ class Store:
     def _next_micros(self) -> int:
         self._last_micros = max(time.time_ns() // 1000, self._last_micros + 1)
         return self._last_micros
+
+
+def _request_time(now: int) -> Timestamp:
+    """Return what a server-timestamp transform sets: in whole milliseconds, not after the commit time."""
+    return timestamp(now // 1000 * 1000)
 
 
 def _stamp(document: Document, current: Document | None, now: int) -> None:

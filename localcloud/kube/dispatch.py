@@ -64,7 +64,7 @@ class Dispatcher:
             if target is not None:
                 verb = http.verb(request, target)
             _authorize(user, request, target, verb)
-            self.gates.pass_through(Call("kubernetes", request.method, request.path, user))
+            self._wait(request, user)
             result = self._handle(request, target, verb)
         except status.ApiError as error:
             result = _json(error.code, error.body)
@@ -73,6 +73,13 @@ class Dispatcher:
             result = _json(500, status.internal_error().body)
         self.audit.append(_record(request, target, (user, verb, result.code)))
         return result
+
+    def _wait(self, request: HttpRequest, user: str) -> None:
+        """Pass the gates; a request that was held for longer than it allows has no effect any more."""
+        deadline = time.monotonic() + http.time_limit_s(request)
+        self.gates.pass_through(Call("kubernetes", request.method, request.path, user))
+        if time.monotonic() > deadline and not request.is_watch:
+            raise status.timed_out()
 
     def _user(self, request: HttpRequest) -> str:
         header = request.headers.get("authorization", "")

@@ -109,6 +109,13 @@ def conflict(resource: Resource, name: str, why: str) -> ApiError:
     return ApiError(409, "Conflict", message, _about(resource, name))
 
 
+def kind_conflict(resource: Resource, name: str, why: str) -> ApiError:
+    """Return a 409 for a delete whose preconditions do not hold, which is worded with the kind."""
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    details = _about(resource, name) | {"kind": resource.kind}
+    return ApiError(409, "Conflict", f'Operation cannot be fulfilled on {kind} "{name}": {why}', details)
+
+
 def stale(resource: Resource, name: str) -> ApiError:
     """Return a 409 for a write with an old resourceVersion."""
     why = "the object has been modified; please apply your changes to the latest version and try again"
@@ -130,6 +137,12 @@ def apply_conflict(causes: Sequence[Cause]) -> ApiError:
         text = f"{len(causes)} conflicts: " + "\n".join(parts)
     details = {"causes": [cause.as_json() for cause in causes]}
     return ApiError(409, "Conflict", f"Apply failed with {text}", details)
+
+
+def timed_out() -> ApiError:
+    """Return the error 504: the time that the request itself allowed is over."""
+    why = "request did not complete within requested timeout - context deadline exceeded"
+    return ApiError(504, "Timeout", f"Timeout: {why}", {})
 
 
 def internal_error() -> ApiError:

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -228,10 +229,15 @@ def _buried(subscription: Any, entry: Entry) -> Any:
             "CloudPubSubDeadLetterSourceDeliveryCount": str(entry.attempts),
             "CloudPubSubDeadLetterSourceSubscription": name,
             "CloudPubSubDeadLetterSourceSubscriptionProject": project,
-            "CloudPubSubDeadLetterSourceTopicPublishTime": entry.message.publish_time.ToJsonString(),
+            "CloudPubSubDeadLetterSourceTopicPublishTime": _offset_time(entry.message.publish_time),
         }
     )
     return copy
+
+
+def _offset_time(moment: Timestamp) -> str:
+    """Return a time as production writes it into that attribute: in milliseconds, with an offset, no Z."""
+    return moment.ToDatetime(UTC).isoformat(timespec="milliseconds")
 
 
 def _now() -> Timestamp:

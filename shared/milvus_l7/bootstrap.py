@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ from milvus_l7.adapters.kubernetes.credentials import TokenSource
 from milvus_l7.adapters.kubernetes.gke import GkeClusters
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.adapters.setup.pubsub import PubSubEvents
-from milvus_l7.adapters.stage_ports import ProductionPorts, RecordingPorts
+from milvus_l7.adapters.stage_ports import FencedPorts, ProductionPorts
+from milvus_l7.application.engine.execution import Execution
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.runner import Engine, Runner
 from milvus_l7.application.stages import registry
@@ -28,9 +30,9 @@ from milvus_l7.domain.setup.topology import Topology
 if TYPE_CHECKING:
     from milvus_l7.application.drift.check_drift import CheckDrift
     from milvus_l7.application.engine.repoll import Repoll
-    from milvus_l7.application.planning.plan_setup import PlanSetup
     from milvus_l7.application.request.accept_request import AcceptRequest
     from milvus_l7.application.request.accept_tear_down import AcceptTearDown
+    from milvus_l7.application.request.answer_dry_run import AnswerDryRun
     from milvus_l7.ports import Plans
 
 # Imports make hundreds of thousands of objects that live for ever. Python's default, a collection every 700
@@ -44,6 +46,10 @@ class SystemClock:
     def now(self) -> datetime:
         """The present moment, with time zone UTC."""
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the seconds of a clock that is never set."""
+        return time.monotonic()
 
 
 @cache
@@ -66,7 +72,7 @@ def _outbox() -> Outbox:
 def _ports() -> ProductionPorts:
     chosen = _settings()
     connections = ClusterConnections(GkeClusters(), TokenSource())
-    return ProductionPorts(connections, chosen.https_port, chosen.dns_server)
+    return ProductionPorts(connections, _plans(), chosen.https_port, chosen.dns_server)
 
 
 @cache
@@ -77,7 +83,17 @@ def runner(stage: Stage) -> Runner:
     engine = Engine(
         outbox.setups, outbox, SystemClock(), _topology(), chosen.owner, chosen.lease_s, chosen.pace_scale
     )
-    return Runner(engine, stage, registry.work(stage, _ports()))
+    return Runner(
+        engine,
+        stage,
+        lambda execution: registry.work(stage, _guarded(execution)),
+        lambda execution: registry.take_back(_guarded(execution)),
+    )
+
+
+def _guarded(execution: Execution) -> FencedPorts:
+    """Every write of an execution passes its fence."""
+    return FencedPorts(_ports(), execution, execution)
 
 
 @cache
@@ -102,17 +118,14 @@ def _plans() -> Plans:
     return FirestorePlans(_settings().project)
 
 
-def _dry_run() -> RecordingPorts:
-    return RecordingPorts.over(_ports())
-
-
 @cache
-def plan_setup() -> PlanSetup:
-    """The use case of `plan_setup`, with production adapters."""
-    from milvus_l7.application.planning.plan_setup import PlanSetup
+def answer_dry_run() -> AnswerDryRun:
+    """The use case of a dry run, with production adapters."""
     from milvus_l7.application.planning.planner import Planner
+    from milvus_l7.application.request.answer_dry_run import AnswerDryRun
 
-    return PlanSetup(_outbox(), _plans(), SystemClock(), _topology(), Planner(_dry_run))
+    planner = Planner(_ports().dry_run, registry.planned)
+    return AnswerDryRun(_outbox(), _plans(), SystemClock(), _topology(), planner)
 
 
 @cache
@@ -120,7 +133,7 @@ def check_drift() -> CheckDrift:
     """The use case of `check_drift`, with production adapters."""
     from milvus_l7.application.drift.check_drift import CheckDrift
 
-    return CheckDrift(_outbox(), SystemClock(), _topology(), _dry_run, _settings().pace_scale)
+    return CheckDrift(_outbox(), SystemClock(), _topology(), _ports().dry_run, _settings().pace_scale)
 
 
 @cache

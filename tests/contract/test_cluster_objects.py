@@ -14,13 +14,14 @@ from uuid import uuid4
 
 import pytest
 
+from milvus_l7.adapters.kubernetes.apply import ApplyRequest, plan, write
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.frontend import ingress_objects
 from milvus_l7.domain.frontend.ingress_objects import Attachments
 from milvus_l7.domain.kubernetes.difference import difference
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.reasons.errors import Conflict, Permanent, Transient
 from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.ports import ClusterAccess, KubeObjects, ObjectRef
 from tests.builders import desired
@@ -191,7 +192,7 @@ def test_an_apply_onto_an_older_version_is_refused_for_now(world: World, name: s
     world.objects.apply(partial(name, annotations={"ours": "1"}))
     stale = partial(name, resourceVersion=old, annotations={"ours": "2"})
     for dry_run in (True, False):
-        with pytest.raises(Transient) as refused:
+        with pytest.raises(Conflict) as refused:
             world.objects.apply(stale, dry_run=dry_run, force=True)
         assert refused.value.reason is Reason.CLUSTER_UNAVAILABLE
 
@@ -202,6 +203,58 @@ def test_an_apply_onto_the_present_version_is_taken_and_can_be_repeated(world: W
     applied = world.objects.apply(manifest, force=True)
     again = partial(name, resourceVersion=applied["metadata"]["resourceVersion"], annotations={"ours": "1"})
     assert difference(applied, world.objects.apply(again, dry_run=True)) == ()
+
+
+def changed(world: World, live: Any) -> None:
+    world.put(config_map(live["metadata"]["name"], data={"theirs": "1"}))
+
+
+def deleted(world: World, live: Any) -> None:
+    world.objects.delete(live)
+
+
+def replaced(world: World, live: Any) -> None:
+    deleted(world, live)
+    world.put(config_map(live["metadata"]["name"], data={"theirs": "1"}))
+
+
+@pytest.mark.parametrize("meanwhile", [changed, deleted, replaced])
+def test_apply_onto_what_was_read_leaves_anything_else_alone(
+    world: World, name: str, meanwhile: Callable[[World, Any], None]
+) -> None:
+    read = world.objects.apply(config_map(name))
+    meanwhile(world, read)
+    before = world.objects.get(ref_of(read))
+    with pytest.raises(Conflict) as refused:
+        write(world.objects, ApplyRequest(read, config_map(name, data={"a": "2"}), force=True))
+    assert refused.value.reason is Reason.CLUSTER_UNAVAILABLE
+    assert world.objects.get(ref_of(read)) == before
+
+
+def test_apply_onto_what_was_read_is_taken(world: World, name: str) -> None:
+    read = world.objects.apply(config_map(name))
+    write(world.objects, ApplyRequest(read, config_map(name, data={"a": "2"})))
+    found = world.objects.get(ref_of(read))
+    assert found is not None
+    assert (found["data"], found["metadata"]["uid"]) == ({"a": "2"}, read["metadata"]["uid"])
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_what_is_to_be_made_is_not_merged_into_what_somebody_else_made(
+    world: World, name: str, force: bool
+) -> None:
+    target = ApplyRequest(None, config_map(name, labels={"ours": "yes"}), force=force)
+    assert plan(world.objects, target)
+    world.put(config_map(name, data={"a": "theirs"}))
+    before = world.objects.get(ref_of(config_map(name)))
+    with pytest.raises(Conflict):
+        write(world.objects, target)
+    assert world.objects.get(ref_of(config_map(name))) == before
+
+
+def test_what_is_to_be_made_is_made_and_owned_as_applied(world: World, name: str) -> None:
+    write(world.objects, ApplyRequest(None, config_map(name)))
+    assert world.objects.apply(config_map(name, data={"b": "2"}))["data"] == {"b": "2"}
 
 
 def test_creating_what_exists_leaves_it_alone(world: World, name: str) -> None:
@@ -227,7 +280,7 @@ def test_a_deleted_object_is_gone_and_deleting_it_again_does_nothing(world: Worl
 def test_an_object_that_has_changed_since_it_was_read_is_not_deleted(world: World, name: str) -> None:
     live = world.objects.apply(config_map(name))
     world.objects.apply(config_map(name, data={"a": "2"}))
-    with pytest.raises(Transient) as refused:
+    with pytest.raises(Conflict) as refused:
         world.objects.delete(live)
     assert refused.value.reason is Reason.CLUSTER_UNAVAILABLE
     assert world.objects.get(ref_of(config_map(name))) is not None
@@ -237,7 +290,7 @@ def test_another_object_of_the_same_name_is_not_deleted(world: World, name: str)
     live = world.objects.apply(config_map(name))
     world.objects.delete(live)
     world.objects.apply(config_map(name))
-    with pytest.raises(Transient):
+    with pytest.raises(Conflict):
         world.objects.delete(live)
     assert world.objects.get(ref_of(config_map(name))) is not None
 

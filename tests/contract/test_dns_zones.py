@@ -16,7 +16,7 @@ from milvus_l7.adapters.dns.cloud_dns import EMULATOR_HOST, CloudDnsZones
 from milvus_l7.adapters.dns.resolver import DnsResolver
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
 from milvus_l7.ports import DnsZones
 from tests.fakes.dns_zones import ZONE, FakeDnsZones
 
@@ -133,6 +133,9 @@ def test_what_is_written_to_the_zone_is_what_the_world_resolves(monkeypatch: pyt
         assert resolver.resolve("db.milvus.io").ipv4 == ()
 
 
+HANGS_UP = 0
+
+
 class Scripted(HTTPServer):
     """Answers every request alike."""
 
@@ -143,6 +146,12 @@ class Scripted(HTTPServer):
 
 class ScriptedHandler(BaseHTTPRequestHandler):
     server: Scripted
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.status == HANGS_UP:
+            return
+        self.do_GET()
 
     def do_GET(self) -> None:
         self.send_response(self.server.status)
@@ -181,6 +190,43 @@ def test_answers_are_told_apart(
         with pytest.raises(error):
             CloudDnsZones().suffix(ZONE)
         thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (HANGS_UP, "", Unanswered),
+        (200, "[]", Unanswered),
+        (200, "<html>", Unanswered),
+        (408, "{}", Unanswered),
+        (500, "{}", Unanswered),
+        (503, "<html>", Unanswered),
+        (404, "{}", Transient),
+        (412, "{}", Transient),
+        (429, "{}", Transient),
+        (400, "{}", Permanent),
+    ],
+)
+def test_change_that_may_still_be_made_is_told_apart(
+    status: int, body: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Scripted(status, body) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        monkeypatch.setenv(EMULATOR_HOST, f"127.0.0.1:{server.server_port}")
+        with pytest.raises((Permanent, Transient)) as caught:
+            CloudDnsZones().change(ZONE, ChangeSet((NEW,)))
+        thread.join(5)
+    assert type(caught.value) is error
+
+
+def test_change_that_could_not_be_sent_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv(EMULATOR_HOST, f"127.0.0.1:{closed.getsockname()[1]}")
+        with pytest.raises(Transient) as caught:
+            CloudDnsZones().change(ZONE, ChangeSet((NEW,)))
+    assert type(caught.value) is Transient
 
 
 def test_redirection_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:

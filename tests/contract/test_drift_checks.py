@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
-from milvus_l7.application.drift.check_drift import CheckDrift
-from milvus_l7.application.stages.work import StageWork
+from milvus_l7.application.drift.check_drift import LEAST_AGE, CheckDrift
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
@@ -20,6 +19,7 @@ from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.domain.setup.supervision import DriftPolicy, Supervision
+from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import Commit, Queue, StagePorts
 from tests.builders import TOPOLOGY
 from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
@@ -82,6 +82,7 @@ class World:
     def check(self) -> DriftReport:
         report = self.use_case.check(self.chain.setup.setup_id)
         assert report is not None
+        self.engine.clock.advance(seconds=LEAST_AGE.total_seconds())
         return report
 
     def edit(self, text: str = '{"milvus":"HTTP"}') -> None:
@@ -96,7 +97,7 @@ class World:
         done = {stage: StageRecord(StageState.DONE) for stage in SETUP_STAGES}
         found = self.engine.setups.load(setup.setup_id)
         assert found is not None
-        again = replace(setup, stages=done, check_at=self.engine.clock.now())
+        again = replace(setup, requested=None, stages=done, check_at=self.engine.clock.now())
         self.engine.setups.commit(Commit(again, found.version))
 
 
@@ -109,7 +110,7 @@ def test_untouched_setup_is_healthy_and_nothing_is_written(world: World) -> None
     world.start()
     versions = world.chain.versions()
     report = world.check()
-    assert (report.verdict, report.findings, report.unseen) == (Verdict.HEALTHY, (), ())
+    assert (report.verdict, report.findings, report.unobserved) == (Verdict.HEALTHY, (), ())
     assert world.chain.versions() == versions
     assert world.engine.only().drift == report
 
@@ -148,7 +149,7 @@ def test_cluster_that_does_not_answer_is_unknown_and_keeps_nothing_as_healthy(wo
     world.connections = Unreachable()
     report = world.check()
     assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
-    assert {each.reason for each in report.unseen} == {Reason.CLUSTER_UNAVAILABLE}
+    assert {each.reason for each in report.unobserved} == {Reason.CLUSTER_UNAVAILABLE}
     assert world.engine.only().status is Status.VERIFIED
 
 
@@ -159,7 +160,7 @@ def test_release_that_is_not_listed_is_unknown_and_nothing_of_it_is_deleted(worl
     before = world.chain.versions()
     report = world.check()
     assert report.verdict is Verdict.UNKNOWN
-    assert Reason.RELEASE_NOT_FOUND in {each.reason for each in report.unseen}
+    assert Reason.RELEASE_NOT_FOUND in {each.reason for each in report.unobserved}
     assert world.chain.versions() == before
 
 
@@ -174,13 +175,13 @@ def test_foreign_ingress_is_reported_and_never_repaired(world: World) -> None:
     assert entry.message.startswith(f"create_ingress dry run: expected no error, found Ingress {SERVICE}")
 
 
-def test_repair_starts_at_the_first_stage_that_has_drifted(world: World) -> None:
+def test_repair_starts_with_the_plan(world: World) -> None:
     world.start(REPAIR)
     world.edit()
     world.check()
     setup = world.engine.only()
-    assert (setup.current, setup.run) == (Stage.CONFIGURE_HEALTH_CHECK, 2)
-    assert world.engine.events.published[-1].topic == TOPOLOGY.trigger(Stage.CONFIGURE_HEALTH_CHECK)
+    assert (setup.current, setup.run) == (Stage.PLAN_SETUP, 2)
+    assert world.engine.events.published[-1].topic == TOPOLOGY.trigger(Stage.PLAN_SETUP)
 
 
 def test_repair_undone_three_times_stops_and_names_the_rival(world: World) -> None:
@@ -234,4 +235,4 @@ def test_certificate_about_to_end_is_replaced_only_if_allowed(
     report = world.check()
     reasons = {each.reason for each in report.findings}
     assert reasons == ({Reason.DRIFTED} if reissue else {Reason.CERTIFICATE_EXPIRING})
-    assert (world.engine.only().current is Stage.PROVISION_CERTIFICATE) is reissue
+    assert (world.engine.only().current is Stage.PLAN_SETUP) is reissue

@@ -18,12 +18,13 @@ from milvus_l7.adapters.setup.pubsub import PubSubEvents
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.request.rejection import Problem, Rejection
-from milvus_l7.domain.setup import event as events
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.event import from_payload
 from milvus_l7.ports import Events
-from tests.builders import TOPOLOGY, new_setup
+from tests.builders import TOPOLOGY, new_setup, trigger
 from tests.fakes.state import FakeEvents
 
-EVENT = events.accepted(new_setup(), TOPOLOGY)
+EVENT = trigger(new_setup(), Stage.PREPARE_TLS)
 REJECTION = Rejection("message-7", Reason.INVALID_VALUE, (Problem("domain", '"x"', "needs a dot"),))
 
 
@@ -94,7 +95,7 @@ def bus(request: pytest.FixtureRequest) -> Bus:
 def test_published_event_arrives_on_its_topic(bus: Bus) -> None:
     bus.events.publish(EVENT)
     (body,) = bus.received(EVENT.topic)
-    assert events.from_payload(EVENT.topic, body) == EVENT
+    assert from_payload(EVENT.topic, body) == EVENT
 
 
 def test_publishing_again_repeats_the_event_id(bus: Bus) -> None:

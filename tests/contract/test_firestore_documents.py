@@ -196,10 +196,58 @@ def test_nested_update_replaces_a_value_that_is_no_map(doc):
     assert doc.get().to_dict() == {"a": {"b": 2}}
 
 
-def test_server_timestamp_is_the_commit_time(doc):
+def test_server_timestamp_is_the_time_of_the_request_in_milliseconds(doc):
     written = doc.create({"at": firestore.SERVER_TIMESTAMP})
     at = doc.get().get("at")
-    assert abs((at - written.update_time).total_seconds()) < 0.001
+    assert 0 <= (written.update_time - at).total_seconds() < 5
+    assert at.nanosecond % 1_000_000 == 0
+
+
+def test_server_timestamps_of_one_commit_are_equal_however_deep(db, doc):
+    other = db.collection("setups").document("b")
+    batch = db.batch()
+    batch.create(doc, {"at": firestore.SERVER_TIMESTAMP, "lease": {"n": 1, "at": firestore.SERVER_TIMESTAMP}})
+    batch.create(other, {"only": {"deep": {"at": firestore.SERVER_TIMESTAMP}}})
+    results = batch.commit()
+    at = doc.get().get("at")
+    assert doc.get().to_dict() == {"at": at, "lease": {"n": 1, "at": at}}
+    assert other.get().to_dict() == {"only": {"deep": {"at": at}}}
+    assert [value.timestamp_value for result in results for value in result.transform_results] == [at] * 3
+
+
+def test_nested_server_timestamp_replaces_its_map_if_the_version_is_the_one_read(db, doc):
+    read = doc.create({"lease": {"n": 1, "old": True}, "kept": 1}).update_time
+    option = db.write_option(last_update_time=read)
+    result = doc.update({"lease": {"n": 2, "at": firestore.SERVER_TIMESTAMP}}, option=option)
+    snapshot = doc.get()
+    at = result.transform_results[0].timestamp_value
+    assert snapshot.to_dict() == {"lease": {"n": 2, "at": at}, "kept": 1}
+    with pytest.raises(exceptions.FailedPrecondition):
+        doc.update({"lease": {"at": firestore.SERVER_TIMESTAMP}}, option=option)
+    assert doc.get().update_time == snapshot.update_time == result.update_time
+
+
+def test_map_of_nothing_but_a_server_timestamp_loses_what_it_held(doc):
+    doc.create({"lease": {"n": 1}})
+    doc.update({"lease": {"at": firestore.SERVER_TIMESTAMP}})
+    assert list(doc.get().get("lease")) == ["at"]
+
+
+def test_reads_carry_a_time_that_is_not_before_the_commit(db, doc):
+    batch = db.batch()
+    batch.create(doc, {"n": 1})
+    (result,) = batch.commit()
+    (found,) = db.get_all([doc], ["n"])
+    (row,) = db.collection("setups").stream()
+    times = [batch.commit_time, found.read_time, row.read_time]
+    assert batch.commit_time == result.update_time == found.update_time
+    assert times == sorted(times)
+
+
+def test_mask_of_a_field_that_is_not_there_still_tells_the_version(db, doc):
+    written = doc.create({"n": 1})
+    (found,) = db.get_all([doc], ["nothing"])
+    assert (found.exists, found.to_dict(), found.update_time) == (True, {}, written.update_time)
 
 
 def test_increment_adds_to_numbers_and_replaces_anything_else(doc):

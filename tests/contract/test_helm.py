@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.adapters.release.helm import HelmReleases
+from milvus_l7.adapters.release.helm_sdk import sdk
+from milvus_l7.adapters.release.limits import Limits
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.reasons.errors import LeaseLost, Permanent, Transient, Unanswered
 from milvus_l7.ports import ClusterAccess, Release, ValuesChange
 from tests.contract.kube_server import USERS, Json, Space, fresh_space, managers, server_under_test, until  # noqa: F401 (fixtures)
 
@@ -352,12 +358,13 @@ def test_upgrade_that_would_change_more_is_refused_before_any_write(
 
 UPGRADE = """
 import json, sys
-from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.adapters.release.helm import HelmReleases
+from milvus_l7.adapters.release.helm_sdk import Session
 from milvus_l7.ports import ClusterAccess, ValuesChange
 url, ca, token, namespace, chart, values, change = json.load(sys.stdin)
 releases = HelmReleases(ClusterAccess(url, ca), lambda: token, namespace)
 if chart:
-    with releases._connected() as helm:
+    with Session(releases.access, token, namespace).connected() as helm:
         helm.install(chart, "my-release", values)
 releases.upgrade(releases.get("my-release"), ValuesChange(change, "milvus-l7: TLS"))
 """
@@ -407,3 +414,100 @@ def test_killed_upgrade_of_ours_is_known_as_ours_and_recovered(world: World, tmp
     assert (killed.revision, killed.upgraded_from) == (2, 1)
     world.releases.recover(killed)
     assert (world.newest().revision, world.newest().status) == (3, "deployed")
+
+
+# Charts that would never end ---------------------------------------------------------------------------
+
+ON_UPGRADE = "{{ if .Release.IsUpgrade }}%s{{ end }}\n"
+LOOPS = ON_UPGRADE % "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}"
+GROWS = ON_UPGRADE % "{{ range untilStep 0 1000000000 1 }}{{ end }}"
+ALIASES = ON_UPGRADE % "\n".join(
+    ["apiVersion: v1", "kind: List", "a: &a [x, y]"]
+    + [f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}]" for a, b in pairwise("abcdefghijklmnop")]
+)
+QUICK = Limits(time_s=12, memory_mib=200)
+
+
+def expensive(world: World, folder: Path, template: str) -> Release:
+    return world.install(written(folder / "milvus", {**OLD_STYLE, "templates/endless.yaml": template}), {})
+
+
+@pytest.mark.parametrize(
+    ("template", "limit"), [(LOOPS, "after 12 s"), (GROWS, "at 200 MiB")], ids=["time", "memory"]
+)
+def test_chart_that_renders_without_end_is_refused_with_the_limit(
+    world: World, tmp_path: Path, template: str, limit: str
+) -> None:
+    found = expensive(world, tmp_path, template)
+    with pytest.raises(Permanent) as caught:
+        replace(world.releases, render_limits=QUICK).upgrade(found, OURS)
+    assert caught.value.reason is Reason.CHART_TOO_EXPENSIVE
+    assert limit in caught.value.message
+    assert world.newest().revision == 1
+
+
+def test_chart_whose_yaml_unfolds_without_end_is_refused(world: World, tmp_path: Path) -> None:
+    found = expensive(world, tmp_path, ALIASES)
+    with pytest.raises(Permanent, match="excessive aliasing") as caught:
+        world.releases.upgrade(found, OURS)
+    assert caught.value.reason is Reason.UPGRADE_NOT_CONTAINED
+
+
+def helm_processes() -> Iterator[tuple[str, str]]:
+    """The arguments and the environment of Helm's processes that this one has started."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"PPid:\t{os.getpid()}\n" in (folder / "status").read_text():
+                arguments = (folder / "cmdline").read_text()
+                if "helm_process" in arguments:
+                    yield arguments, (folder / "environ").read_text()
+
+
+def test_token_is_neither_in_the_arguments_nor_in_the_environment_of_helms_process(
+    world: World, tmp_path: Path
+) -> None:
+    found = expensive(world, tmp_path, LOOPS)
+    seen: list[tuple[str, str]] = []
+    with ThreadPoolExecutor(1) as pool:
+        rendering = pool.submit(replace(world.releases, render_limits=QUICK).render_upgrade, found, OURS)
+        while not rendering.done():
+            seen += [each for each in helm_processes() if each[1]]
+            time.sleep(0.2)
+        assert isinstance(rendering.exception(), Permanent)
+    assert seen
+    assert world.releases.token() not in str(seen)
+    assert list(helm_processes()) == []
+
+
+HOOK_WITHOUT_END = (
+    "apiVersion: batch/v1\nkind: Job\n"
+    "metadata: {name: endless, annotations: {helm.sh/hook: pre-upgrade}}\n"
+    "spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}\n"
+)
+
+
+def test_upgrade_that_is_killed_may_still_have_an_effect_and_is_recovered(
+    world: World, tmp_path: Path
+) -> None:
+    found = expensive(world, tmp_path, HOOK_WITHOUT_END)
+    with pytest.raises(Unanswered, match="its upgrade: killed after 12 s") as caught:
+        replace(world.releases, write_limits=QUICK).upgrade(found, OURS)
+    assert caught.value.reason is Reason.HELM_FAILED
+    assert (world.newest().status, world.newest().upgraded_from) == ("pending-upgrade", 1)
+    world.releases.recover(world.newest())
+    assert (world.newest().revision, world.newest().status) == (3, "deployed")
+
+
+def test_what_is_raised_before_the_write_ends_the_call_unwritten(world: World) -> None:
+    found = world.install()
+
+    def refuse() -> None:
+        raise LeaseLost
+
+    for call in (
+        lambda: world.releases.upgrade(found, OURS, refuse),
+        lambda: world.releases.recover(found, refuse),
+    ):
+        with pytest.raises(LeaseLost):
+            call()
+    assert world.newest().revision == 1

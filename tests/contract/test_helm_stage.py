@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
-from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.adapters.release.helm import HelmReleases
+from milvus_l7.adapters.release.helm_sdk import sdk
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.facts import ServiceFacts
+from milvus_l7.domain.setup.facts import Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Waiting
 from milvus_l7.ports import ClusterAccess
 from tests.builders import new_setup
@@ -43,6 +44,17 @@ class OneServer:
         return HelmReleases(*self._access(), namespace)
 
 
+@dataclass
+class Ahead:
+    """Keeps what is stored before something is written."""
+
+    stored: list[Facts] = field(default_factory=list)
+
+    def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
+        assert begins_effect
+        self.stored.append(facts)
+
+
 def roll_out(space: Space) -> None:
     """What the Deployment controller would report when all Pods are new and ready."""
     generation = space.get("deployments", DEPLOYMENT, "apps/v1").body["metadata"]["generation"]
@@ -65,7 +77,8 @@ def test_release_is_upgraded_waited_for_and_then_left_alone(space: Space) -> Non
     with sdk().Config(kubeconfig_content=space.server.kubeconfig(), namespace=space.name) as helm:
         helm.install(CHART, NAME, CHOSEN)
     roll_out(space)
-    work, setup = stage(Stage.PREPARE_TLS, OneServer(space.server)), new_setup(namespace=space.name)
+    ahead, setup = Ahead(), new_setup(namespace=space.name)
+    work = stage(Stage.PREPARE_TLS, OneServer(space.server), ahead=ahead)
     first = work(setup, datetime.now(UTC))
     assert isinstance(first, Waiting)
     assert first.reason is Reason.ROLLOUT_IN_PROGRESS
@@ -75,11 +88,18 @@ def test_release_is_upgraded_waited_for_and_then_left_alone(space: Space) -> Non
     assert "tlsMode: 1" in text
     roll_out(space)
     before = versions(space)
-    second = work(setup, datetime.now(UTC))
+    # As after a kill, the setup has what was stored ahead of the first change, and no result.
+    second = work(replace(setup, facts=ahead.stored[0]), datetime.now(UTC))
     assert isinstance(second, Done)
     assert second.facts is not None
     assert second.facts.service == ServiceFacts(f"{NAME}-milvus", "milvus", 19530)
-    # The setup is as it was before the first run, as after a kill: what was before is found again.
     assert first.facts is not None
     assert second.facts.before == first.facts.before
+    assert second.facts.before is not None
+    assert second.facts.before.live_type == "LoadBalancer"
+    unknown = work(setup, datetime.now(UTC))
+    assert isinstance(unknown, Done)
+    assert unknown.facts is not None
+    assert unknown.facts.before == replace(second.facts.before, live_type=None)
+    assert len(ahead.stored) == 1
     assert versions(space) == before

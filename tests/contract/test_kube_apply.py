@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.contract.kube_server import Json, Space, fields_of, fresh_space, managers, server_under_test  # noqa: F401 (fixtures)
 
 CLOUD = "cloud.google.com/v1"
@@ -210,16 +212,86 @@ def test_status_in_an_apply_of_the_object_is_ignored(space: Space) -> None:
     assert "f:status" not in fields_of(answer, "me")
 
 
-def test_apply_with_an_old_version_conflicts(space: Space) -> None:
-    first = space.apply("configmaps/a", config({"k": "1"}), "me").body
+MODIFIED = (
+    'Operation cannot be fulfilled on configmaps "a": the object has been modified; '
+    "please apply your changes to the latest version and try again"
+)
+NEVER = "1"  # no object ever has the first revision of the store
+
+
+def read(space: Space, **changes: Json) -> Json:
+    """The uid and the version of the object as it is, or as changed."""
+    meta = space.get("configmaps", "a").body["metadata"]
+    return {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]} | changes
+
+
+def test_apply_onto_the_version_that_was_read_is_done(space: Space) -> None:
+    space.apply("configmaps/a", config({"k": "1"}), "me")
+    answer = space.apply("configmaps/a", config({"k": "2"}, **read(space)), "me")
+    assert (answer.code, answer.body["data"]) == (200, {"k": "2"})
+    assert fields_of(answer, "me") == {"f:data": {"f:k": {}}}
+
+
+@pytest.mark.parametrize("dry", [{}, {"dryRun": "All"}])
+def test_apply_with_an_old_version_conflicts(space: Space, dry: dict[str, str]) -> None:
+    space.apply("configmaps/a", config({"k": "1"}), "me")
+    old = read(space)
     space.apply("configmaps/a", config({"k": "2"}), "me")
-    old = config({"k": "3"}, resourceVersion=first["metadata"]["resourceVersion"])
-    assert space.apply("configmaps/a", old, "me").code == 409
+    answer = space.apply("configmaps/a", config({"k": "3"}, **old), "me", force="true", **dry)
+    assert (answer.code, answer.body["reason"], answer.body["message"]) == (409, "Conflict", MODIFIED)
+    assert space.get("configmaps", "a").body["data"] == {"k": "2"}
 
 
-def test_apply_of_a_uid_that_is_not_there_conflicts(space: Space) -> None:
-    answer = space.apply("configmaps/a", config({}, uid="0"), "me")
+def test_fields_of_others_are_looked_at_before_the_version(space: Space) -> None:
+    space.apply("configmaps/a", config({"k": "1"}), "one")
+    answer = space.apply("configmaps/a", config({"k": "2"}, resourceVersion=NEVER), "two")
+    assert (answer.code, len(answer.body["details"]["causes"])) == (409, 1)
+
+
+def test_apply_onto_another_object_of_the_same_name_conflicts(space: Space) -> None:
+    space.apply("configmaps/a", config({"k": "1"}), "me")
+    old = read(space)
+    space.delete("configmaps", "a")
+    space.apply("configmaps/a", config({"k": "2"}), "me")
+    answer = space.apply("configmaps/a", config({"k": "3"}, **old), "me", force="true")
+    assert (answer.code, answer.body["message"]) == (409, MODIFIED)
+
+
+def test_uid_of_an_object_is_a_field_that_no_patch_changes(space: Space) -> None:
+    space.apply("configmaps/a", config({"k": "1"}), "me")
+    for meta in ({"uid": "0"}, read(space, uid="0")):
+        answer = space.apply("configmaps/a", config({"k": "3"}, **meta), "me")
+        assert (answer.code, answer.body["reason"]) == (422, "Invalid")
+        assert 'metadata.uid: Invalid value: "0": field is immutable' in answer.body["message"]
+    assert space.patch("configmaps/a", {"metadata": {"uid": "0"}}).code == 422
+
+
+@pytest.mark.parametrize("meta", [{"uid": "0"}, {"uid": "0", "resourceVersion": "7"}])
+def test_apply_of_a_uid_that_is_not_there_conflicts(space: Space, meta: Json) -> None:
+    answer = space.apply("configmaps/a", config({}, **meta), "me")
     assert (answer.code, answer.body["reason"]) == (409, "Conflict")
+    assert answer.body["message"] == (
+        'Operation cannot be fulfilled on configmaps "a": '
+        "uid mismatch: the provided object specified uid 0, and no existing object was found"
+    )
+    assert space.get("configmaps", "a").code == 404
+
+
+@pytest.mark.parametrize(
+    ("plural", "group", "kind"),
+    [("configmaps", "v1", "ConfigMap"), ("backendconfigs", CLOUD, "BackendConfig")],
+)
+def test_apply_onto_a_version_that_never_was_creates_and_changes_nothing(
+    space: Space, plural: str, group: str, kind: str
+) -> None:
+    body = {"apiVersion": group, "kind": kind, "metadata": {"name": "a", "resourceVersion": NEVER}}
+    made = space.apply(f"{plural}/a", body, "me", group)
+    assert made.code == 201
+    assert made.body["metadata"]["resourceVersion"] != NEVER
+    labelled = body | {"metadata": body["metadata"] | {"labels": {"x": "y"}}}
+    again = space.apply(f"{plural}/a", labelled, "me", group, force="true")
+    assert (again.code, again.body["reason"]) == (409, "Conflict")
+    assert space.get(plural, "a", group).body["metadata"].get("labels") is None
 
 
 def test_apply_with_managed_fields_is_refused(space: Space) -> None:

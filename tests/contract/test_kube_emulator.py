@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -99,6 +100,20 @@ def test_gate_holds_a_request_before_its_effect_and_lets_others_pass(gates: Gate
         assert space.create("configmaps", {"metadata": {"name": "b"}}).code == 201
     thread.join(10)
     assert [answer.code for answer in answers] == [201]
+
+
+def test_request_that_is_held_longer_than_it_allows_has_no_effect(gates: Gates, space: Space) -> None:
+    answers: list[Answer] = []
+    with gates.hold(lambda call: call.caller == "bob") as gate:
+        thread = threading.Thread(
+            target=lambda: answers.append(space.create("configmaps", CONFIG, user="bob", timeout="20ms"))
+        )
+        thread.start()
+        gate.wait_reached(10)
+        time.sleep(0.05)
+    thread.join(10)
+    assert [(answer.code, answer.body["reason"]) for answer in answers] == [(504, "Timeout")]
+    assert space.get("configmaps", "a").code == 404
 
 
 def test_dependents_go_with_their_owner(space: Space) -> None:

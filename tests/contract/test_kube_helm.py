@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from milvus_l7.adapters.release.helm import sdk
+from milvus_l7.adapters.release.helm_sdk import sdk
 from tests.contract.kube_server import Space, fresh_space, managers, server_under_test  # noqa: F401 (fixtures)
 
 # As the product loads it: the name of the process decides Helm's field manager for the rest of its life.

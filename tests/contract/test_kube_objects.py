@@ -377,3 +377,35 @@ def test_namespace_carries_its_name_as_a_label(space: Space) -> None:
     found = space.server.call("GET", f"/api/v1/namespaces/{space.name}").body
     assert found["metadata"]["labels"] == {"kubernetes.io/metadata.name": space.name}
     assert (found["spec"], found["status"]) == ({"finalizers": ["kubernetes"]}, {"phase": "Active"})
+
+
+def test_time_limit_of_a_request_is_a_duration(space: Space) -> None:
+    for limit in ("20s", "1m30s", "0", "500ms"):
+        assert space.get("configmaps", timeout=limit).code == 200
+    refused = space.get("configmaps", timeout="soon")
+    assert (refused.code, refused.body["reason"]) == (400, "BadRequest")
+    assert refused.body["message"].startswith("invalid timeout specified in the request URL - ")
+
+
+def test_delete_of_another_object_or_version_names_what_was_asked_for(space: Space) -> None:
+    made = space.create("configmaps", {"metadata": {"name": "a"}}).body["metadata"]
+    other = space.delete("configmaps", "a", body={"preconditions": {"uid": "0"}})
+    assert (other.code, other.body["reason"]) == (409, "Conflict")
+    assert other.body["message"] == (
+        'Operation cannot be fulfilled on ConfigMap "a": the UID in the precondition (0) does not match '
+        f"the UID in record ({made['uid']}). The object might have been deleted and then recreated"
+    )
+    condition = {"uid": made["uid"], "resourceVersion": "7"}
+    older = space.delete("configmaps", "a", body={"preconditions": condition})
+    assert (older.code, older.body["reason"]) == (409, "Conflict")
+    assert older.body["message"] == (
+        'Operation cannot be fulfilled on ConfigMap "a": the ResourceVersion in the precondition (7) does '
+        f"not match the ResourceVersion in record ({made['resourceVersion']}). "
+        "The object might have been modified"
+    )
+    assert space.delete("configmaps", "a", body={"preconditions": condition | read_version(made)}).code == 200
+    assert space.delete("configmaps", "a", body={"preconditions": condition}).code == 404
+
+
+def read_version(meta: Json) -> Json:
+    return {"resourceVersion": meta["resourceVersion"]}

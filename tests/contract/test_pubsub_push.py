@@ -7,9 +7,11 @@ import base64
 import json
 import os
 import random
+import re
 import threading
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -178,6 +180,123 @@ def test_push_is_the_wrapped_message_as_json(endpoint, subscribe, publish):
     assert message["publishTime"].endswith("Z")
     assert endpoint.paths == ["/accept?x=1"]
     assert endpoint.types == ["application/json"]
+
+
+def published_at(body):
+    """The publish time of an envelope, which is given under two names."""
+    message = body["message"]
+    assert message["publishTime"] == message["publish_time"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", message["publishTime"])
+    return datetime.fromisoformat(message["publishTime"])
+
+
+def within(moment, started, ended):
+    """Whether the moment, which has whole milliseconds, is between two others."""
+    return started - timedelta(milliseconds=1) <= moment <= ended + timedelta(milliseconds=1)
+
+
+def test_every_delivery_tells_when_the_message_was_taken(endpoint, subscriber, subscribe, project, publish):
+    endpoint.statuses = [500, 500, 204]
+    name = f"{project}/subscriptions/pulled"
+    subscriber.create_subscription(name=name, topic=f"{project}/topics/requested")
+    subscribe(endpoint.url)
+    started = datetime.now(UTC)
+    publish("x")
+    ended = datetime.now(UTC)
+    endpoint.wait_for(3)
+    (pulled,) = subscriber.pull(subscription=name, max_messages=1).received_messages
+    times = [published_at(body) for body in endpoint.bodies]
+    assert within(times[0], started, ended)
+    assert times == [pulled.message.publish_time] * 3
+
+
+def test_publisher_cannot_choose_time_and_id(endpoint, publisher, topic, subscribe):
+    subscribe(endpoint.url)
+    started = datetime.now(UTC)
+    forged = {"data": b"x", "publish_time": datetime(2001, 1, 1, tzinfo=UTC), "message_id": "forged"}
+    publisher.publish(topic=topic, messages=[forged])
+    endpoint.wait_for(1)
+    (body,) = endpoint.bodies
+    assert within(published_at(body), started, datetime.now(UTC))
+    assert body["message"]["messageId"] != "forged"
+
+
+@embedded_only
+def test_message_that_is_held_back_is_not_younger_for_it(emulator, endpoint, gates, subscribe, publish):
+    name = subscribe(endpoint.url)
+    with gates.hold(lambda call: (call.method, call.path) == ("Push", name)) as gate:
+        publish("x")
+        taken_by = datetime.now(UTC)
+        gate.wait_reached(5)
+        time.sleep(0.1)
+    emulator.wait_idle(5)
+    assert published_at(endpoint.bodies[0]) <= taken_by
+
+
+@embedded_only
+def test_copies_have_one_publish_time(emulator, endpoint, subscribe, publish):
+    emulator.delivery = Delivery(copies=3, shuffle=random.Random(1))
+    subscribe(endpoint.url)
+    publish("x")
+    emulator.wait_idle(5)
+    assert len({published_at(body) for body in endpoint.bodies}) == 1
+
+
+def buried(pull_dead, timeout_s=20.0):
+    """The next dead letter."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        for received in pull_dead():
+            return received.message
+        time.sleep(0.05)
+    raise AssertionError("no dead letter")
+
+
+def test_dead_letter_tells_where_and_when_it_was_published_first(
+    endpoint, dead_letters, subscribe, publish, project
+):
+    dead_topic, pull_dead = dead_letters
+    endpoint.statuses = [500]
+    name = subscribe(
+        endpoint.url, dead_letter_policy={"dead_letter_topic": dead_topic, "max_delivery_attempts": 5}
+    )
+    (message_id,) = publish("poison", event="e-1")
+    message = buried(pull_dead)
+    attributes = dict(message.attributes)
+    first = datetime.fromisoformat(attributes.pop("CloudPubSubDeadLetterSourceTopicPublishTime"))
+    assert int(attributes.pop("CloudPubSubDeadLetterSourceDeliveryCount")) >= 5
+    assert attributes == {
+        "event": "e-1",
+        "CloudPubSubDeadLetterSourceSubscription": name.rpartition("/")[2],
+        "CloudPubSubDeadLetterSourceSubscriptionProject": project.removeprefix("projects/"),
+    }
+    assert first == published_at(endpoint.bodies[0]) < message.publish_time
+    assert (message.data, message.message_id != message_id) == (b"poison", True)
+
+
+@embedded_only
+def test_dead_letter_writes_its_first_publish_time_as_production_does(
+    emulator, endpoint, dead_letters, subscribe, publish
+):
+    emulator.delivery = Delivery(backoff_scale=0)
+    dead_topic, pull_dead = dead_letters
+    endpoint.statuses = [500]
+    subscribe(endpoint.url, dead_letter_policy={"dead_letter_topic": dead_topic, "max_delivery_attempts": 5})
+    publish("poison")
+    first = buried(pull_dead).attributes["CloudPubSubDeadLetterSourceTopicPublishTime"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", first)
+
+
+def test_dead_letter_that_is_published_again_forgets_when_it_was_first(
+    publisher, endpoint, dead_letters, subscribe, topic
+):
+    dead_topic, pull_dead = dead_letters
+    endpoint.statuses = [500]
+    subscribe(endpoint.url, dead_letter_policy={"dead_letter_topic": dead_topic, "max_delivery_attempts": 5})
+    replayed = {"CloudPubSubDeadLetterSourceTopicPublishTime": "2001-01-01T00:00:00.000+00:00"}
+    publisher.publish(topic=topic, messages=[{"data": b"poison", "attributes": replayed}])
+    first = buried(pull_dead).attributes["CloudPubSubDeadLetterSourceTopicPublishTime"]
+    assert datetime.fromisoformat(first) == published_at(endpoint.bodies[0])
 
 
 @embedded_only

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,11 +15,12 @@ import pytest
 from localcloud.firestore import FirestoreEmulator
 from milvus_l7.adapters.setup import documents
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
+from milvus_l7.adapters.setup.server_time import SERVER_TIME
 from milvus_l7.domain.reasons.errors import StateConflict, StateUnavailable
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
-from milvus_l7.domain.setup.document import SCHEMA_VERSION, Setup
+from milvus_l7.domain.setup.document import SCHEMA_VERSION, Setup, StageRecord, StageState
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Setups
 from tests.builders import TOPOLOGY, new_setup
@@ -73,10 +75,10 @@ def test_setup_id_that_nothing_can_have_is_none(setups: Setups, text: str) -> No
 
 def test_created_setup_is_loaded_as_it_was(setups: Setups) -> None:
     setup = setup_due(START)
-    version = setups.commit(Commit(setup, None))
+    written = setups.commit(Commit(setup, None))
     found = setups.load(setup.setup_id)
     assert found is not None
-    assert (found.setup, found.version) == (setup, version)
+    assert (found.setup, found.version) == (setup, written.version)
 
 
 def test_setup_is_not_created_twice(setups: Setups) -> None:
@@ -87,40 +89,129 @@ def test_setup_is_not_created_twice(setups: Setups) -> None:
 
 def test_each_commit_gives_the_version_for_the_next(setups: Setups) -> None:
     setup = setup_due(START)
-    version = setups.commit(Commit(setup, None))
-    for token in (1, 2, 3):
-        version = setups.commit(Commit(replace(setup, token=token), version))
+    written = setups.commit(Commit(setup, None))
+    for number in (1, 2, 3):
+        written = setups.commit(Commit(replace(setup, executions=number), written.version))
+        assert written.setup.executions == number
     found = setups.load(setup.setup_id)
     assert found is not None
-    assert found.setup.token == 3
+    assert found.setup.executions == 3
 
 
 def test_stale_version_conflicts_and_writes_nothing(setups: Setups) -> None:
     setup = setup_due(START)
-    stale = setups.commit(Commit(setup, None))
-    setups.commit(Commit(replace(setup, token=1), stale))
+    stale = setups.commit(Commit(setup, None)).version
+    setups.commit(Commit(replace(setup, executions=1), stale))
     with pytest.raises(StateConflict):
-        setups.commit(Commit(replace(setup, token=2), stale, (an_event("lost"),)))
+        setups.commit(Commit(replace(setup, executions=2), stale, (an_event("lost"),)))
     found = setups.load(setup.setup_id)
     assert found is not None
-    assert found.setup.token == 1
+    assert found.setup.executions == 1
     assert setups.unpublished(LATER, 10) == []
 
 
 def test_setup_that_is_gone_conflicts(setups: Setups) -> None:
     other = setups.commit(Commit(setup_due(START, "other"), None))
     with pytest.raises(StateConflict):
-        setups.commit(Commit(setup_due(START, "gone"), other))
+        setups.commit(Commit(setup_due(START, "gone"), other.version))
 
 
 def test_commit_replaces_what_is_no_longer_there(setups: Setups) -> None:
     setup = setup_due(START)
-    version = setups.commit(Commit(setup, None))
+    version = setups.commit(Commit(setup, None)).version
     emptied = replace(setup, stages={}, poll_at=None)
     setups.commit(Commit(emptied, version))
     found = setups.load(setup.setup_id)
     assert found is not None
     assert found.setup == emptied
+
+
+def test_reads_carry_the_time_of_the_store(setups: Setups) -> None:
+    setup = setup_due(START)
+    written = setups.commit(Commit(setup, None))
+    loaded = setups.load(setup.setup_id)
+    (due,) = setups.due(Queue.POLL, LATER, 10)
+    assert loaded is not None
+    assert written.read_at <= loaded.read_at <= due.read_at
+    assert {type(each.read_at) for each in (written, loaded, due)} == {datetime}
+    assert written.read_at.tzinfo is not None
+
+
+def with_server_times(setup: Setup) -> dict[str, Any]:
+    """A document with the store's own time in two places, one of them nested."""
+    document = documents.to_document(setup)
+    begun = {str(Stage.PREPARE_TLS): documents.to_document(setup)["stages"].get(Stage.PREPARE_TLS, {})}
+    stamped = {stage: record | {"started_at": SERVER_TIME} for stage, record in begun.items()}
+    return document | {"stages": stamped, "wake_at": SERVER_TIME}
+
+
+@pytest.fixture(params=["fake", "firestore"])
+def stamping(request: pytest.FixtureRequest, firestore: FirestoreSetups) -> Setups:
+    """A store that leaves two times of each document to the store."""
+    if request.param == "fake":
+        return FakeSetups(to_document=with_server_times)
+    return FirestoreSetups(firestore._project, with_server_times)
+
+
+def begun(setup: Setup) -> Setup:
+    return replace(setup, stages={Stage.PREPARE_TLS: StageRecord(StageState.RUNNING)})
+
+
+def test_time_that_is_left_to_the_store_is_that_of_its_commit(stamping: Setups) -> None:
+    setup, times = begun(setup_due(START)), []
+    version: object | None = None
+    for _ in range(2):
+        written = stamping.commit(Commit(setup, version))
+        version, moment = written.version, written.setup.wake_at
+        assert moment is not None
+        assert moment <= written.read_at
+        assert written.read_at - moment < timedelta(seconds=5)
+        assert written.setup.record(Stage.PREPARE_TLS).started_at == moment
+        times.append(moment)
+    found = stamping.load(setup.setup_id)
+    assert found is not None
+    assert found.setup == written.setup
+    assert times == sorted(times)
+
+
+def test_times_of_the_store_have_whole_milliseconds(stamping: Setups) -> None:
+    moment = stamping.commit(Commit(begun(setup_due(START)), None)).setup.wake_at
+    assert moment is not None
+    assert moment.microsecond % 1000 == 0
+
+
+def test_time_of_the_store_is_not_written_over_a_stale_version(stamping: Setups) -> None:
+    setup = begun(setup_due(START))
+    stale = stamping.commit(Commit(setup, None)).version
+    kept = stamping.commit(Commit(setup, stale))
+    with pytest.raises(StateConflict):
+        stamping.commit(Commit(setup, stale))
+    found = stamping.load(setup.setup_id)
+    assert found is not None
+    assert (found.setup, found.version) == (kept.setup, kept.version)
+
+
+def test_generation_is_read_alone(setups: Setups) -> None:
+    setup = replace(setup_due(START), generation=7)
+    assert setups.generation(setup.setup_id) is None
+    setups.commit(Commit(setup, None))
+    assert setups.generation(setup.setup_id) == 7
+
+
+@pytest.mark.parametrize("text", ["", "..", "__x__", "x" * 5000])
+def test_what_nothing_can_be_called_has_no_generation_and_no_entries(setups: Setups, text: str) -> None:
+    assert setups.generation(SetupId(text)) is None
+    assert not setups.has_entry(SetupId(text), "e1")
+    assert not setups.has_entry(new_setup().setup_id, text)
+
+
+def test_history_entry_is_found_under_its_own_setup(setups: Setups) -> None:
+    setup, other = setup_due(START), setup_due(START, "other")
+    setups.commit(Commit(setup, None, (), entry("a/b.1")))
+    setups.commit(Commit(other, None))
+    assert setups.has_entry(setup.setup_id, "a/b.1")
+    assert not setups.has_entry(setup.setup_id, "a/b.2")
+    assert not setups.has_entry(other.setup_id, "a/b.1")
 
 
 def test_due_setups_come_longest_due_first_and_bounded(setups: Setups) -> None:
@@ -148,6 +239,21 @@ def test_each_queue_has_times_of_its_own(setups: Setups) -> None:
     assert setups.postpone(Queue.CHECK, [Postponed(found, LATER)])
     assert setups.due(Queue.CHECK, START, 10) == []
     assert setups.postpone(Queue.CHECK, [Postponed(found, LATER)]) == []
+
+
+def test_those_of_a_page_that_have_not_changed_are_postponed_in_its_order(setups: Setups) -> None:
+    for number in range(6):
+        setups.commit(Commit(setup_due(START + timedelta(minutes=number), f"r{number}"), None))
+    seen = setups.due(Queue.POLL, LATER, 10)
+    for found in (seen[0], seen[3]):
+        setups.commit(Commit(replace(found.setup, executions=9), found.version))
+    page = [Postponed(found, LATER) for found in seen]
+    assert list(setups.postpone(Queue.POLL, page)) == [seen[number] for number in (1, 2, 4, 5)]
+    assert setups.postpone(Queue.POLL, page) == []
+    assert [found.setup.executions for found in setups.due(Queue.POLL, START + timedelta(hours=1), 10)] == [
+        9,
+        9,
+    ]
 
 
 def test_due_setup_can_be_committed(setups: Setups) -> None:
@@ -199,15 +305,21 @@ def test_a_reader_of_firestore_sees_status_and_history(firestore: FirestoreSetup
     firestore.commit(Commit(setup, None, (), entry("prepare_tls.t1")))
     seen = raw(firestore, f"setups/{setup.setup_id}")
     assert seen is not None
-    assert (seen["status"], seen["stage"]) == ("accepted", "prepare_tls")
+    assert (seen["status"], seen["stage"]) == ("running", "prepare_tls")
     kept = raw(firestore, f"setups/{setup.setup_id}/history/prepare_tls.t1")
     assert kept is not None
     assert (kept["outcome"], kept["at"]) == ("done", START)
 
 
+def test_generation_that_is_no_number_is_unavailable(firestore: FirestoreSetups) -> None:
+    firestore._client.document("setups/a.b.c.d.e").set({"generation": "many"})
+    with pytest.raises(StateUnavailable):
+        firestore.generation(SetupId("a.b.c.d.e"))
+
+
 def test_document_of_a_newer_release_is_left_alone(firestore: FirestoreSetups) -> None:
     newer, ours = setup_due(START, "newer"), setup_due(START, "ours")
-    document = documents.to_document(newer) | {"schema_version": SCHEMA_VERSION + 1}
+    document = documents.to_document(newer) | {"schema_version": SCHEMA_VERSION + 2}
     firestore._client.document(f"setups/{newer.setup_id}").set(document)
     firestore.commit(Commit(ours, None))
     with pytest.raises(StateUnavailable):

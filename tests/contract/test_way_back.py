@@ -32,7 +32,7 @@ def test_after_each_prefix_of_the_chain_all_is_as_it_was(
     chain.install()
     before = chain.snapshot()
     chain.run(upto)
-    assert chain.snapshot() != before
+    assert (chain.snapshot() == before) is (upto is Stage.PLAN_SETUP)
     chain.tear_down()
     assert chain.snapshot() == before
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
-from milvus_l7.adapters.release.helm import HelmReleases, sdk
+from milvus_l7.adapters.release.helm import HelmReleases
+from milvus_l7.adapters.release.helm_sdk import sdk
 from milvus_l7.application.planning.planner import Planner
 from milvus_l7.application.stages import registry
 from milvus_l7.domain.planning.chain_plan import ChainPlan
@@ -102,12 +103,12 @@ class Chain:
         self.space.patch(f"{plural}/{SERVICE}/status", status, group=group)
 
     def run(self, upto: Stage = SETUP_STAGES[-1]) -> None:
-        """The stages in order, up to and with `upto`; the last is what verification takes away."""
+        """The stages that write, up to and with `upto`; the last is what verification takes away."""
         works = registry.planned(self.ports)
         for stage in SETUP_STAGES[: SETUP_STAGES.index(upto) + 1]:
             if stage in works:
                 self._work(works[stage])
-            else:
+            elif stage is Stage.VERIFY_ENDPOINT:
                 self.ports.frontends.of(self.setup, service_of(self.setup)).retire()
 
     def _work(self, work: Any) -> None:
@@ -138,7 +139,7 @@ class Chain:
         return self.note(work(self.setup, datetime.now(UTC)))
 
     def plan(self) -> ChainPlan:
-        return Planner(dry_run(self.ports)).plan(self.setup, datetime.now(UTC))
+        return Planner(dry_run(self.ports), registry.planned).plan(self.setup, datetime.now(UTC))
 
     def snapshot(self) -> dict[tuple[str, str], Json]:
         """All that people and stages write, without Helm's own records."""

@@ -31,7 +31,7 @@ from localcloud.controllers import ControlPlane
 from localcloud.controllers.client import KubeClient
 from localcloud.guard import Guard
 from localcloud.kube import KubeApi
-from milvus_l7.adapters.release.helm import sdk
+from milvus_l7.adapters.release.helm_sdk import sdk
 
 pytestmark = pytest.mark.e2e
 

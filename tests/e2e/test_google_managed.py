@@ -142,13 +142,20 @@ def test_rate_limit_of_the_authority_is_told_as_such(stuck: Play) -> None:
     certificates.refuse(stuck.domain, None)
 
 
-def test_certificate_that_somebody_took_off_the_ingress_is_told_and_the_request_puts_it_back(
+def test_certificate_that_somebody_took_off_the_ingress_is_told_and_the_next_run_puts_it_back(
     stuck: Play,
 ) -> None:
+    """A request during the wait only wakes it; when that has failed, another one begins a run."""
     told(stuck, Reason.DNS_RECORD_MISSING, {})
     stuck.annotate("Ingress", stuck.service, {ANNOTATION: None})
     stuck.explained(Stage.VERIFY_ENDPOINT, Reason.CERTIFICATE_NOT_ATTACHED)
+    eventually(lambda: has_failed(stuck), 60, "the wait has failed")
     told(stuck, Reason.DNS_RECORD_MISSING, {})
+
+
+def has_failed(play: Play) -> bool:
+    setup = play.setup()
+    return setup is not None and setup.status is Status.FAILED
 
 
 def test_permanent_failure_is_explained_and_then_replaced_when_asked_for(stuck: Play) -> None:

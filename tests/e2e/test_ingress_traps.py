@@ -112,17 +112,22 @@ def test_address_comes_once_the_traps_are_gone(play: Play) -> None:
     play.explained(Stage.VERIFY_ENDPOINT, Reason.DNS_RECORD_MISSING)
 
 
-def test_unhealthy_backends_of_ready_pods_are_told_as_such_and_the_request_repairs_them(play: Play) -> None:
-    """Needs an address: the test above leaves one."""
-    check = {"spec": {"healthCheck": {"port": 1234}}}
-    play.patch("BackendConfig", f"{play.service}-backendconfig", check)
+def test_unhealthy_backends_of_ready_pods_are_told_as_such_until_a_person_corrects_them(play: Play) -> None:
+    """Needs an address: the test above leaves one. The request only wakes what waits."""
+    set_health_check_port(play, 1234)
     eventually(lambda: "UNHEALTHY" in backends(play), 30, "the load balancer sees it")
     setup = play.setup()
     assert setup is not None
     play.cloud.zone.set_records(play.domain, {"A": [str(setup.facts.address)]})
     play.explained(Stage.VERIFY_ENDPOINT, Reason.BACKENDS_UNHEALTHY_PODS_READY)
+    set_health_check_port(play, 9091)
     play.publish(certificate=GOOGLE_MANAGED)
-    play.wait(Status.VERIFIED)
+    assert play.wait(Status.VERIFIED).run == 1
+
+
+def set_health_check_port(play: Play, port: int) -> None:
+    body = {"spec": {"healthCheck": {"port": port}}}
+    play.patch("BackendConfig", f"{play.service}-backendconfig", body)
 
 
 def backends(play: Play) -> str:

@@ -25,6 +25,7 @@ def cloud() -> Iterator[Cloud]:
 
 IN_THE_MIDDLE = {
     "accept_request": Call("firestore", "Commit", "setups/", ""),
+    "plan_setup": Call("kubernetes", "GET", "/services", "l7-plan@"),
     "prepare_tls": Call("kubernetes", "PATCH", "/deployments/", "l7-prepare-tls@"),
     "configure_health_check": Call("kubernetes", "PATCH", "/services/", "l7-health-check@"),
     "provision_certificate": Call("kubernetes", "POST", "/secrets", "l7-certificate@"),

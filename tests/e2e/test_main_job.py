@@ -9,7 +9,7 @@ import pytest
 from demo.release import USER_YAML
 from localcloud.addresses import HTTPS_PORT
 from localcloud.cloud import PROJECT, Cloud
-from milvus_l7.adapters.release.helm import sdk
+from milvus_l7.adapters.release.helm_sdk import sdk
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.facts import CheckState
@@ -86,6 +86,25 @@ def test_same_request_again_is_verified_again_with_zero_writes(play: Play) -> No
     again = play.wait(Status.VERIFIED, run=2)
     assert again.generation == 1
     assert play.writes() == before
+
+
+def test_refused_request_leaves_the_setup_verified_and_untouched_and_the_next_one_works(play: Play) -> None:
+    before, writes = verified(play), play.writes()
+    play.publish(verification={"deep": True}, certificate={"type": "self-managed", "secret": "missing"})
+    refused = eventually(lambda: setup_with_refusal(play), 60, "a refusal")
+    assert (refused.status, refused.desired, refused.facts) == (Status.VERIFIED, before.desired, before.facts)
+    assert refused.refusal is not None
+    assert (refused.refusal.reason, refused.refusal.generation) == (Reason.SECRET_NOT_FOUND, 2)
+    assert play.writes() == writes
+    play.publish(verification={"deep": True})
+    again = play.wait(Status.VERIFIED, run=refused.run + 1, generation=2)
+    assert again.refusal is None
+    assert play.writes() == writes
+
+
+def setup_with_refusal(play: Play) -> Setup | None:
+    setup = play.setup()
+    return setup if setup and setup.refusal else None
 
 
 def test_functions_identify_themselves_to_the_cluster(play: Play) -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from demo.release import wait_plaintext
 from localcloud.cloud import CLUSTER, PROJECT, Cloud
+from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.document import Setup, Stage, Status
-from tests.e2e.stage_play import Play, eventually
+from tests.e2e.stage_play import PATHS, Play, eventually
 
 pytestmark = pytest.mark.e2e
 
+GOING = {"type": "self-managed", "secret": "going-tls"}  # there for the plan, gone afterwards
 KINDS = {
     "services": "/api/v1",
     "configmaps": "/api/v1",
@@ -80,7 +84,7 @@ def torn_down(play: Play, *, restore_l4: bool) -> Setup:
 
     def look() -> Setup | None:
         setup = play.setup()
-        is_newer = setup is not None and before is not None and setup.token > before.token
+        is_newer = setup is not None and before is not None and setup.executions > before.executions
         return setup if setup and is_newer and setup.status is Status.TORN_DOWN else None
 
     return eventually(look, 120, "torn down")
@@ -123,10 +127,39 @@ def test_second_tear_down_writes_nothing(play: Play) -> None:
     assert play.writes() == writes
 
 
+def test_set_up_that_would_fail_is_refused_before_anything_is_written(play: Play) -> None:
+    first, writes = snapshot(play), play.writes()
+    play.publish(certificate=GOING, on_failure="restore")
+    setup = eventually(lambda: refused(play), 60, "a refusal")
+    assert (setup.status, setup.generation, setup.desired_generation) == (Status.TORN_DOWN, 3, 2)
+    assert setup.refusal is not None
+    assert setup.refusal.reason is Reason.SECRET_NOT_FOUND
+    assert (snapshot(play), play.writes()) == (first, writes)
+
+
+def refused(play: Play) -> Setup | None:
+    setup = play.setup()
+    return setup if setup and setup.refusal else None
+
+
+def put_secret(play: Play) -> None:
+    """A certificate of the user's own."""
+    pair = X509Certificates().issue(play.domain, 30, datetime.now(UTC))
+    texts = {"tls.crt": pair.certificate_pem, "tls.key": pair.key_pem}
+    data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": GOING["secret"]}, "data": data}
+    with play.cluster() as kube:
+        kube.create(PATHS["Secret"], {**body, "type": "kubernetes.io/tls"})
+
+
 def test_failed_set_up_goes_back_by_itself_if_asked_to(play: Play) -> None:
     first = snapshot(play)
-    play.publish(certificate={"type": "self-managed", "secret": "missing"}, on_failure="restore")
-    setup = play.wait(Status.TORN_DOWN, generation=4)
+    put_secret(play)
+    play.publish(certificate=GOING, on_failure="restore")
+    play.explained(Stage.PREPARE_TLS, Reason.ROLLOUT_IN_PROGRESS)
+    with play.cluster() as kube:
+        kube.delete(f"{PATHS['Secret']}/{GOING['secret']}")
+    setup = play.wait(Status.TORN_DOWN, generation=5)
     assert setup.teardown is not None
     assert setup.teardown.cause is not None
     assert (setup.teardown.cause.stage, setup.teardown.cause.reason) == (

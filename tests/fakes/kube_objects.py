@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.reasons.errors import Conflict, Permanent
 from milvus_l7.ports import ObjectRef
 
 Json = dict[str, Any]
@@ -27,7 +27,7 @@ class FakeKubeObjects:
     owners: dict[ObjectRef, dict[tuple[str, ...], set[str]]] = field(default_factory=dict)
     happened: list[Json] = field(default_factory=list)  # Kubernetes Events, oldest first
     writes: int = 0
-    versions: Any = field(default_factory=lambda: count(1))
+    versions: Any = field(default_factory=lambda: count(2))  # nothing ever has version 1
 
     def put(self, manifest: Mapping[str, Any], manager: str = "somebody") -> None:
         """Create or replace the object as another client would."""
@@ -61,7 +61,7 @@ class FakeKubeObjects:
         if found is None:
             return
         if any(found["metadata"][key] != live["metadata"][key] for key in ("uid", "resourceVersion")):
-            raise Transient(Reason.CLUSTER_UNAVAILABLE, f"{ref.kind} {ref.name} is another one by now")
+            raise Conflict(Reason.CLUSTER_UNAVAILABLE, f"{ref.kind} {ref.name} is another one by now")
         if found["metadata"].get("finalizers"):
             marked = {**found["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
             self._store(ref, {**found, "metadata": marked})
@@ -74,9 +74,6 @@ class FakeKubeObjects:
         ref, wanted = _ref(manifest), _leaves(manifest)
         self.writes += not dry_run
         live = self.stored.get(ref, {})
-        version = manifest["metadata"].get("resourceVersion")
-        if version not in (None, live.get("metadata", {}).get("resourceVersion")):
-            raise Transient(Reason.CLUSTER_UNAVAILABLE, f"{ref.kind} {ref.name} has been modified")
         owners, before = deepcopy(self.owners.get(ref, {})), _leaves(live)
         after = {
             path: value for path, value in before.items() if path in wanted or owners.get(path) != {manager}
@@ -87,16 +84,18 @@ class FakeKubeObjects:
                 message = f'{".".join(path)}: conflict with "{min(others)}"'
                 raise Permanent(Reason.FIELD_CONFLICT, message)
             owners[path] = {manager} | (others if before.get(path) == value else set())
+        _refuse_another(ref, live, manifest)
         after |= wanted
         result = _object(manifest, after, live)
-        if not dry_run and after != before:
+        if not dry_run and (after != before or not live):
             self.owners[ref] = owners
             self._store(ref, result)
         return deepcopy(self.stored[ref] if not dry_run else result)
 
     def _store(self, ref: ObjectRef, manifest: Json) -> None:
-        kept = {"uid": f"uid-of-{ref.name}", **manifest["metadata"]}
-        self.stored[ref] = {**manifest, "metadata": {**kept, "resourceVersion": str(next(self.versions))}}
+        version = str(next(self.versions))
+        kept = {"uid": f"uid-of-{ref.name}-{version}", **manifest["metadata"]}
+        self.stored[ref] = {**manifest, "metadata": {**kept, "resourceVersion": version}}
 
 
 @dataclass
@@ -112,6 +111,16 @@ class OneCluster:
 def _ref(manifest: Mapping[str, Any]) -> ObjectRef:
     metadata = manifest["metadata"]
     return ObjectRef(manifest["apiVersion"], manifest["kind"], metadata["namespace"], metadata["name"])
+
+
+def _refuse_another(ref: ObjectRef, live: Json, manifest: Mapping[str, Any]) -> None:
+    """As kube-apiserver: the version is compared with an object that is there, a uid also with nothing."""
+    wanted, there = manifest["metadata"], live.get("metadata", {})
+    is_old = live and wanted.get("resourceVersion") not in (None, there["resourceVersion"])
+    if is_old or (not live and "uid" in wanted):
+        raise Conflict(Reason.CLUSTER_UNAVAILABLE, f"{ref.kind} {ref.name} has been modified")
+    if live and wanted.get("uid") not in (None, there["uid"]):
+        raise Permanent(Reason.REFUSED_BY_CLUSTER, "metadata.uid: field is immutable")
 
 
 def _leaves(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

@@ -75,7 +75,7 @@ class Operator:
     def deliver(self) -> None:
         """The function takes the message that was published last."""
         body = json.dumps(self.published[-1][1]).encode()
-        self.engine.accept.handle(f"published-{len(self.published)}", body)
+        self.engine.submit(f"published-{len(self.published)}", body)
 
     def run(self, *arguments: str, typed: str | None = None) -> Answer:
         result = CliRunner().invoke(app, list(arguments), input=typed, obj=self.backend)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from milvus_l7.adapters.stage_ports import ClusterPorts, RecordingPorts
+from milvus_l7.adapters.stage_ports import ClusterPorts, NothingAhead, RecordingPorts
 from milvus_l7.application.stages import registry
-from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import StagePorts
 from tests.fakes.dns_zones import FakeDnsZones
+from tests.fakes.plans import FakePlans
 
 
 @dataclass
@@ -22,6 +23,11 @@ class FakePorts(ClusterPorts):
     certificates: Any = None
     probe: Any = None
     resolver: Any = None
+    plans: Any = field(default_factory=FakePlans)
+    ahead: Any = field(default_factory=NothingAhead)
+
+    def dry_run(self) -> Any:
+        return RecordingPorts.over(self)
 
     __hash__ = object.__hash__
 

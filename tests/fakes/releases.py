@@ -10,6 +10,7 @@ from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.release import helm_values, restoration
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import Manifest, Release, Rendering, ValuesChange
+from milvus_l7.ports.release import BeforeWrite, proceed
 from tests.fakes.kube_objects import OneCluster
 from tests.fakes.state import START
 
@@ -37,9 +38,10 @@ class FakeReleases:
     def names(self) -> list[str]:
         return sorted({r.name for r in self.revisions})
 
-    def upgrade(self, release: Release, change: ValuesChange) -> Release:
+    def upgrade(self, release: Release, change: ValuesChange, before_write: BeforeWrite = proceed) -> Release:
         if self.refusal:
             raise self.refusal
+        before_write()
         values = _changed(release, change)
         base = self._deployed(release).revision
         self._append(replace(release, status="pending-upgrade", values=values, upgraded_from=base))
@@ -54,9 +56,12 @@ class FakeReleases:
         after = replace(release, values=_changed(release, change))
         return Rendering(_rendered(self._deployed(release)), _rendered(after))
 
-    def recover(self, release: Release) -> None:
-        self._append(replace(self._deployed(release), upgraded_from=None))
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
+        base = self._deployed(release)
+        before_write()
+        self._append(replace(base, upgraded_from=None))
         self._settle()
+        return None
 
     def _deployed(self, release: Release) -> Release:
         deployed = [r for r in self.revisions if r.name == release.name and r.status == "deployed"]

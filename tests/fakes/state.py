@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from milvus_l7.adapters.setup import documents
+from milvus_l7.adapters.setup.server_time import has_server_time, with_server_time
 from milvus_l7.domain.reasons.errors import StateConflict
 from milvus_l7.domain.request.rejection import Rejection
 from milvus_l7.domain.setup.desired import SetupId
@@ -26,6 +29,9 @@ class FakeClock:
     def now(self) -> datetime:
         return self.moment
 
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
     def advance(self, **span: float) -> None:
         self.moment += timedelta(**span)
 
@@ -38,19 +44,42 @@ class FakeSetups:
     stored: dict[SetupId, Versioned] = field(default_factory=dict)
     outbox: dict[str, tuple[datetime, Event]] = field(default_factory=dict)
     history: list[HistoryEntry] = field(default_factory=list)
+    entries: set[tuple[SetupId, str]] = field(default_factory=set)
+    to_document: Callable[[Setup], dict[str, Any]] = documents.to_document
 
     def load(self, setup_id: SetupId) -> Versioned | None:
-        return self.stored.get(setup_id)
+        found = self.stored.get(setup_id)
+        return self._read(found) if found else None
 
-    def commit(self, commit: Commit) -> object:
-        known = self.stored.get(commit.setup.setup_id)
+    def generation(self, setup_id: SetupId) -> int | None:
+        found = self.stored.get(setup_id)
+        return found.setup.generation if found else None
+
+    def has_entry(self, setup_id: SetupId, entry_id: str) -> bool:
+        return (setup_id, entry_id) in self.entries
+
+    def commit(self, commit: Commit) -> Versioned:
+        setup_id, now = commit.setup.setup_id, self.clock.now()
+        known = self.stored.get(setup_id)
         if (known.version if known else None) != commit.version:
-            raise StateConflict(commit.setup.setup_id)
+            raise StateConflict(setup_id)
         version = (known.version if known else 0) + 1  # type: ignore[operator]
-        self.stored[commit.setup.setup_id] = Versioned(commit.setup, version)
-        self.outbox.update({event.event_id: (self.clock.now(), event) for event in commit.events})
-        self.history += [commit.history] if commit.history else []
-        return version
+        written = self.stored[setup_id] = Versioned(self._written(commit.setup, now), version, now)
+        self.outbox.update({event.event_id: (now, event) for event in commit.events})
+        if commit.history:
+            self.history.append(commit.history)
+            self.entries.add((setup_id, commit.history.entry_id))
+        return written
+
+    def _written(self, setup: Setup, now: datetime) -> Setup:
+        document = self.to_document(setup)
+        if not has_server_time(document):
+            return setup
+        milliseconds = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return documents.from_document(with_server_time(document, milliseconds))
+
+    def _read(self, found: Versioned) -> Versioned:
+        return replace(found, read_at=self.clock.now())
 
     def page(self, after: SetupId | None, limit: int) -> list[Setup]:
         later = sorted(setup_id for setup_id in self.stored if after is None or setup_id > after)
@@ -59,7 +88,7 @@ class FakeSetups:
     def due(self, queue: Queue, now: datetime, limit: int) -> list[Versioned]:
         moments = [(getattr(v.setup, queue), v) for v in self.stored.values()]
         due = [(moment, v) for moment, v in moments if moment is not None and moment <= now]
-        return [v for _, v in sorted(due, key=lambda pair: pair[0])][:limit]
+        return [self._read(v) for _, v in sorted(due, key=lambda pair: pair[0])][:limit]
 
     def postpone(self, queue: Queue, due: Sequence[Postponed]) -> list[Versioned]:
         return [each.found for each in due if self._is_postponed(queue, each)]

@@ -132,6 +132,7 @@ from milvus_l7 import bootstrap
 from milvus_l7.adapters.setup import documents
 from milvus_l7.application.drift.check_drift import CheckDrift
 from milvus_l7.application.planning.planner import Planner
+from milvus_l7.application.stages import registry
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.outcome import Done
 from milvus_l7.ports import Commit
@@ -144,14 +145,14 @@ from tests.fakes.state import START
 
 stage, engine = Stage("leave_note"), FakeEngine()
 ports = dry_run(FakePorts(cluster(release()), certificates=FakeCertificates()))
-plan = Planner(ports).plan(new_setup(), START)
+plan = Planner(ports, registry.planned).plan(new_setup(), START)
 setup = documents.from_document(pickle.loads(Path("verified").read_bytes()))
 engine.setups.commit(Commit(setup, None))
 check = CheckDrift(engine.outbox, engine.clock, TOPOLOGY, ports, verification=lambda ports: lambda *_: Done())
 report = check.check(setup.setup_id)
 print(json.dumps({
     "function": main.leave_note.__name__,
-    "wired": type(bootstrap.runner(stage).work).__name__,
+    "wired": type(bootstrap.runner(stage).work(None)).__name__,
     "planned": [step.stage for step in plan.steps],
     "changes": sorted({each.target for step in plan.steps if step.stage is stage for each in step.changes}),
     "fault": plan.fault and plan.fault.message,
@@ -232,8 +233,8 @@ def test_added_stage_is_wired_to_its_function(answers: dict[str, Any]) -> None:
 
 
 def test_added_stage_is_planned_in_its_place(answers: dict[str, Any]) -> None:
-    planned = [str(stage) for stage in SETUP_STAGES]
-    planned.insert(SETUP_STAGES.index(Stage.PROVISION_CERTIFICATE), NEW)
+    planned = [str(stage) for stage in SETUP_STAGES if stage is not Stage.PLAN_SETUP]
+    planned.insert(planned.index(Stage.PROVISION_CERTIFICATE), NEW)
     assert (answers["planned"], answers["fault"]) == (planned, None)
     assert answers["changes"] == ["ConfigMap default/note"]
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import typer
 
+from milvus_l7.domain.request.registration import is_tombstone
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.text.excerpt import excerpt
@@ -21,17 +22,20 @@ COMPLETION_TIMEOUT_S = 3.0  # for which the shell may be held up
 
 
 def all_setups(backend: Backend) -> Iterator[Setup]:
-    """Yield all setups in the order of their ids. A page that is not full need not be the last one."""
+    """Yield all setups in the order of their ids. A page that is not full need not be the last one.
+
+    What only remembers the tear-down of an unknown setup is none.
+    """
     after: SetupId | None = None
     while page := backend.setups.page(after, PAGE):
-        yield from page
+        yield from (setup for setup in page if not is_tombstone(setup))
         after = page[-1].setup_id
 
 
 def find(backend: Backend, name: str) -> Setup:
     """Return the setup of that id, or the only one whose last parts are `name`. Raises `CliError`."""
     exact = backend.setups.load(SetupId(name)) if name.count(".") >= PARTS - 1 else None
-    if exact is not None:
+    if exact is not None and not is_tombstone(exact.setup):
         return exact.setup
     matching = [setup for setup in all_setups(backend) if name in short_names(setup)]
     if len(matching) == 1:

@@ -11,9 +11,13 @@ from milvus_l7.domain.setup.supervision import Supervision
 
 
 def body(setup: Setup) -> dict[str, Any]:
-    """Return a body that parses to the same request, with only the fields that differ from the defaults."""
+    """Return a body that parses to the last request that no plan refused.
+
+    It has only the fields that differ from the defaults.
+    """
     default = _whole(Desired(cluster="", release="", domain=""), Supervision())
-    return _differing(_whole(setup.desired, setup.supervision), default)
+    desired = setup.requested.desired if setup.requested else setup.desired
+    return _differing(_whole(desired, setup.supervision), default)
 
 
 def tear_down_body(setup: Setup, *, restore_l4: bool) -> dict[str, Any]:

@@ -36,15 +36,15 @@ def check(
     report = _report(checked)
     console = terminal.out()
     console.print(report_view(report, backend.now()))
-    if checked.status is not Status.VERIFIED:
+    if found.status is Status.VERIFIED and checked.status is not Status.VERIFIED:
         terminal.say(console, f"It is being repaired: milvus-l7 status {found.setup_id} --watch")
     raise typer.Exit(exit_codes.of_verdict(report.verdict))
 
 
 def _refuse_unless_checkable(setup: Setup) -> None:
-    if setup.status is not Status.VERIFIED:
+    if not setup.was_verified or setup.teardown is not None:
         raise CliError(
-            f"{setup.setup_id} is {setup.status}, and only verified setups are checked for drift. "
+            f"{setup.setup_id} is {setup.status}, and only what was verified before is checked for drift. "
             f"See why: milvus-l7 explain {setup.setup_id}"
         )
     if is_paused(setup):
@@ -52,7 +52,7 @@ def _refuse_unless_checkable(setup: Setup) -> None:
 
 
 def _await_report(backend: Backend, setup_id: SetupId, before: datetime | None, timeout_s: float) -> Setup:
-    """Return the setup once it has a newer report than `before`, or has begun to run again."""
+    """Return the setup once it has a newer report than `before`, or is being torn down."""
 
     def checked() -> Setup | None:
         setup = find(backend, setup_id)
@@ -70,15 +70,14 @@ def _await_report(backend: Backend, setup_id: SetupId, before: datetime | None, 
 
 def _has_new_report(setup: Setup, before: datetime | None) -> bool:
     if setup.drift is None:
-        return setup.status is not Status.VERIFIED
+        return setup.teardown is not None
     return before is None or setup.drift.checked_at > before
 
 
 def _report(setup: Setup) -> DriftReport:
     if setup.drift is None:
         raise CliError(
-            f"{setup.setup_id} started to run again before it was checked: "
-            f"milvus-l7 status {setup.setup_id} --watch",
+            f"{setup.setup_id} is torn down before it was checked: milvus-l7 status {setup.setup_id} --watch",
             code=ExitCode.UNFINISHED,
         )
     return setup.drift

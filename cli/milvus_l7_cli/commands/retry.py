@@ -22,7 +22,7 @@ def retry(
     watch: options.Watch = False,
     project: options.Project = None,
 ) -> None:
-    """Publish the setup's own request again: every stage is checked now. Leaves a running chain alone."""
+    """Publish the setup's own request again: runs what has ended, and wakes what waits."""
     backend = connect(context, project)
     found = find(backend, setup)
     _refuse_unless_retryable(found)
@@ -33,7 +33,7 @@ def retry(
 def _refuse_unless_retryable(setup: Setup) -> None:
     if is_paused(setup):
         raise paused(setup.setup_id, "nothing would run")
-    if setup.teardown is not None and not was_restored(setup):
+    if setup.teardown is not None and setup.requested is None and not was_restored(setup):
         restore = " --restore-l4" if setup.teardown.restore_l4 else ""
         raise CliError(
             f"{setup.setup_id} is being torn down, or was. "

@@ -41,7 +41,7 @@ def report_view(report: DriftReport, now: datetime) -> RenderableType:
     title = Text("drift check  ").append(str(report.verdict), VERDICTS[report.verdict])
     title.append(f"  {ago(report.checked_at, now)}", "dim")
     parts: list[RenderableType] = [title]
-    if report.findings or report.unseen:
+    if report.findings or report.unobserved:
         parts.append(_rows(report, now))
     return Group(*parts)
 
@@ -50,7 +50,7 @@ def _rows(report: DriftReport, now: datetime) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in report.findings:
         table.add_row(Text("✗", "red"), _finding(finding, now))
-    for unseen in report.unseen:
+    for unseen in report.unobserved:
         table.add_row(Text("?", "yellow"), Text(unobserved_words(unseen)))
     return table
 

@@ -44,7 +44,7 @@ def report_words(report: DriftReport, setup: Setup, now: datetime) -> Iterator[s
     yield f"Drift check of {clock(report.checked_at)} ({ago(report.checked_at, now)}): {verdict}."
     for finding in report.findings:
         yield _finding(finding, setup, now)
-    for unseen in report.unseen:
+    for unseen in report.unobserved:
         yield f"{unobserved_words(unseen)}. {unseen.reason.remedy}".replace("..", ".")
     for repair in report.repairs:
         yield f"{excerpt(repair.key)} was repaired {repair.count} times, last at {clock(repair.at)}."

@@ -25,6 +25,7 @@ def explanation(setup: Setup, now: datetime) -> list[str]:
 def _paragraphs(setup: Setup, now: datetime) -> Iterator[str]:
     paused = " It is paused." if is_paused(setup) else ""
     yield f"{setup.setup_id} is {setup.status}, generation {setup.generation}, run {setup.run}.{paused}"
+    yield from _refused(setup, now)
     yield from _teardown(setup)
     if is_paused(setup):
         yield 'Nothing runs until a request without "paused" is published: milvus-l7 request -f FILE.'
@@ -38,7 +39,7 @@ def _paragraphs(setup: Setup, now: datetime) -> Iterator[str]:
 
 def _teardown(setup: Setup) -> Iterator[str]:
     """Explain why a setup is being, or was, torn down."""
-    if setup.teardown is None:
+    if setup.teardown is None or setup.requested is not None:
         return
     verb = "It was" if setup.status is Status.TORN_DOWN else "It is being"
     how = "torn down and the release restored" if setup.teardown.restore_l4 else "torn down"
@@ -50,6 +51,18 @@ def _teardown(setup: Setup) -> Iterator[str]:
     yield from _cause(cause)
     if setup.status is Status.TORN_DOWN:
         yield f"After that, try again: milvus-l7 retry {setup.setup_id}"
+
+
+def _refused(setup: Setup, now: datetime) -> Iterator[str]:
+    """Explain why the plan refused what was requested last, if the setup goes on without it."""
+    refusal = setup.refusal
+    if refusal is None or not setup.desired_generation:
+        return
+    when = f"{clock(refusal.at)} ({ago(refusal.at, now)})"
+    yield f"The plan refused generation {refusal.generation} at {when}, with {_reason(refusal.reason)}"
+    yield from _message(refusal.message)
+    yield f"What to do: {refusal.reason.remedy}"
+    yield "Then request it again: milvus-l7 request -f FILE. Until then the setup goes on as it was."
 
 
 def _cause(cause: Cause) -> Iterator[str]:
@@ -81,6 +94,8 @@ def _ended(setup: Setup, now: datetime) -> Iterator[str]:
 def _stage(setup: Setup, stage: Stage, now: datetime) -> Iterator[str]:
     record = setup.record(stage)
     state = record.state
+    if setup.effect is stage:
+        yield f"{stage} was interrupted while it changed the release; that is taken back before all else."
     if state is StageState.FAILED:
         yield from _failed(setup, stage, record, now)
     elif state is StageState.WAITING:
@@ -91,7 +106,7 @@ def _stage(setup: Setup, stage: Stage, now: datetime) -> Iterator[str]:
         if record.reason is not None:
             yield f"It waited before for {_reason(record.reason)}"
         if setup.lease is not None:
-            yield f"If it dies, it is restarted at {clock(setup.lease.expires_at)}."
+            yield f"If it dies, it is restarted at {clock(setup.lease.ends_at(setup.updated_at))}."
     else:
         yield from _pending(setup, stage, now)
 
@@ -99,7 +114,10 @@ def _stage(setup: Setup, stage: Stage, now: datetime) -> Iterator[str]:
 def _pending(setup: Setup, stage: Stage, now: datetime) -> Iterator[str]:
     last = f"{clock(setup.updated_at)} ({ago(setup.updated_at, now)})"
     yield f"{stage} has not begun; the last change was at {last}."
-    if setup.poll_at is not None:
+    if setup.lease is not None:
+        end = clock(setup.lease.ends_at(setup.updated_at))
+        yield f"It begins when {setup.lease.stage}, which is under way, has ended; at {end} at the latest."
+    elif setup.poll_at is not None:
         yield f"Its event is published. If nothing starts, it is published again {until(setup.poll_at, now)}."
 
 
@@ -111,7 +129,7 @@ def _waiting(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> 
     yield f"What to do: {reason.remedy}"
     if setup.wake_at is not None:
         moment = until(setup.wake_at, now)
-        yield f"Next check: {moment}, at the scheduler's tick. Attempts so far: {record.looks}."
+        yield f"Next check: {moment}, at the scheduler's tick. Attempts so far: {record.attempts}."
     if since is not None:
         end = since + reason.pace.deadline
         yield f"It gives up at {clock(end)} ({until(end, now)})."

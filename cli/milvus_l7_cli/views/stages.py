@@ -32,8 +32,7 @@ def stage_table(setup: Setup, now: datetime, *, bars: bool = False) -> Renderabl
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("", "stage", "state", *([""] if bars else []), "time", "why it waits"):
         table.add_column(column, no_wrap=column != "why it waits")
-    for stage in setup.chain:
-        record = setup.record(stage)
+    for stage, record in standing(setup):
         mark, style = MARKS[record.state]
         table.add_row(
             Text(mark, style),
@@ -44,6 +43,18 @@ def stage_table(setup: Setup, now: datetime, *, bars: bool = False) -> Renderabl
             _why(setup, record, now),
         )
     return Group(Text(f"{excerpt(setup.setup_id)}  generation {setup.generation}", "bold"), table)
+
+
+def standing(setup: Setup) -> list[tuple[Stage, StageRecord]]:
+    """Return the stages that lead to what was requested last, with how each stands.
+
+    While a request is to be planned, the others have not begun for it. A stage of what was requested before
+    whose change is to be taken back comes first.
+    """
+    current = setup.current
+    stages = setup.chain if current in (None, *setup.chain) else (current, *setup.chain)
+    is_begun = (Stage.PLAN_SETUP, current) if setup.requested is not None else stages
+    return [(stage, setup.record(stage) if stage in is_begun else StageRecord()) for stage in stages if stage]
 
 
 def _bar(record: StageRecord, style: str, now: datetime) -> ProgressBar:
@@ -108,8 +119,8 @@ class Lines:
             self._console.print(Text(line), soft_wrap=True)
 
     def _news(self, setup: Setup) -> Iterator[str]:
-        for stage in setup.chain:
-            record, key = setup.record(stage), (setup.generation, setup.run, stage)
+        for stage, record in standing(setup):
+            key = (setup.generation, setup.run, stage)
             state = (record.state, record.reason, record.message)
             if record.state is StageState.PENDING or self._seen.get(key) == state:
                 continue

@@ -30,6 +30,9 @@ _PATH = re.compile(
 _NAMESPACE_PATH = re.compile(
     r"^/api/v1/(?P<plural>namespaces)/(?P<name>[^/]+)(?:/(?P<subresource>status|finalize))?$"
 )
+# A Go duration (time.ParseDuration), but for the units below a millisecond, signs and fractions.
+_DURATION = re.compile(r"(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+)s)?(?:(?P<ms>\d+)ms)?|0")
+_LONGEST_S = 60.0  # kube-apiserver's --request-timeout
 _VERBS = {"PUT": "update", "PATCH": "patch"}
 
 
@@ -120,6 +123,21 @@ def verb(request: HttpRequest, what: Target) -> str:
     if request.method in _VERBS and what.name:
         return _VERBS[request.method]
     raise status.method_not_allowed()
+
+
+def time_limit_s(request: HttpRequest) -> float:
+    """Return how long the request may take by its `timeout`, at most a minute; `ApiError` 400 if it is none.
+
+    Source: k8s.io/apiserver `pkg/endpoints/filters/request_deadline.go`.
+    """
+    text = request.query.get("timeout", "")
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        why = f'time: invalid duration "{text}"'
+        raise status.bad_request(f"invalid timeout specified in the request URL - {why}")
+    hours, minutes, seconds, milliseconds = (int(part or 0) for part in found.groups())
+    wanted = hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+    return min(wanted or _LONGEST_S, _LONGEST_S)
 
 
 def options(request: HttpRequest) -> Options:

@@ -93,16 +93,21 @@ def delete_all(
 
 
 def _check(target: Target, live: Json, wanted: DeleteOptions) -> None:
+    # Worded as in k8s.io/apiserver `pkg/registry/rest/delete.go`, which names the kind.
     meta = live["metadata"]
     if wanted.uid is not None and wanted.uid != meta["uid"]:
-        why = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {meta['uid']}"
-        raise status.conflict(target.resource, target.name, why)
-    if wanted.resource_version is not None and wanted.resource_version != meta["resourceVersion"]:
         why = (
-            f"Precondition failed: ResourceVersion in precondition: {wanted.resource_version}, "
-            f"ResourceVersion in object meta: {meta['resourceVersion']}"
+            f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({meta['uid']}). "
+            "The object might have been deleted and then recreated"
         )
-        raise status.conflict(target.resource, target.name, why)
+        raise status.kind_conflict(target.resource, target.name, why)
+    version = meta["resourceVersion"]
+    if wanted.resource_version is not None and wanted.resource_version != version:
+        why = (
+            f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match "
+            f"the ResourceVersion in record ({version}). The object might have been modified"
+        )
+        raise status.kind_conflict(target.resource, target.name, why)
 
 
 def _marked(resource: Resource, live: Json, wanted: DeleteOptions) -> Json:

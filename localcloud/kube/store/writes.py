@@ -83,6 +83,8 @@ class Writes:
             live = self._live(target)
             if resource.is_custom and not obj["metadata"].get("resourceVersion"):
                 raise status.version_required(resource, target.name)
+            _check_precondition(target, live, obj)
+            _check_version(target, live, obj)
             return 200, self._change(target, live, obj, options)
 
     def patch(self, target: Target, content_type: str, body: Any, options: Options) -> tuple[int, Json]:
@@ -92,7 +94,10 @@ class Writes:
         with self.store.lock:
             live = self._live(target)
             patched = _patched(target, live, content_type, body)
-            return 200, self._change(target, live, intake.checked(target, patched, options), options)
+            obj = intake.checked(target, patched, options)
+            _check_version(target, live, obj)
+            _check_uid(target, live, obj)
+            return 200, self._change(target, live, obj, options)
 
     def _apply(self, target: Target, body: Any, options: Options) -> tuple[int, Json]:
         if not isinstance(body, dict):
@@ -106,16 +111,17 @@ class Writes:
             try:
                 if live is None:
                     return 201, self._apply_new(target, config, options)
-                self._check_version(target, live, config)
                 obj = ownership.applied(live, config, target.resource, writer, force=options.force)
             except merge.DuplicateItemError as error:
                 raise status.ApiError(500, "InternalError", str(error)) from error
+            _check_version(target, live, config)
+            _check_uid(target, live, config)
             return 200, self._settle(target, live, obj, options)
 
     def _apply_new(self, target: Target, config: Json, options: Options) -> Json:
         self._require_namespace(target, target.name)
-        if config["metadata"].get("uid"):
-            why = "uid mismatch: the provided object specified uid, and no existing object was found"
+        if uid := config["metadata"].get("uid"):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise status.conflict(target.resource, target.name, why)
         writer = _writer(target, options)
         obj = ownership.applied({}, config, target.resource, writer, force=options.force)
@@ -141,7 +147,6 @@ class Writes:
         return obj if options.is_dry_run else self.store.put(resource, obj)
 
     def _change(self, target: Target, live: Json, obj: Json, options: Options) -> Json:
-        self._check_version(target, live, obj)
         obj = _with_server_fields(target, live, obj)
         defaults.fill(target.resource, obj)
         obj = ownership.updated(live, obj, target.resource, _writer(target, options))
@@ -173,15 +178,6 @@ class Writes:
             raise status.not_found(target.resource, target.name)
         return live
 
-    def _check_version(self, target: Target, live: Json, obj: Json) -> None:
-        given, present = obj["metadata"], live["metadata"]
-        if given.get("resourceVersion") not in {None, "", present["resourceVersion"]}:
-            raise status.stale(target.resource, target.name)
-        if given.get("uid") not in {None, "", present["uid"]}:
-            uids = f"UID in precondition: {given['uid']}, UID in object meta: {present['uid']}"
-            why = f"Precondition failed: {uids}"
-            raise status.conflict(target.resource, target.name, why)
-
     def _require_namespace(self, target: Target, name: str) -> None:
         if not target.resource.is_namespaced:
             return
@@ -198,6 +194,29 @@ class Writes:
     def _allocate(self, resource: Resource, obj: Json, live: Json | None) -> None:
         if resource is SERVICES:
             allocation.allocate(obj, live, self.store.items(SERVICES))
+
+
+def _check_version(target: Target, live: Json, obj: Json) -> None:
+    if obj["metadata"].get("resourceVersion") not in {None, "", "0", live["metadata"]["resourceVersion"]}:
+        raise status.stale(target.resource, target.name)
+
+
+def _check_uid(target: Target, live: Json, obj: Json) -> None:
+    # A patch is worked out from the stored object, so that its uid is validated like any other field.
+    uid = obj["metadata"].get("uid")
+    if uid not in {None, "", live["metadata"]["uid"]}:
+        cause = status.Cause(
+            "FieldValueInvalid", f'Invalid value: "{uid}": field is immutable', "metadata.uid"
+        )
+        raise status.invalid(target.resource, target.name, [cause])
+
+
+def _check_precondition(target: Target, live: Json, obj: Json) -> None:
+    # What replaces an object is compared with it by the storage, before anything else is looked at.
+    given, present = obj["metadata"].get("uid"), live["metadata"]["uid"]
+    if given not in {None, "", present}:
+        why = f"Precondition failed: UID in precondition: {given}, UID in object meta: {present}"
+        raise status.conflict(target.resource, target.name, why)
 
 
 def _writer(target: Target, options: Options) -> ownership.Writer:

@@ -10,15 +10,20 @@ from milvus_l7.domain.kubernetes.change import Plan
 
 if TYPE_CHECKING:
     from milvus_l7.adapters.planning.dry_run import DryRunConnections, Recorder
+    from milvus_l7.domain.setup.facts import Facts
     from milvus_l7.ports import (
         Certificates,
         Connections,
         Deployments,
         DnsZones,
+        DryRunPorts,
         EndpointProbe,
+        Fence,
         Frontends,
+        Plans,
         Resolver,
         StagePorts,
+        WriteAhead,
     )
 
 
@@ -48,13 +53,25 @@ class ClusterPorts:
         return IngressFrontends(self._connections)
 
 
+class NothingAhead:
+    """Implements `WriteAhead` where nothing is written."""
+
+    def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
+        """Store nothing."""
+
+
 class ProductionPorts(ClusterPorts):
     """Implements `StagePorts` with the real thing. `https_port` and `dns_server` are the embedded cloud's."""
 
     def __init__(
-        self, connections: Connections, https_port: int = 443, dns_server: tuple[str, int] | None = None
+        self,
+        connections: Connections,
+        plans: Plans,
+        https_port: int = 443,
+        dns_server: tuple[str, int] | None = None,
     ) -> None:
         super().__init__(connections)
+        self._plans = plans
         self._https_port, self._dns_server = https_port, dns_server
 
     @cached_property
@@ -85,6 +102,20 @@ class ProductionPorts(ClusterPorts):
 
         return DnsResolver(self._dns_server)
 
+    @property
+    def plans(self) -> Plans:
+        """Return where plans are kept."""
+        return self._plans
+
+    @property
+    def ahead(self) -> WriteAhead:
+        """Return what stores nothing: there is no execution."""
+        return NothingAhead()
+
+    def dry_run(self) -> DryRunPorts:
+        """Return a new dry run."""
+        return RecordingPorts.over(self)
+
 
 class _Over(ClusterPorts):
     """Ports over others, with other ways into the clusters."""
@@ -112,6 +143,49 @@ class _Over(ClusterPorts):
     def resolver(self) -> Resolver:
         """Return the real resolver."""
         return self.real.resolver
+
+    @property
+    def plans(self) -> Plans:
+        """Return where plans are kept."""
+        return self.real.plans
+
+    @property
+    def ahead(self) -> WriteAhead:
+        """Return what stores nothing: nothing is written."""
+        return NothingAhead()
+
+    def dry_run(self) -> DryRunPorts:
+        """Return a new dry run."""
+        return self.real.dry_run()
+
+
+class FencedPorts(_Over):
+    """Implements `StagePorts` over the real thing; every write passes the execution's fence first."""
+
+    def __init__(self, real: StagePorts, fence: Fence, ahead: WriteAhead) -> None:
+        from milvus_l7.adapters.fencing import FencedConnections
+
+        super().__init__(real, FencedConnections(real.connections, fence))
+        self._fence, self._ahead = fence, ahead
+
+    @property
+    def ahead(self) -> WriteAhead:
+        """Return where the execution stores what it is about to change."""
+        return self._ahead
+
+    @cached_property
+    def zones(self) -> DnsZones:
+        """Return the zones behind the fence."""
+        from milvus_l7.adapters.fencing import FencedZones
+
+        return FencedZones(self.real.zones, self._fence)
+
+    @cached_property
+    def probe(self) -> EndpointProbe:
+        """Return the client behind the fence."""
+        from milvus_l7.adapters.fencing import FencedProbe
+
+        return FencedProbe(self.real.probe, self._fence)
 
 
 class RecordingPorts(_Over):

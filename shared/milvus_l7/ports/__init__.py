@@ -11,6 +11,7 @@ from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.ports.certificates import Certificates
 from milvus_l7.ports.connections import Connections
 from milvus_l7.ports.dns import DnsZones, Resolved, Resolver
+from milvus_l7.ports.fence import Fence
 from milvus_l7.ports.frontend import Frontend, FrontendObservation, Frontends
 from milvus_l7.ports.kubernetes import ClusterAccess, Clusters, KubeObjects, ObjectRef
 from milvus_l7.ports.planning import PlanRecord, Plans
@@ -26,6 +27,7 @@ from milvus_l7.ports.release import (
 from milvus_l7.ports.setup import Clock, Commit, Events, HistoryEntry, Postponed, Queue, Setups, Versioned
 from milvus_l7.ports.stages import DryRunPorts, StagePorts
 from milvus_l7.ports.verification import Endpoint, EndpointProbe
+from milvus_l7.ports.write_ahead import WriteAhead
 
 __all__ = [
     "Certificates",
@@ -40,6 +42,7 @@ __all__ = [
     "Endpoint",
     "EndpointProbe",
     "Events",
+    "Fence",
     "Frontend",
     "FrontendObservation",
     "Frontends",
@@ -63,4 +66,5 @@ __all__ = [
     "StagePorts",
     "ValuesChange",
     "Versioned",
+    "WriteAhead",
 ]

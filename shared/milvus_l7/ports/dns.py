@@ -14,7 +14,8 @@ class DnsZones(Protocol):
     """DNS zones that we may write to, named `projects/P/managedZones/Z`.
 
     Raises `Permanent(DNS_ZONE_REFUSED)` if the zone does not exist or must not be read or written, and
-    `Transient(DNS_ZONE_UNAVAILABLE)` for 429, 5xx, time-outs and records that changed after they were read.
+    `Transient(DNS_ZONE_UNAVAILABLE)` for 429, 5xx, time-outs and records that changed after they were read,
+    `Unanswered(DNS_ZONE_UNAVAILABLE)` for a change that may still be made.
     """
 
     def suffix(self, zone: str) -> str:

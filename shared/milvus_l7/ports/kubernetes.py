@@ -47,9 +47,11 @@ class ObjectRef:
 class KubeObjects(Protocol):
     """The objects of one cluster.
 
-    Raises `Transient(CLUSTER_UNAVAILABLE)` for 409 (other than field conflicts), 429, 5xx and time-outs;
+    Raises `Transient(CLUSTER_UNAVAILABLE)` for 429, 5xx and time-outs, of a write `Unanswered` if it may
+    still be made; `Conflict(CLUSTER_UNAVAILABLE)` for 409 other than field conflicts;
     `Permanent(CLUSTER_ACCESS_DENIED)` for 401 and 403, `Permanent(REFUSED_BY_CLUSTER)` for 400, 404 of the
-    kind or namespace, and 422; `Permanent(FIELD_CONFLICT)` for server-side apply conflicts.
+    kind or namespace, and 422; `Permanent(FIELD_CONFLICT)` for server-side apply conflicts;
+    `Permanent(ANSWER_TOO_LARGE)`.
     """
 
     def get(self, ref: ObjectRef) -> Manifest | None:
@@ -69,7 +71,8 @@ class KubeObjects(Protocol):
     ) -> Manifest:
         """Apply server-side as the field manager; return the object as it then is (or would be).
 
-        `force` takes over fields that other managers own. Repeating an apply changes nothing.
+        `force` takes over fields that other managers own. Repeating an apply changes nothing. A `uid` and a
+        `resourceVersion` in the manifest are preconditions: `Conflict` if the object is another one.
         """
         ...
 
@@ -80,7 +83,7 @@ class KubeObjects(Protocol):
     def delete(self, live: Manifest) -> None:
         """Delete the object as it was read; nothing happens if it is gone.
 
-        Raises `Transient(CLUSTER_UNAVAILABLE)` if it was changed or replaced since: uid and resourceVersion
+        Raises `Conflict(CLUSTER_UNAVAILABLE)` if it was changed or replaced since: uid and resourceVersion
         are preconditions. Finalizers may keep the object for a while, marked as being deleted.
         """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,6 +12,12 @@ from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Failed, Waiting
+
+BeforeWrite = Callable[[], None]  # called when all is proven; what it raises ends the call, unwritten
+
+
+def proceed() -> None:
+    """Let the write begin: nothing holds it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,8 @@ class Rendering:
 class Releases(Protocol):
     """The Helm releases of one namespace of one cluster.
 
-    Raises `Transient(CLUSTER_UNAVAILABLE)`, `Permanent(CLUSTER_ACCESS_DENIED)`, `Transient(HELM_FAILED)`.
+    Raises `Transient(CLUSTER_UNAVAILABLE)`, `Permanent(CLUSTER_ACCESS_DENIED)`, `Transient(HELM_FAILED)`, and
+    `Unanswered` from a write that was cut off and may still have an effect.
     """
 
     def get(self, name: str, revision: int | None = None) -> Release | None:
@@ -68,12 +75,13 @@ class Releases(Protocol):
         """Return the names of all releases in the namespace, sorted."""
         ...
 
-    def upgrade(self, release: Release, change: ValuesChange) -> Release:
-        """Upgrade with the stored chart and values, `change` applied to them, and return the new revision.
+    def upgrade(self, release: Release, change: ValuesChange, before_write: BeforeWrite = proceed) -> Release:
+        """Upgrade with the release's stored chart and values, `change` merged over them and taken out.
 
         No chart repository is contacted. Raises `Permanent(UPGRADE_NOT_CONTAINED)`, before anything is
         written, if the upgrade would delete an object or alter one beyond the Service, the ConfigMap and
-        the Pod templates' checksum.
+        the Pod templates' checksum, and `Permanent(CHART_TOO_EXPENSIVE)` if rendering the chart takes more
+        time or memory than a chart may take.
         """
         ...
 
@@ -84,9 +92,11 @@ class Releases(Protocol):
         """
         ...
 
-    def recover(self, release: Release) -> None:
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
         """Roll a release that was left in a pending state back to its last deployed revision.
 
+        Returns the release to go on with, or None when it was rolled back in earnest: that may have used up
+        an execution's time, so that whatever follows needs another one.
         Raises `Permanent(RELEASE_NOT_DEPLOYED)` if there is none.
         """
         ...
@@ -108,8 +118,23 @@ class MilvusDeployment(Protocol):
         """Return the Service that clients talk to. Raises `Permanent(SERVICE_NOT_FOUND)` and the like."""
         ...
 
-    def before(self) -> ReleaseBefore | None:
-        """Return what our first change replaces, or has replaced if its result was lost; None: nothing."""
+    def before(self, known: ReleaseBefore | None) -> ReleaseBefore | None:
+        """Return what our first change replaces, or has replaced if its result was lost; None: nothing.
+
+        `known` is what was recorded earlier; only what is live and not ours replaces a value of it.
+        """
+        ...
+
+    def is_secure(self) -> bool:
+        """Return whether the deployment is configured as `secure` configures it, so nothing restarts."""
+        ...
+
+    def is_restored(self, before: ReleaseBefore | None) -> bool:
+        """Return whether the deployment is configured as before, so `restore` changes nothing."""
+        ...
+
+    def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
+        """Return which live or configured fields are not as they were before; empty: all are."""
         ...
 
     def secure(self, domain: str) -> None:
@@ -137,5 +162,8 @@ class Deployments(Protocol):
     """The deployments of setups."""
 
     def open(self, desired: Desired, now: datetime) -> MilvusDeployment | Waiting | Failed:
-        """Return the deployment, ready to be changed, or why it is not; repairs an interrupted change."""
+        """Return the deployment, ready to be changed, or why it is not.
+
+        An interrupted change is repaired, and nothing else done in the same execution: `Waiting`.
+        """
         ...

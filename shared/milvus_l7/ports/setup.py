@@ -21,13 +21,18 @@ class Clock(Protocol):
         """Return the present moment, with time zone UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards, from any beginning."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Versioned:
-    """A setup as it was read, with the store's version of it (opaque)."""
+    """A setup as it was read or written, with the store's version of it (opaque)."""
 
     setup: Setup
     version: object
+    read_at: datetime  # by the store's own clock; after a commit, the time of that
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,19 @@ class Setups(Protocol):
         """Return the setup, or None if there is none."""
         ...
 
-    def commit(self, commit: Commit) -> object:
-        """Write everything or nothing, and return the new version.
+    def generation(self, setup_id: SetupId) -> int | None:
+        """The setup's generation alone, or None if there is no such setup. Cheaper than `load`."""
+        ...
 
-        Raises `StateConflict` if the stored version is not `commit.version`.
+    def has_entry(self, setup_id: SetupId, entry_id: str) -> bool:
+        """Whether the setup's history has the entry."""
+        ...
+
+    def commit(self, commit: Commit) -> Versioned:
+        """Write everything or nothing, and return the setup as it is stored now.
+
+        That is `commit.setup` with the times that are left to the store. Raises `StateConflict` if the stored
+        version is not `commit.version`.
         """
         ...
 

@@ -10,8 +10,10 @@ from milvus_l7.ports.certificates import Certificates
 from milvus_l7.ports.connections import Connections
 from milvus_l7.ports.dns import DnsZones, Resolver
 from milvus_l7.ports.frontend import Frontends
+from milvus_l7.ports.planning import Plans
 from milvus_l7.ports.release import Deployments
 from milvus_l7.ports.verification import EndpointProbe
+from milvus_l7.ports.write_ahead import WriteAhead
 
 
 class StagePorts(Protocol):
@@ -50,6 +52,20 @@ class StagePorts(Protocol):
     @property
     def resolver(self) -> Resolver:
         """Return public DNS."""
+        ...
+
+    @property
+    def plans(self) -> Plans:
+        """Return where plans are kept."""
+        ...
+
+    @property
+    def ahead(self) -> WriteAhead:
+        """Return where an execution stores what it is about to change."""
+        ...
+
+    def dry_run(self) -> DryRunPorts:
+        """Return a new dry run over these ports, for one setup."""
         ...
 
 

@@ -28,7 +28,7 @@ class EndpointProbe(Protocol):
         """Return the server version, by pymilvus through the load balancer, trusting what `endpoint` says.
 
         `deep` also creates a throw-away collection, inserts, searches and drops it.
-        Raises `Transient(MILVUS_UNREACHABLE)`.
+        Raises `Transient(MILVUS_UNREACHABLE)`, `Unanswered` if that collection may be left.
         """
         ...
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 import pytest
 
-from milvus_l7.application.dns.records import publish
+from milvus_l7.adapters.stage_ports import NothingAhead
+from milvus_l7.application.dns import records
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.facts import Facts, PublishedRecord
+from milvus_l7.domain.setup.outcome import Waiting
 from tests.builders import new_setup
 from tests.fakes.dns_zones import ZONE, FakeDnsZones
 
@@ -19,6 +24,11 @@ ADDRESS = "192.0.2.1"
 def setup(*more: str, zone: str | None = ZONE) -> Setup:
     spec = CertificateSpec(CertificateType.GOOGLE_MANAGED, domains=more)
     return new_setup(certificate=spec, dns_zone=zone)
+
+
+def publish(zones: FakeDnsZones, setup: Setup, address: str) -> Waiting | None:
+    """What waits after the records are published."""
+    return records.publish(zones, setup, address, NothingAhead()).waiting
 
 
 def values(zones: FakeDnsZones, kind: str) -> dict[str, tuple[str, ...]]:
@@ -97,3 +107,39 @@ def test_record_that_stands_needs_no_look_at_its_mark() -> None:
     assert publish(zones, setup(), ADDRESS) is None
     assert zones.changes == []
     assert ChangeSet() not in zones.changes
+
+
+@dataclass
+class Ahead:
+    """Notes what is stored before the zone is written."""
+
+    zones: FakeDnsZones
+    stored: list[tuple[Facts, int]] = field(default_factory=list)
+
+    def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
+        assert not begins_effect
+        self.stored.append((facts, len(self.zones.changes)))
+
+
+def test_names_of_records_are_stored_before_the_records_are_written() -> None:
+    zones = FakeDnsZones()
+    ahead = Ahead(zones)
+    published = records.publish(zones, setup("two.milvus.io"), ADDRESS, ahead)
+    names = tuple(PublishedRecord(ZONE, name, ADDRESS) for name in ("my-release.milvus.io", "two.milvus.io"))
+    assert [(facts.published, changes) for facts, changes in ahead.stored] == [(names, 0)]
+    assert published.facts.published == names
+
+
+def test_names_of_records_that_were_ever_made_are_kept() -> None:
+    zones, known = FakeDnsZones(), PublishedRecord(ZONE, "old.milvus.io", "198.51.100.7")
+    before = replace(setup(), facts=Facts(published=(known,)))
+    found = records.publish(zones, before, ADDRESS, NothingAhead()).facts.published
+    assert found == (known, PublishedRecord(ZONE, "my-release.milvus.io", ADDRESS))
+
+
+def test_every_record_that_was_ever_made_is_withdrawn_although_no_zone_is_wanted_any_more() -> None:
+    zones = FakeDnsZones()
+    first = records.publish(zones, setup("two.milvus.io"), ADDRESS, NothingAhead()).facts
+    assert len(values(zones, "A")) == 2
+    records.withdraw(zones, replace(setup(zone=None), facts=first))
+    assert zones.stored == []

@@ -51,7 +51,7 @@ def test_each_finding_is_logged_by_stage_target_field_and_reason(capsys: Capture
 
 
 def test_stage_that_was_not_observed_is_logged_with_its_reason(capsys: Capture) -> None:
-    line = logged(capsys, DriftReport(START, Verdict.UNKNOWN, unseen=(UNOBSERVED,)))
+    line = logged(capsys, DriftReport(START, Verdict.UNKNOWN, unobserved=(UNOBSERVED,)))
     assert (line["severity"], line["message"]) == ("INFO", "drift check: unknown")
     assert line["unobserved"] == [{"stage": "prepare_tls", "reason": "ClusterUnavailable"}]
     assert line["findings"] == []

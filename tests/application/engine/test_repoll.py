@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 
@@ -12,24 +13,26 @@ from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.repoll import Tick
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
-from milvus_l7.domain.setup.chain import SETUP_STAGES
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Waiting
+from milvus_l7.domain.setup.transitions import Admission
 from milvus_l7.ports import Postponed, Queue, Versioned
 from tests.builders import request
 from tests.fakes.engine import FakeEngine, ScriptedWork
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups
 
-FIRST = SETUP_STAGES[0]
+PLAN, FIRST = Stage.PLAN_SETUP, Stage.PREPARE_TLS
 
 
 @pytest.fixture
 def waiting() -> FakeEngine:
     """One setup that waits for five seconds."""
     cloud = FakeEngine()
-    cloud.accept.handle("m1", request())
+    cloud.submit("m1", request())
     work = ScriptedWork([Waiting(Reason.ROLLOUT_IN_PROGRESS, "x")])
-    cloud.runner(FIRST, work).handle(cloud.events.published[0])
+    cloud.runner(FIRST, work).handle(cloud.plan())
     return cloud
 
 
@@ -42,7 +45,7 @@ def test_due_setup_gets_the_trigger_event_of_its_stage(waiting: FakeEngine) -> N
     waiting.clock.advance(seconds=5)
     assert waiting.repoll.handle().woken == 1
     waiting.runner(FIRST).handle(waiting.events.published[-1])
-    assert waiting.topics() == ["l7-setup-accepted", "l7-setup-accepted", "l7-tls-prepared"]
+    assert waiting.topics()[1:] == ["l7-setup-planned", "l7-setup-planned", "l7-tls-prepared"]
 
 
 def test_overlapping_ticks_wake_a_setup_once(waiting: FakeEngine) -> None:
@@ -60,22 +63,48 @@ def test_lost_wake_up_is_repeated(waiting: FakeEngine) -> None:
     assert waiting.repoll.handle().woken == 1
 
 
-def test_stage_whose_execution_died_is_woken_when_its_lease_expires() -> None:
+def test_stage_whose_execution_died_is_woken_when_its_lease_and_the_margin_have_passed() -> None:
     cloud = FakeEngine()
-    cloud.accept.handle("m1", request())
+    cloud.submit("m1", request())
     with pytest.raises(KeyboardInterrupt):
-        cloud.runner(FIRST, ScriptedWork([KeyboardInterrupt()])).handle(cloud.events.published[0])
-    cloud.clock.advance(seconds=cloud.engine.topology.lease_s(FIRST) - 1)
+        cloud.runner(FIRST, ScriptedWork([KeyboardInterrupt()])).handle(cloud.plan())
+    cloud.clock.advance(seconds=cloud.engine.topology.lease_s(FIRST) + LEASE_MARGIN.total_seconds() - 1)
     assert cloud.repoll.handle().woken == 0
-    cloud.clock.advance(seconds=1)
+    cloud.clock.advance(seconds=2)
     assert cloud.repoll.handle().woken == 1
     cloud.runner(FIRST).handle(cloud.events.published[-1])
     assert cloud.only().record(FIRST).state == "done"
 
 
+def test_wake_up_that_comes_before_the_store_says_the_lease_has_run_out_is_repeated() -> None:
+    cloud = FakeEngine()
+    cloud.submit("m1", request())
+    with pytest.raises(KeyboardInterrupt):
+        cloud.runner(FIRST, ScriptedWork([KeyboardInterrupt()])).handle(cloud.plan())
+    early = FakeClock(cloud.clock.now() + timedelta(minutes=6))
+    assert replace(cloud.repoll, clock=early).handle().woken == 1
+    assert cloud.runner(FIRST).handle(cloud.events.published[-1]) is Admission.BUSY
+    cloud.clock.advance(minutes=6)
+    early.advance(minutes=2)
+    assert replace(cloud.repoll, clock=early).handle().woken == 1
+    assert cloud.runner(FIRST).handle(cloud.events.published[-1]) is Admission.RUN
+
+
+def test_request_that_waits_for_an_execution_that_died_is_woken_when_its_lease_ends() -> None:
+    cloud = FakeEngine()
+    cloud.submit("m1", request())
+    with pytest.raises(KeyboardInterrupt):
+        cloud.runner(FIRST, ScriptedWork([KeyboardInterrupt()])).handle(cloud.plan())
+    cloud.submit("m2", request(domain="other.example.com"))
+    assert cloud.runner(PLAN).handle(cloud.events.published[-1]) is Admission.BUSY
+    cloud.clock.advance(seconds=cloud.engine.topology.lease_s(FIRST) + LEASE_MARGIN.total_seconds() + 1)
+    assert cloud.repoll.handle().woken == 1
+    assert cloud.runner(PLAN).handle(cloud.events.published[-1]) is Admission.RUN
+
+
 def test_announcement_that_nobody_followed_is_repeated() -> None:
     cloud = FakeEngine()
-    cloud.accept.handle("m1", request())
+    cloud.submit("m1", request())
     cloud.clock.advance(minutes=10)
     assert cloud.repoll.handle().woken == 1
 
@@ -84,7 +113,7 @@ def many(count: int) -> FakeEngine:
     """That many setups, all due."""
     cloud = FakeEngine()
     for number in range(count):
-        cloud.accept.handle(f"m{number}", request(release=f"release-{number}"))
+        cloud.submit(f"m{number}", request(release=f"release-{number}"))
     cloud.events.published.clear()
     cloud.clock.advance(minutes=10)
     return cloud
@@ -158,7 +187,7 @@ class PickyEvents(FakeEvents):
 
 def test_left_over_event_that_nobody_takes_does_not_hold_up_the_others() -> None:
     cloud = FakeEngine(events=PickyEvents())
-    cloud.accept.handle("m1", request())
+    cloud.submit("m1", request())
     event = cloud.events.published.pop()
     lost = [replace(event, topic="gone", event_id="0"), replace(event, event_id="1")]
     cloud.setups.outbox = {each.event_id: (cloud.clock.now(), each) for each in lost}
@@ -172,7 +201,7 @@ def test_left_over_event_that_nobody_takes_does_not_hold_up_the_others() -> None
 def test_fresh_outbox_entries_are_left_to_their_execution(waiting: FakeEngine) -> None:
     waiting.events.failure = StateUnavailable("bus down")
     with pytest.raises(StateUnavailable):
-        waiting.accept.handle("m2", request(release="other"))
+        waiting.submit("m2", request(release="other"))
     waiting.events.failure = None
     waiting.clock.advance(seconds=4)
     assert waiting.repoll.handle().published == 0

@@ -11,14 +11,14 @@ from datetime import datetime
 import pytest
 
 from milvus_l7.adapters.setup import documents
-from milvus_l7.application.drift.check_drift import CheckDrift
+from milvus_l7.application.drift.check_drift import LEAST_AGE, CheckDrift
 from milvus_l7.application.stages import registry
-from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import StageRecord, StageState, Status
 from milvus_l7.domain.setup.drift_report import DriftReport
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Outcome
+from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import Commit, StagePorts
 from tests.builders import TOPOLOGY, new_setup, request
 from tests.fakes.engine import FakeEngine, ScriptedWork
@@ -54,7 +54,8 @@ class World:
         setup = replace(new_setup(), stages=done)
         stored = documents.to_document(setup)
         if self.done == SETUP_STAGES:
-            stored |= {"status": "verified", "poll_at": None, "verified_at": START, "check_at": START}
+            ended = {"status": "verified", "has_ended": True, "verified_at": START}
+            stored |= {**ended, "poll_at": None, "check_at": START}
         self.engine.setups.commit(Commit(documents.from_document(stored), None))
 
     @property
@@ -66,6 +67,7 @@ class World:
     def check(self) -> DriftReport:
         report = self.check_drift.check(self.engine.only().setup_id)
         assert report is not None
+        self.engine.clock.advance(seconds=LEAST_AGE.total_seconds())
         return report
 
     def run(self) -> list[Stage]:
@@ -100,7 +102,7 @@ def test_what_the_added_stage_would_change_is_found_and_does_not_end_the_checks(
 @each_added_stage
 def test_same_request_once_more_runs_the_added_stage_too(added: Stage) -> None:
     world = World(added)
-    world.engine.accept.handle("message-2", request())
+    world.engine.submit("message-2", request())
     assert world.engine.setups.history[-1].outcome == "restarted"
     assert world.run() == list(SETUP_STAGES)
     assert world.engine.only().status is Status.VERIFIED

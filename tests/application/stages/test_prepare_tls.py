@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +13,11 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
+from milvus_l7.domain.setup.facts import Facts, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import ObjectRef
 from tests.builders import new_setup
-from tests.fakes.plaintext_release import PORTS, cluster, named, release
+from tests.fakes.plaintext_release import CHOSEN, PORTS, cluster, named, release
 from tests.fakes.ports import stage
 from tests.fakes.releases import Killed, ReleaseCluster
 from tests.fakes.state import START
@@ -27,6 +27,7 @@ BEFORE = ReleaseBefore(
     1,
     {"service.type": "LoadBalancer"},
     {"common.security.tlsMode": None, "proxy.http.port": None},
+    live_type="ClusterIP",
 )
 
 
@@ -61,14 +62,65 @@ def test_second_run_writes_nothing_and_keeps_what_was_before() -> None:
     assert second == first
 
 
-def test_later_upgrade_does_not_change_what_was_before_the_first() -> None:
-    there = cluster(release(revision=5, values={"service": {"type": "NodePort"}}))
+def recorded(there: ReleaseCluster) -> ReleaseBefore | None:
+    """What is recorded by a run of a setup that has recorded `BEFORE`."""
     setup = new_setup()
     outcome = run(there, replace(setup, facts=replace(setup.facts, before=BEFORE)))
     assert isinstance(outcome, Done)
     assert outcome.facts is not None
-    assert outcome.facts.before == BEFORE
     assert there.helm.writes == 1
+    return outcome.facts.before
+
+
+def test_value_that_a_user_has_set_since_replaces_the_recorded_one() -> None:
+    chosen = {"service": {"type": "NodePort"}, "extraConfigFiles": {"user.yaml": "proxy: {http: {port: 90}}"}}
+    before = recorded(cluster(release(revision=5, values=chosen)))
+    assert before is not None
+    assert (before.revision, before.values) == (5, {"service.type": "NodePort"})
+    assert before.user_yaml["common.security.tlsMode"] is None
+
+
+def test_recorded_value_stays_where_what_is_configured_is_ours() -> None:
+    ours = {
+        "service": {"type": "ClusterIP"},
+        "extraConfigFiles": {"user.yaml": "log: {level: info}\ncommon: {security: {tlsMode: 1}}"},
+    }
+    before = recorded(cluster(release(revision=5, values=ours)))
+    assert before is not None
+    assert before.values == BEFORE.values
+    assert before.user_yaml == BEFORE.user_yaml
+    assert before.live_type == "ClusterIP"
+
+
+@dataclass
+class Ahead:
+    """Notes what is stored before Helm writes."""
+
+    there: ReleaseCluster
+    stored: list[tuple[Facts, bool, int]] = field(default_factory=list)
+
+    def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
+        self.stored.append((facts, begins_effect, self.there.helm.writes))
+
+
+def test_what_was_before_is_stored_before_it_is_changed() -> None:
+    there = cluster(release())
+    ahead = Ahead(there)
+    stage(Stage.PREPARE_TLS, there, ahead=ahead)(new_setup(), NOW)
+    ((facts, begins_effect, writes),) = ahead.stored
+    assert (facts.before, begins_effect, writes) == (BEFORE, True, 0)
+    assert facts.service == ServiceFacts("my-release-milvus", "grpc", 19530)
+    assert there.helm.writes == 1
+
+
+def test_run_that_changes_nothing_stores_nothing_ahead() -> None:
+    there = cluster(release())
+    first = run(there)
+    assert isinstance(first, Done)
+    assert first.facts is not None
+    ahead = Ahead(there)
+    stage(Stage.PREPARE_TLS, there, ahead=ahead)(replace(new_setup(), facts=first.facts), NOW)
+    assert ahead.stored == []
 
 
 def test_release_that_needs_nothing_is_not_touched_and_has_no_before() -> None:
@@ -103,14 +155,26 @@ def test_crashing_pod_is_named() -> None:
     assert "my-release-0" in outcome.message
 
 
+def finished(there: ReleaseCluster) -> Done:
+    """The end of the stage; a roll-back has an execution of its own."""
+    outcome = run(there)
+    if isinstance(outcome, Waiting):
+        assert outcome.reason is Reason.RELEASE_ROLLED_BACK
+        assert "and has been rolled back" in outcome.message
+        assert there.helm.revisions[-1].status == "deployed"
+        assert there.helm.revisions[-1].values == CHOSEN
+        outcome = run(there)
+    assert isinstance(outcome, Done)
+    return outcome
+
+
 @pytest.mark.parametrize("moment", ["pending", "deployed"])
 def test_run_after_a_kill_ends_as_if_nothing_had_happened(moment: str) -> None:
     there = cluster(release())
     there.helm.kill_in = moment
     with pytest.raises(Killed):
         run(there)
-    outcome = run(there)
-    assert isinstance(outcome, Done)
+    outcome = finished(there)
     assert outcome.facts is not None
     assert outcome.facts.before is not None
     assert (outcome.facts.before.values, outcome.facts.before.user_yaml) == (BEFORE.values, BEFORE.user_yaml)
@@ -133,7 +197,7 @@ def test_foreign_operation_in_progress_is_waited_for() -> None:
 @pytest.mark.parametrize("status", ["pending-upgrade", "pending-rollback"])
 def test_foreign_operation_that_was_abandoned_is_recovered(status: str) -> None:
     there = cluster(release(), release(revision=2, status=status, updated_at=NOW - timedelta(minutes=10)))
-    assert isinstance(run(there), Done)
+    finished(there)
     assert [r.status for r in there.helm.revisions] == ["superseded", status, "superseded", "deployed"]
 
 

@@ -21,10 +21,15 @@ def test_registry_lists_every_stage_in_the_order_of_the_chain() -> None:
     assert [entry.stage for entry in registry.STAGES] == list(Stage)
 
 
+def module(stage: Stage) -> str:
+    """The stage that plans has its module where plans are made."""
+    return "planning.plan_requested" if stage is Stage.PLAN_SETUP else f"stages.{stage}"
+
+
 @each_stage
 def test_stage_is_built_from_the_ports_and_is_the_one_of_its_own_module(stage: Stage) -> None:
     work = registry.work(stage, FakePorts(None))
-    assert type(work).__module__ == f"milvus_l7.application.stages.{stage}"
+    assert type(work).__module__ == f"milvus_l7.application.{module(stage)}"
 
 
 @each_stage

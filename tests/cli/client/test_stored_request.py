@@ -8,11 +8,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.request import SetupSpec, parse, parse_tear_down
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.outcome import Failed
 from milvus_l7_cli.client import stored_request
-from tests.builders import CLUSTER, new_setup
-from tests.fakes.state import START
+from tests.builders import CLUSTER, after, arrival, finished, new_setup, wish
 
 DOMAINS = st.from_regex(r"[a-z]{1,8}(-[a-z]{1,3})?\.[a-z]{2,6}", fullmatch=True)
 SELF_MANAGED = st.fixed_dictionaries(
@@ -58,8 +60,16 @@ def spec_of(body: dict[str, Any]) -> SetupSpec:
 @given(REQUESTS.filter(is_consistent))
 def test_stored_setup_asks_for_what_the_request_asked_for(body: dict[str, Any]) -> None:
     spec = spec_of(body)
-    setup, _ = registration.register(None, spec, "message-1", START)
+    setup, _ = registration.register(None, spec, arrival())
     assert spec_of(stored_request.body(setup)) == spec
+
+
+def test_request_that_is_to_be_planned_is_what_the_setup_asks_for_and_a_refused_one_is_not() -> None:
+    other = wish(domain="other.milvus.io")
+    changed, _ = registration.register(finished(new_setup()), other, arrival("m2", seconds=1))
+    assert stored_request.body(changed)["domain"] == "other.milvus.io"
+    refused = after(changed, Stage.PLAN_SETUP, Failed(Reason.MUTUAL_TLS, "tlsMode 2"))
+    assert stored_request.body(refused)["domain"] == "my-release.milvus.io"
 
 
 def test_defaults_are_left_out() -> None:

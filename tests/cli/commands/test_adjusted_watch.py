@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from milvus_l7.domain.request import registration
-from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, StageRecord, StageState
 from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
 from milvus_l7_cli.errors import CliError
@@ -30,7 +30,7 @@ def checked(operator: Operator, verdict: Verdict, *, repairs: bool = False) -> C
     def check() -> None:
         now, setup = operator.engine.clock.now(), operator.engine.only()
         setup = replace(setup, drift=DriftReport(now, verdict))
-        operator.has(registration.repair(setup, Stage.VERIFY_ENDPOINT, now) if repairs else setup)
+        operator.has(registration.repair(setup, now) if repairs else setup)
 
     return check
 
@@ -39,8 +39,9 @@ def repaired(operator: Operator) -> Callable[[], object]:
     """The run of a repair, which ends well."""
 
     def run() -> object:
-        event = trigger(operator.engine.only(), Stage.VERIFY_ENDPOINT)
-        return operator.engine.runner(Stage.VERIFY_ENDPOINT).handle(event)
+        for stage in SETUP_STAGES:
+            operator.engine.runner(stage).handle(trigger(operator.engine.only(), stage))
+        return operator.engine.only()
 
     return run
 
@@ -101,7 +102,8 @@ def test_scheduled_check_is_waited_for_if_none_can_be_requested() -> None:
 
 
 def test_failed_setup_has_no_verdict_to_wait_for() -> None:
-    operator = operator_of(verified(stages={Stage.PREPARE_TLS: StageRecord(StageState.FAILED)}))
+    stages = {**SETUP.stages, Stage.PREPARE_TLS: StageRecord(StageState.FAILED)}
+    operator = operator_of(verified(stages=stages))
     operator.later = [operator.deliver]
     assert watched(operator).code == 3
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.setup.chain import SETUP_STAGES
+from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
+from milvus_l7.domain.setup.document import OrderMark
 from milvus_l7.domain.setup.outcome import Failed
-from tests.builders import CLUSTER, new_setup, request, trigger
-from tests.cli.setups import operator_of, verified
+from tests.builders import CLUSTER, after, new_setup, request, trigger
+from tests.cli.setups import operator_of, refused, verified
 from tests.fakes.engine import ScriptedWork
-from tests.fakes.operator import Operator
+from tests.fakes.operator import Answer, Operator
+from tests.fakes.state import START
 
 YAML = f"cluster: {CLUSTER}\nrelease: my-release\ndomain: my-release.milvus.io\ndrift:\n  policy: repair\n"
 
@@ -89,6 +93,79 @@ def test_watch_is_not_content_with_an_earlier_run() -> None:
     answer = operator.run("request", "-f", "-", "--watch", typed=request(domain="b.milvus.io").decode())
     assert answer.code == 3
     assert "MutualTls" in answer.out or str(Reason.MUTUAL_TLS) in answer.out
+
+
+def refuse(operator: Operator) -> None:
+    """The plan of what was requested last refuses it."""
+    work = ScriptedWork([Failed(Reason.MUTUAL_TLS, "tlsMode is 2")])
+    event = trigger(operator.engine.only(), Stage.PLAN_SETUP)
+    operator.engine.runner(Stage.PLAN_SETUP, work).handle(event)
+
+
+def watched(operator: Operator, **changes: object) -> Answer:
+    return operator.run("request", "-f", "-", "--watch", typed=request(**changes).decode())
+
+
+def test_watch_of_a_refused_request_fails_although_the_setup_goes_on_as_verified() -> None:
+    operator = operator_of(verified())
+    operator.later = [operator.deliver, lambda: refuse(operator)]
+    answer = watched(operator, domain="b.milvus.io")
+    assert operator.engine.only().status == "verified"
+    assert answer.code == 3
+    assert "verified, last request refused" in answer.out
+    assert "generation 2 is refused: MutualTls: tlsMode is 2" in answer.out
+
+
+def test_watch_of_a_refused_request_does_not_wait_for_the_chain_that_goes_on() -> None:
+    operator = operator_of(after(new_setup(), Stage.PREPARE_TLS))
+    operator.later = [operator.deliver, lambda: refuse(operator)]
+    assert watched(operator, domain="b.milvus.io").code == 3
+    assert operator.engine.only().current is Stage.CONFIGURE_HEALTH_CHECK
+
+
+def test_watch_of_a_first_request_that_is_refused_fails() -> None:
+    operator = Operator()
+    operator.later = [operator.deliver, lambda: refuse(operator)]
+    answer = watched(operator)
+    assert answer.code == 3
+    assert "✗ plan_setup failed" in answer.out
+
+
+def test_refusal_of_an_earlier_request_is_none_of_this_one() -> None:
+    operator = operator_of(refused(verified()))
+    operator.later = [operator.deliver, lambda: run_chain(operator)]
+    assert watched(operator, domain="b.milvus.io").code == 0
+
+
+def test_watch_shows_the_plan_and_then_the_stages_of_what_was_requested() -> None:
+    operator = operator_of(verified())
+    operator.later = [operator.deliver, lambda: None, lambda: run_chain(operator)]
+    answer = watched(operator, domain="b.milvus.io")
+    lines = [line.split()[:3] for line in answer.out.splitlines() if line.startswith("  ✓")]
+    assert lines[:6] == [["✓", str(stage), "done"] for stage in SETUP_STAGES]
+
+
+def test_watch_of_a_superseded_request_ends() -> None:
+    operator = operator_of(verified())
+
+    def later_one() -> None:
+        operator.engine.submit("m9", request(domain="c.milvus.io"))
+
+    operator.later = [lambda: None, later_one]
+    answer = watched(operator, domain="b.milvus.io")
+    assert (answer.code, answer.out) == (1, "")
+    assert "Superseded: a later request than message published-1 is accepted already (m9" in answer.err
+
+
+def test_request_that_was_published_before_is_waited_past() -> None:
+    operator = operator_of(verified())
+
+    def earlier_one() -> None:
+        operator.engine.submit("m0", request(domain="c.milvus.io"), START - timedelta(seconds=1))
+
+    operator.has(replace(operator.engine.only(), order=OrderMark(START - timedelta(hours=1), "m")))
+    operator.later = [earlier_one, operator.deliver, lambda: run_chain(operator)]
+    assert watched(operator, domain="b.milvus.io").code == 0
 
 
 def test_watch_of_a_message_that_is_not_registered_is_an_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from milvus_l7.domain.setup.document import TearDown
 from milvus_l7.domain.setup.supervision import Supervision
 from tests.builders import CLUSTER
-from tests.cli.setups import CAUSE, SETUP, TORN_DOWN, operator_of
+from tests.cli.setups import CAUSE, SETUP, TORN_DOWN, changed, operator_of
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,12 @@ def test_retry_publishes_the_stored_request(changes: dict[str, Any]) -> None:
         {"cluster": CLUSTER, "release": "my-release", "domain": SETUP.desired.domain},
     )
     assert answer.code == 0
+
+
+def test_retry_of_a_set_up_that_follows_a_tear_down_publishes_that() -> None:
+    operator = operator_of(changed(replace(SETUP, teardown=TearDown(), stages=TORN_DOWN)))
+    assert operator.run("retry", "my-release").code == 0
+    assert operator.published[0][1]["domain"] == "other.milvus.io"
 
 
 @pytest.mark.parametrize(

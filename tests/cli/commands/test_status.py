@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.request.registration import bury
+from milvus_l7.domain.request.request import TearDownSpec
 from milvus_l7.domain.setup.chain import SETUP_STAGES, TEARDOWN_STAGES, Stage
 from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, TearDown
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unobserved, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState, Facts
 from milvus_l7.domain.setup.supervision import Supervision
-from tests.builders import new_setup
-from tests.cli.setups import CAUSE, SETUP, operator_of, verified
+from tests.builders import after, arrival, begun, desired, new_setup, requested_setup
+from tests.cli.setups import ACCEPTED, CAUSE, MUTUAL_TLS, SETUP, changed, operator_of, refused, verified
 from tests.fakes.operator import Answer, Operator
 from tests.fakes.state import START
 
@@ -38,7 +40,7 @@ def at(state: StageState, reason: Reason | None = None, message: str = "", **mor
     """A setup whose second stage stands like that."""
     record = StageRecord(state, reason, message, waiting_since=START, started_at=START, **more)
     stages = {Stage.PREPARE_TLS: StageRecord(StageState.DONE), Stage.CONFIGURE_HEALTH_CHECK: record}
-    return replace(SETUP, stages=stages)
+    return replace(SETUP, stages={**SETUP.stages, **stages})
 
 
 def torn_down(cause: Cause | None = None, state: StageState = StageState.DONE) -> Setup:
@@ -47,24 +49,28 @@ def torn_down(cause: Cause | None = None, state: StageState = StageState.DONE) -
 
 
 def report(
-    verdict: Verdict, *findings: Finding, unseen: tuple[Unobserved, ...] = (), hours: float = 0
+    verdict: Verdict, *findings: Finding, unobserved: tuple[Unobserved, ...] = (), hours: float = 0
 ) -> Setup:
-    return verified(drift=DriftReport(START - timedelta(hours=hours), verdict, findings, unseen))
+    return verified(drift=DriftReport(START - timedelta(hours=hours), verdict, findings, unobserved))
 
 
 WAITING = replace(
-    at(StageState.WAITING, Reason.ADDRESS_PENDING, "no address yet", looks=3),
+    at(StageState.WAITING, Reason.ADDRESS_PENDING, "no address yet", attempts=3),
     wake_at=START + timedelta(seconds=50),
 )
 CODES = [
+    (ACCEPTED, 2),
     (SETUP, 2),
+    (changed(verified()), 2),
+    (refused(verified()), 0),
+    (after(ACCEPTED, Stage.PLAN_SETUP, MUTUAL_TLS), 3),
     (at(StageState.RUNNING), 2),
     (WAITING, 2),
     (at(StageState.FAILED, Reason.MUTUAL_TLS), 3),
     (verified(), 0),
     (report(Verdict.HEALTHY), 0),
     (report(Verdict.HEALTHY, hours=1), 7),
-    (report(Verdict.UNKNOWN, unseen=(UNSEEN,)), 7),
+    (report(Verdict.UNKNOWN, unobserved=(UNSEEN,)), 7),
     (report(Verdict.DRIFTED, FINDING), 6),
     (report(Verdict.DRIFTED, FINDING, hours=9), 6),
     (torn_down(), 0),
@@ -86,8 +92,8 @@ def test_exit_code_tells_the_state(command: str, setup: Setup, code: int) -> Non
 def test_all_setups_are_one_row_each() -> None:
     operator = Operator()
     paused = Supervision(paused=True)
-    others = [new_setup(release=f"r{n:03}") for n in range(250)]
-    operator.has(WAITING, *others, replace(new_setup(release="z"), supervision=paused))
+    others = [requested_setup(release=f"r{n:03}") for n in range(250)]
+    operator.has(WAITING, *others, replace(requested_setup(release="z"), supervision=paused))
     answer = operator.run("status")
     header, *rows, blank, total = answer.out.splitlines()
     assert " ".join(header.split()) == "setup status stage reason next check drift domain address"
@@ -215,6 +221,36 @@ def test_one_setup_is_shown_with_stages_checklist_and_findings() -> None:
     assert "\x1b" not in out
 
 
+def test_refused_request_is_shown_beside_what_goes_on_without_it() -> None:
+    out = run(refused(verified()), "status", "my-release").out
+    assert "verified, last request refused" in out
+    assert "generation 2 is refused: MutualTls: tlsMode is 2" in out
+    assert "✓  verify_endpoint" in out
+    assert "verified, last request refused" in run(refused(verified()), "status").out
+
+
+def test_stages_after_the_plan_have_not_begun_for_a_request_that_is_to_be_planned() -> None:
+    out = run(changed(verified()), "status", "my-release").out
+    assert "✓" not in out
+    assert all(f"·  {stage}" in out for stage in SETUP_STAGES)
+
+
+def test_stage_whose_change_is_to_be_taken_back_comes_first() -> None:
+    failed = {Stage.PREPARE_TLS: StageRecord(StageState.FAILED, Reason.CLUSTER_ACCESS_DENIED, "403")}
+    setup = replace(torn_down(), stages=failed, effect=Stage.PREPARE_TLS)
+    lines = run(setup, "status", "my-release").out.splitlines()
+    assert [line.split()[1] for line in lines[2:4]] == ["prepare_tls", "tear_down"]
+
+
+def test_memory_of_the_tear_down_of_an_unknown_setup_is_no_setup() -> None:
+    spec = TearDownSpec(desired(), restore_l4=False)
+    tomb, _ = bury(None, spec, arrival())
+    answer = run(tomb, "status")
+    assert (answer.code, answer.out) == (0, "")
+    for name in (tomb.setup_id, "my-release"):
+        assert run(tomb, "status", name).code == 64
+
+
 def test_way_back_shows_its_own_stage() -> None:
     out = run(torn_down(), "status", "my-release").out
     assert "tear_down" in out
@@ -260,7 +296,31 @@ def test_all_setups_are_watched_at_a_terminal_only() -> None:
 @pytest.mark.parametrize(
     ("setup", "sentences"),
     [
+        (ACCEPTED, ["plan_setup has not begun"]),
         (SETUP, ["prepare_tls has not begun"]),
+        (
+            changed(begun(SETUP, Stage.PREPARE_TLS)),
+            ["It begins when prepare_tls, which is under way, has ended; at 2026-01-01 00:01:05 UTC"],
+        ),
+        (
+            refused(verified()),
+            [
+                "is verified, generation 2",
+                "The plan refused generation 2 at 2026-01-01 00:00:00 UTC (0 s ago), with MutualTls",
+                "What was found: tlsMode is 2",
+                Reason.MUTUAL_TLS.remedy,
+                "milvus-l7 request -f FILE. Until then the setup goes on as it was.",
+                "It serves https://my-release.milvus.io:443",
+            ],
+        ),
+        (
+            after(ACCEPTED, Stage.PLAN_SETUP, MUTUAL_TLS),
+            ["plan_setup failed", "tlsMode is 2", f"milvus-l7 retry {SETUP.setup_id}"],
+        ),
+        (
+            replace(SETUP, effect=Stage.PREPARE_TLS),
+            ["prepare_tls was interrupted while it changed the release; that is taken back before all else."],
+        ),
         (
             WAITING,
             [
@@ -284,7 +344,7 @@ def test_all_setups_are_watched_at_a_terminal_only() -> None:
         (torn_down(state=StageState.FAILED), [f"milvus-l7 teardown {SETUP.setup_id}"]),
         (verified(), ["No drift check has run since it was verified."]),
         (
-            report(Verdict.DRIFTED, FINDING, unseen=(UNSEEN,), hours=1),
+            report(Verdict.DRIFTED, FINDING, unobserved=(UNSEEN,), hours=1),
             [
                 "spec.rules: expected my-release.milvus.io, found other.example [2J[bold]",
                 "changed by kubectl-edit",

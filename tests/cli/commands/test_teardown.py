@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from milvus_l7.domain.setup.document import TearDown
+from milvus_l7.domain.setup.document import OrderMark, TearDown
 from tests.builders import CLUSTER
 from tests.cli.setups import CAUSE, SETUP, TORN_DOWN, operator_of, verified
 from tests.fakes.finished_setup import FACTS
+from tests.fakes.state import START
 
 NAMES = {"cluster": CLUSTER, "release": "my-release", "namespace": "default"}
 
@@ -35,9 +36,8 @@ def test_teardown_without_a_terminal_needs_yes() -> None:
 def test_teardown_of_a_given_up_setup_is_watched_to_its_good_end() -> None:
     operator = operator_of(SETUP)
     gone = TearDown(restore_l4=True, cause=CAUSE)
-    operator.later = [
-        lambda: operator.has(replace(SETUP, request_id="published-1", teardown=gone, stages=TORN_DOWN))
-    ]
+    order = OrderMark(START, "published-1")
+    operator.later = [lambda: operator.has(replace(SETUP, order=order, teardown=gone, stages=TORN_DOWN))]
     answer = operator.run("teardown", "my-release", "--yes", "--watch")
     assert answer.code == 0
     assert "✓ tear_down done" in answer.out

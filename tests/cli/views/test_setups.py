@@ -6,7 +6,7 @@ import pytest
 
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7_cli.views.setups import totals
-from tests.cli.setups import SETUP, verified
+from tests.cli.setups import ACCEPTED, verified
 
 
 @pytest.mark.parametrize(
@@ -14,8 +14,8 @@ from tests.cli.setups import SETUP, verified
     [
         ([], 0, "0 setups."),
         ([], 4, "0 of 4 setups."),
-        ([SETUP], 1, "1 setup: 1 accepted."),
-        ([SETUP] * 1000 + [verified()], 1001, "1,001 setups: 1,000 accepted, 1 verified."),
+        ([ACCEPTED], 1, "1 setup: 1 accepted."),
+        ([ACCEPTED] * 1000 + [verified()], 1001, "1,001 setups: 1,000 accepted, 1 verified."),
     ],
 )
 def test_setups_are_counted_in_one_line(setups: list[Setup], of: int, line: str) -> None:

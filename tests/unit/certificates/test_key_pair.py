@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
+import sys
 import threading
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
-from milvus_l7.adapters.certificates.x509 import X509Certificates
+from milvus_l7.adapters.certificates.x509 import TAKEN, X509Certificates
 from milvus_l7.domain.certificates import key_pair
 from milvus_l7.domain.certificates.key_pair import CertificateView, KeyPair
 from milvus_l7.domain.reasons import Reason
@@ -187,29 +190,121 @@ def _serve_one(listener: socket.socket, context: ssl.SSLContext) -> None:
 # Inspecting what others made
 
 
-@pytest.mark.parametrize(
-    "key", [ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()]
-)
-def test_other_kinds_of_keys_can_be_adopted(key: ec.EllipticCurvePrivateKey) -> None:
+def pair_of(key: Any, domain: str = "*.milvus.io") -> KeyPair:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ignored.io")])
-    alternatives = x509.SubjectAlternativeName([x509.DNSName("*.milvus.io"), x509.RFC822Name("a@milvus.io")])
+    alternatives = x509.SubjectAlternativeName([x509.DNSName(domain), x509.RFC822Name("a@milvus.io")])
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=9))
         .add_extension(alternatives, critical=False)
-        .sign(key, hashes.SHA256() if isinstance(key, ec.EllipticCurvePrivateKey) else None)
+        .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
     form = serialization.PrivateFormat.PKCS8
-    pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    pair = KeyPair(pem.decode(), made.public_bytes(serialization.Encoding.PEM).decode())
+    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    return KeyPair(private.decode(), made.public_bytes(serialization.Encoding.PEM).decode())
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()])
+def test_ecdsa_keys_that_load_balancers_take_can_be_adopted(curve: ec.EllipticCurve) -> None:
+    pair = pair_of(ec.generate_private_key(curve))
     assert key_pair.fault(X509Certificates().inspect(pair), DOMAIN, NOW) is None
+
+
+def test_a_larger_rsa_key_that_load_balancers_take_can_be_adopted() -> None:
+    pair = pair_of(rsa.generate_private_key(65537, 3072))
+    with_more = replace(pair, key_pem="a note\n" + pair.key_pem + "x" * 9000)
+    assert key_pair.fault(X509Certificates().inspect(with_more), DOMAIN, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ed25519.Ed25519PrivateKey.generate(),
+        ec.generate_private_key(ec.SECP521R1()),
+        rsa.generate_private_key(65537, 1024),
+    ],
+)
+def test_keys_that_load_balancers_do_not_take_are_refused_with_those_that_they_do(key: Any) -> None:
+    pair = pair_of(key)
+    for refused in (
+        pair,
+        KeyPair(issued().key_pem, pair.certificate_pem),
+        replace(issued(), key_pem=pair.key_pem),
+    ):
+        assert TAKEN in refusal(lambda refused=refused: X509Certificates().inspect(refused))
+
+
+def der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    length = size.to_bytes((size.bit_length() + 7) // 8 or 1, "big")
+    return bytes([tag]) + (length if size < 128 else bytes([0x80 | len(length)]) + length) + content
+
+
+def number(value: int) -> bytes:
+    return der(2, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def pem(label: str, *parts: bytes) -> str:
+    text = encodebytes(der(0x30, b"".join(parts))).decode()
+    return f"-----BEGIN {label}-----\n{text}-----END {label}-----\n"
+
+
+def rsa_key(bits: int, *, is_whole: bool) -> str:
+    """The form of an RSA key, with numbers that nobody can quickly prove not to be primes."""
+    modulus, half = (1 << bits) - 1, (1 << bits // 2) - 1
+    rest = (modulus - 2, half, half - 2, half - 4, half - 6, half - 8) if is_whole else (3, 5, 7, 11, 13, 17)
+    return pem("RSA PRIVATE KEY", *map(number, (0, modulus, 65537, *rest)))
+
+
+def dsa_key(bits: int) -> str:
+    prime = (1 << bits) - 1
+    parameters = der(0x30, number(prime) + number((1 << 255) + 1) + number(prime - 2))
+    algorithm = der(0x30, bytes.fromhex("06072a8648ce380401") + parameters)
+    return pem("PRIVATE KEY", number(0), algorithm, der(4, number(prime - 4)))
+
+
+@pytest.mark.parametrize(
+    "key", [rsa_key(31_150, is_whole=True), rsa_key(31_150, is_whole=False), dsa_key(60_000)]
+)
+def test_a_huge_key_is_refused_before_it_is_validated(key: str) -> None:
+    inspection = "from tests.unit.certificates.test_key_pair import inspect_key; inspect_key()"
+    root = Path(__file__).parents[3]
+    environment = {"PYTHONPATH": f"{root}:{root / 'shared'}", "PATH": ""}
+    command = [sys.executable, "-c", inspection]
+    shown = subprocess.run(
+        command, input=key, env=environment, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert TAKEN in shown.stdout
+
+
+def inspect_key() -> None:
+    """Print the refusal of the key on standard input; for a process that can be given up."""
+    key = sys.stdin.read()
+    sys.stdout.write(refusal(lambda: X509Certificates().inspect(replace(issued(), key_pem=key))))
+
+
+@pytest.mark.parametrize("bits", [31_150, 180_000])
+def test_a_certificate_of_a_huge_key_is_refused(bits: int) -> None:
+    public = rsa.RSAPublicNumbers(65537, (1 << 2048) - 1).public_key()
+    name = x509.Name([])
+    builder = x509.CertificateBuilder(name, name, public, 1, NOW, NOW + timedelta(days=9))
+    small = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    key = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    algorithm = bytes.fromhex("300d06092a864886f70d0101010500")
+    huge = der(0x30, algorithm + der(3, b"\0" + der(0x30, number((1 << bits) - 1) + number(65537))))
+    signed = small.tbs_certificate_bytes
+    _, content = signed[:4], signed[4:]
+    body = der(0x30, content.replace(key, huge))
+    signature = der(0x30, bytes.fromhex("06082a8648ce3d040302")) + der(3, b"\0" + small.signature)
+    forged = replace(issued(), certificate_pem=pem("CERTIFICATE", body, signature))
+    assert TAKEN in refusal(lambda: X509Certificates().inspect(forged))
 
 
 def test_a_common_name_alone_covers_nothing() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DOMAIN)])
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=9))
-    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-    view = X509Certificates().inspect(KeyPair(issued().key_pem, pem))
+    certificate = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    view = X509Certificates().inspect(KeyPair(issued().key_pem, certificate))
     assert (view.names, view.is_pair) == ((), False)
 
 
@@ -237,6 +332,6 @@ def test_garbage_is_refused_without_a_word_of_it() -> None:
 def test_an_encrypted_key_is_refused() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     form, lock = serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
-    pem = key.private_bytes(serialization.Encoding.PEM, form, lock).decode()
-    pair = KeyPair(pem, issued().certificate_pem)
+    encrypted = key.private_bytes(serialization.Encoding.PEM, form, lock).decode()
+    pair = KeyPair(encrypted, issued().certificate_pem)
     assert "encrypted" in refusal(lambda: X509Certificates().inspect(pair))

@@ -63,14 +63,14 @@ def test_finding_that_lasts_keeps_its_beginning() -> None:
 def test_stage_that_could_not_be_observed_is_unknown_and_no_finding(reason: Reason) -> None:
     report = evaluate([StageObservation(Stage.PREPARE_TLS, fault=Condition(reason, "500"))], (), None, START)
     assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
-    assert report.unseen[0].reason is reason
+    assert report.unobserved[0].reason is reason
 
 
 def test_finding_outranks_a_stage_that_could_not_be_observed() -> None:
     inconclusive = StageObservation(Stage.PREPARE_TLS, fault=Condition(Reason.CLUSTER_UNAVAILABLE, "500"))
     report = evaluate([inconclusive, StageObservation(HEALTH, (NEG,))], (), None, START)
     assert report.verdict is Verdict.DRIFTED
-    assert len(report.unseen) == 1
+    assert len(report.unobserved) == 1
 
 
 def test_what_is_not_ours_is_reported_and_not_repaired() -> None:
@@ -93,14 +93,14 @@ def test_verification_that_ended_before_its_checklist_is_unknown_and_not_healthy
     fault = Condition(Reason.SECRET_NOT_FOUND, "no certificate is known for the setup")
     report = evaluate([StageObservation(SETUP_STAGES[-1], fault=fault)], (), None, START)
     assert (report.verdict, report.findings) == (Verdict.UNKNOWN, ())
-    assert report.unseen == (Unobserved(SETUP_STAGES[-1], fault.reason, fault.message),)
+    assert report.unobserved == (Unobserved(SETUP_STAGES[-1], fault.reason, fault.message),)
 
 
 def test_verification_that_failed_is_found_by_its_checklist_alone() -> None:
     fault = Condition(Reason.OTHER_CERTIFICATE_SERVED, "other")
     tls = Check("tls", CheckState.FAILED, "other", Reason.OTHER_CERTIFICATE_SERVED)
     report = evaluate([StageObservation(SETUP_STAGES[-1], fault=fault)], (tls,), None, START)
-    assert ([each.field for each in report.findings], report.unseen) == (["tls"], ())
+    assert ([each.field for each in report.findings], report.unobserved) == (["tls"], ())
 
 
 def test_pending_item_makes_the_verdict_unknown() -> None:

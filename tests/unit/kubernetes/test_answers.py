@@ -8,7 +8,7 @@ import pytest
 
 from milvus_l7.adapters.kubernetes.answers import Answer, content, last_seen
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.reasons.errors import Conflict, Permanent, Transient, Unanswered
 
 
 def status(code: int, reason: str = "", message: str = "", **details: Any) -> Answer:
@@ -31,7 +31,7 @@ def error(answer: Answer, kind: str = "Service") -> Permanent | Transient:
         (404, Permanent, Reason.REFUSED_BY_CLUSTER),
         (405, Permanent, Reason.REFUSED_BY_CLUSTER),
         (408, Transient, Reason.CLUSTER_UNAVAILABLE),
-        (409, Transient, Reason.CLUSTER_UNAVAILABLE),
+        (409, Conflict, Reason.CLUSTER_UNAVAILABLE),
         (410, Transient, Reason.CLUSTER_UNAVAILABLE),
         (413, Permanent, Reason.REFUSED_BY_CLUSTER),
         (422, Permanent, Reason.REFUSED_BY_CLUSTER),
@@ -45,6 +45,19 @@ def test_every_status_has_its_error(code: int, kind: type, reason: Reason) -> No
     found = error(status(code, message="the words"))
     assert (type(found), found.reason) == (kind, reason)
     assert "the words" in found.message
+
+
+@pytest.mark.parametrize("code", [408, 500, 502, 503, 504, 200])
+def test_write_whose_answer_tells_nothing_may_still_be_made(code: int) -> None:
+    with pytest.raises(Unanswered):
+        content(Answer(code, {}), "Service", is_write=True)
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 409, 410, 422, 429])
+def test_write_that_was_refused_is_not_made(code: int) -> None:
+    with pytest.raises((Permanent, Transient)) as refused:
+        content(status(code), "Service", is_write=True)
+    assert not isinstance(refused.value, Unanswered)
 
 
 def test_a_field_conflict_names_every_manager_and_field() -> None:
@@ -88,8 +101,8 @@ def test_the_newest_time_of_an_event_counts() -> None:
     old = {"lastTimestamp": "2026-01-01T00:00:01Z", "eventTime": None}
     new = {"eventTime": "2026-01-01T00:00:01.5Z", "lastTimestamp": None}
     series = {"eventTime": "2026-01-01T00:00:00Z", "series": {"lastObservedTime": "2026-01-01T00:00:09Z"}}
-    odd = {"lastTimestamp": "yesterday"}
+    odd, early = {"lastTimestamp": "yesterday"}, {"lastTimestamp": "0001-01-01T00:00:00+14:00"}
     ordered = [{}, old, new, series]
     shuffled = [series, old, {}, new]
     assert sorted(shuffled, key=last_seen) == ordered
-    assert last_seen(odd) == last_seen({})
+    assert last_seen(odd) == last_seen(early) == last_seen({})

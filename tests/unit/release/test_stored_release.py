@@ -98,7 +98,7 @@ def test_what_helm_did_not_write_is_refused_without_quoting_it(broken: Json) -> 
 
 def test_release_that_unpacks_to_too_much_is_refused() -> None:
     with pytest.raises(Permanent):
-        stored_release.decoded(secret(b"{}" + b" " * stored_release.MAX_RELEASE_BYTES))
+        stored_release.decoded(secret(b"{}" + b" " * stored_release.LIMITS.size_bytes))
 
 
 @pytest.mark.parametrize(("version", "number"), [("12", 12), ("", 0), ("x", 0), ("-1", 0)])
@@ -150,3 +150,31 @@ def test_rendered_manifest_that_is_not_yaml_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="not YAML"):
         stored_release.rendered("a: {")
     assert stored_release.rendered("---\na: 1\n---\n---\n3\n") == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "limit"),
+    [
+        (
+            "\n".join(["l0: &l0 {}", *(f"l{n}: &l{n} [*l{n - 1}, *l{n - 1}]" for n in range(1, 40))]),
+            "100000 values",
+        ),
+        ("a: " + "[" * 100_000, "64 levels"),
+        ("a: " + "1:" * 300_000 + "1", "400 digits"),
+        ("a: x\n---\n" * 60_000, "100000 values"),
+        ("x" * 9_000_000, "8388608 characters"),
+    ],
+)
+def test_rendered_manifest_beyond_a_limit_is_refused_with_the_limit(manifest: str, limit: str) -> None:
+    with pytest.raises(ValueError, match=limit):
+        stored_release.rendered(manifest)
+
+
+@pytest.mark.parametrize(
+    "scalar", ["2001-99-99", "!!timestamp x", "!!int x", "1:" * 190 + "1.5", "!!float ''"]
+)
+def test_rendered_manifest_with_a_broken_scalar_is_a_value_error(scalar: str) -> None:
+    try:
+        stored_release.rendered(f"a: {scalar}")
+    except ValueError as error:
+        assert "not YAML" in str(error)

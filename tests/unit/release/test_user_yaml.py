@@ -138,7 +138,9 @@ def test_rest_on_the_grpc_port_is_no_matter_where_rest_is_disabled() -> None:
         (f"proxy: {{http: {SECRET}}}", "proxy.http is not a mapping"),
         (f"x: &a {{k: {SECRET}}}\ncommon: {{security: *a}}", "anchors or aliases"),
         ("a: " + "[" * 20_000 + SECRET, "open brackets"),
-        ("- " * 2000 + SECRET, "not a single valid YAML document"),
+        ("- " * 2000 + SECRET, "more than 64 levels"),
+        ("a: " + "1:" * 50_000 + "1", "more than 400 digits"),
+        (f"{SECRET}: &a [*a]", "alias inside"),
         (f"a: {SECRET}" + " " * 300_000, "characters"),
     ],
 )
@@ -148,10 +150,13 @@ def test_what_cannot_be_merged_into_is_refused_without_quoting_it(text: str, wha
     assert what in error.message
 
 
-def test_alias_bomb_is_refused() -> None:
-    levels = [f"l{n}: &l{n} {{{', '.join(f'k{i}: *l{n - 1}' for i in range(9))}}}" for n in range(1, 9)]
-    error = refusal("\n".join(["l0: &l0 {k: v}", *levels]))
-    assert "keys" in error.message
+@pytest.mark.parametrize(
+    "level", ["{{a: *l{m}, b: *l{m}}}", "[*l{m}, *l{m}]", "{{<<: [*l{m}, *l{m}], k{n}: 1}}"]
+)
+def test_nested_aliases_are_refused_before_they_are_loaded(level: str) -> None:
+    levels = [f"l{n}: &l{n} {level.format(n=n, m=n - 1)}" for n in range(1, 24)]
+    error = refusal("\n".join(["l0: &l0 {}", *levels]))
+    assert "more than 100000 values, aliases expanded" in error.message
 
 
 FILES = st.dictionaries(KEYS, TREES, max_size=5)

@@ -15,9 +15,10 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost
 from milvus_l7.domain.setup.chain import SETUP_STAGES, TEARDOWN_STAGES, Stage
 from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, Status, TearDown
+from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Done
-from milvus_l7.domain.setup.transitions import Admission, Timing, admit, begin, settle
-from tests.builders import new_setup, trigger
+from milvus_l7.domain.setup.transitions import Admission, Result, Timing, settle
+from tests.builders import admission, begun, new_setup, requested_setup, trigger
 from tests.fakes.state import START
 
 LATER = START + timedelta(minutes=15)
@@ -103,7 +104,7 @@ def test_run_in_flight_keeps_its_times_and_is_not_taken_for_verified(
 
 @each_added_stage
 def test_run_that_has_not_begun_includes_the_added_stage(added: Stage) -> None:
-    setup = documents.from_document(without(added, new_setup()))
+    setup = documents.from_document(without(added, requested_setup()))
     assert (setup.status, setup.stages) == (Status.ACCEPTED, {})
 
 
@@ -131,7 +132,7 @@ def test_wait_in_a_stage_that_is_not_known_goes_on_in_the_one_that_comes_next() 
 
 def leased_by_a_stage_not_known() -> tuple[Setup, Setup]:
     """The setup as the other release has it, and as this one reads it."""
-    theirs = begin(new_setup(), Stage.PREPARE_TLS, "their function", 60, START)
+    theirs = begun(new_setup(), Stage.PREPARE_TLS, "theirs")
     document = renamed(Stage.PREPARE_TLS, documents.to_document(theirs))
     return theirs, documents.from_document(document | {"lease": document["lease"] | {"stage": "gone"}})
 
@@ -139,15 +140,15 @@ def leased_by_a_stage_not_known() -> tuple[Setup, Setup]:
 def test_lease_on_a_stage_that_is_not_known_is_left_to_run_out() -> None:
     _, setup = leased_by_a_stage_not_known()
     event = trigger(setup, Stage.PREPARE_TLS)
-    seconds = {second: START + timedelta(seconds=second) for second in (59, 60)}
-    admitted = {second: admit(setup, Stage.PREPARE_TLS, event, now) for second, now in seconds.items()}
-    assert admitted == {59: Admission.BUSY, 60: Admission.RUN}
+    end = START + timedelta(seconds=60) + LEASE_MARGIN
+    assert admission(setup, event, Stage.PREPARE_TLS, end) is Admission.BUSY
+    assert admission(setup, event, Stage.PREPARE_TLS, end + timedelta(seconds=1)) is Admission.RUN
 
 
 def test_execution_of_a_stage_that_is_not_known_settles_no_other_stage() -> None:
-    theirs, setup = leased_by_a_stage_not_known()
+    _, setup = leased_by_a_stage_not_known()
     with pytest.raises(LeaseLost):
-        settle(setup, theirs.token, Done(), Timing(START))
+        settle(setup, "theirs", Result(Done()), Timing(START))
 
 
 def test_cause_of_a_tear_down_may_be_a_stage_that_is_not_known() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,20 @@ from milvus_l7.domain.certificates.key_pair import CertificateView, KeyPair, inv
 
 if TYPE_CHECKING:
     from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
+    from cryptography.hazmat.primitives.asymmetric.types import (
+        CertificatePublicKeyTypes,
+        PrivateKeyTypes,
+        PublicKeyTypes,
+    )
 
 KEY_BITS = 2048  # the RSA size that every Google Cloud load balancer takes
 CLOCK_SKEW = timedelta(hours=1)  # how far a client's clock may be behind ours
+# Google Cloud, "SSL certificates overview", supported key types of self-managed certificates.
+TAKEN = "Google Cloud load balancers take RSA keys of 2048 to 4096 bits, and ECDSA keys on P-256 or P-384"
+SMALLEST_RSA_BITS, LARGEST_RSA_BITS = 2048, 4096
+CURVES = frozenset({"secp256r1", "secp384r1"})
+# One of RSA 4096 has 3,300 characters. Keys of other kinds, which are refused, take long to load if larger.
+LARGEST_KEY_PEM = 4096
 LONGEST_COMMON_NAME = 64  # RFC 5280, ub-common-name; a domain may have 253 characters
 
 
@@ -32,9 +43,10 @@ class X509Certificates:
         return KeyPair(key_pem.decode(), certificate.public_bytes(serialization.Encoding.PEM).decode())
 
     def inspect(self, pair: KeyPair) -> CertificateView:
-        """Return what the pair says of itself. RSA, ECDSA and any other key that `cryptography` reads.
+        """What the pair says of itself.
 
-        Raises `Permanent(CERTIFICATE_INVALID)` if either half is not PEM, or the key is encrypted.
+        Raises `Permanent(CERTIFICATE_INVALID)` if either half is not PEM, the key is encrypted, or either key
+        is of a kind or size that load balancers do not take; that is found before anything slow is done.
         """
         from cryptography.hazmat.primitives import hashes, serialization
 
@@ -117,25 +129,53 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def _public_half(key_pem: str) -> bytes:
+    if any(len(block) > LARGEST_KEY_PEM for block in _key_blocks(key_pem)):
+        raise invalid(f"the key in tls.key is too large; {TAKEN}")
+    # Proving that the numbers of a large RSA key are primes takes minutes, so its size is looked at first.
+    if not _is_taken(_loaded(key_pem, is_proven=False).public_key()):
+        raise invalid(f"the key in tls.key is of another kind or size; {TAKEN}")
+    return _encoded(_loaded(key_pem, is_proven=True))
+
+
+def _key_blocks(pem: str) -> Iterator[str]:
+    for block in pem.split("-----BEGIN ")[1:]:
+        label, _, body = block.partition("-----")
+        if label.endswith("PRIVATE KEY"):
+            yield body.partition("-----END")[0]
+
+
+def _loaded(key_pem: str, *, is_proven: bool) -> PrivateKeyTypes:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     try:
-        key = serialization.load_pem_private_key(key_pem.encode(), password=None)
+        return serialization.load_pem_private_key(
+            key_pem.encode(), password=None, unsafe_skip_rsa_key_validation=not is_proven
+        )
     except TypeError:
         raise invalid("the key in tls.key is encrypted") from None
     except (ValueError, UnsupportedAlgorithm):
         raise invalid("tls.key holds no private key in PEM, or a broken one") from None
-    return _encoded(key)
+
+
+def _is_taken(key: PublicKeyTypes) -> bool:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    if isinstance(key, rsa.RSAPublicKey):
+        return SMALLEST_RSA_BITS <= key.key_size <= LARGEST_RSA_BITS
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES
 
 
 def _public_key(certificate: x509.Certificate) -> bytes:
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        return _encoded(certificate)
+        key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
         raise invalid("the certificate in tls.crt has a key of an unknown kind") from None
+    if not _is_taken(key):
+        raise invalid(f"the certificate in tls.crt has a key of another kind or size; {TAKEN}")
+    return _encoded(certificate)
 
 
 def _encoded(holder: x509.Certificate | PrivateKeyTypes) -> bytes:

@@ -45,7 +45,7 @@ def retire(objects: KubeObjects, setup: Setup, *, verified: bool = True) -> Plan
     for each in to_delete:
         objects.delete(each)
     if changes:
-        objects.apply(target.manifest, force=True)
+        apply.write(objects, target)
     return (*changes, *map(deletion, to_delete))
 
 

@@ -2,10 +2,15 @@
 
 status                         error
 409 with field conflicts       Permanent(FIELD_CONFLICT)
+409                            Conflict(CLUSTER_UNAVAILABLE)
 401, 403                       Permanent(CLUSTER_ACCESS_DENIED)
-408, 409, 410, 429, 5xx        Transient(CLUSTER_UNAVAILABLE)
-2xx that is not an object      Transient(CLUSTER_UNAVAILABLE)
+410, 429                       Transient(CLUSTER_UNAVAILABLE)
+408, 5xx                       Transient(CLUSTER_UNAVAILABLE), of a write Unanswered
+2xx that is not an object      Transient(CLUSTER_UNAVAILABLE), of a write Unanswered
 everything else                Permanent(REFUSED_BY_CLUSTER)
+
+A time-out at the API server (504), or between it and etcd (500), or at a proxy on the way (502, 503) leaves
+the write going on: k8s.io/apiserver `pkg/endpoints/handlers/finisher`.
 """
 
 from __future__ import annotations
@@ -17,10 +22,10 @@ from typing import Any
 
 from milvus_l7.domain.kubernetes.manifests import LONG_AGO
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient
+from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient, Unanswered
 from milvus_l7.domain.text.excerpt import SHOWN_WORDS
 
-_PASSING = frozenset({408, 409, 410, 429})
+_NOT_NOW = frozenset({410, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Answer:
 
     status: int
     body: Mapping[str, Any]
+    size_bytes: int = 0
 
     @property
     def is_success(self) -> bool:
@@ -52,25 +58,34 @@ class Answer:
         clashes = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
         return [f"{cause.get('field')}: {cause.get('message')}" for cause in clashes]
 
+    @property
+    def is_inconclusive(self) -> bool:
+        """Whether the answer does not tell what became of the request."""
+        return self.status == 408 or self.status >= 500 or 200 <= self.status < 300
+
     def says_missing(self, name: str) -> bool:
         """Return whether exactly this object is missing; a missing kind or route is another 404."""
         return self.status == 404 and self.details.get("name") == name
 
 
-def content(answer: Answer, kind: str) -> Mapping[str, Any]:
+def content(answer: Answer, kind: str, *, is_write: bool = False) -> Mapping[str, Any]:
     """Return the object or list in the answer; raises what the answer means otherwise (see the module)."""
     if answer.is_success:
         return answer.body
-    raise _error(answer, kind)
+    raise _error(answer, kind, Unanswered if is_write else Transient)
 
 
-def _error(answer: Answer, kind: str) -> L7Error:
+def _error(answer: Answer, kind: str, inconclusive: type[Transient]) -> L7Error:
     words = _words(answer, kind)
     if answer.conflicts:
         return Permanent(Reason.FIELD_CONFLICT, f"{kind}: {'; '.join(answer.conflicts)}"[:SHOWN_WORDS])
+    if answer.status == 409:
+        return Conflict(Reason.CLUSTER_UNAVAILABLE, words)
     if answer.status in (401, 403):
         return Permanent(Reason.CLUSTER_ACCESS_DENIED, words)
-    if answer.status in _PASSING or answer.status >= 500 or 200 <= answer.status < 300:
+    if answer.is_inconclusive:
+        return inconclusive(Reason.CLUSTER_UNAVAILABLE, words)
+    if answer.status in _NOT_NOW:
         return Transient(Reason.CLUSTER_UNAVAILABLE, words)
     return Permanent(Reason.REFUSED_BY_CLUSTER, words)
 
@@ -106,5 +121,5 @@ def last_seen(event: Mapping[str, Any]) -> datetime:
     text = next((time for time in times if time), None)
     try:
         return datetime.fromisoformat(text).astimezone(UTC) if text else LONG_AGO
-    except ValueError:
+    except (ValueError, OverflowError):
         return LONG_AGO

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.kubernetes.difference import difference
 from milvus_l7.domain.kubernetes.field_managers import is_applied
@@ -36,16 +37,23 @@ def plan(objects: KubeObjects, target: ApplyRequest) -> Plan:
         raise Transient(Reason.OBJECT_BEING_DELETED, f"{name} is being deleted")
     if live is not None and is_applied(live, target.manifest, target.manager):
         return ()
-    return difference(live, _applied(objects, target, dry_run=True))
+    after = objects.apply(target.manifest, dry_run=True, force=target.force, manager=target.manager)
+    return difference(live, after)
 
 
 def apply_if_changed(objects: KubeObjects, target: ApplyRequest) -> Plan:
     """Apply the target if its plan is not empty, and return the plan. A second call writes nothing."""
     changes = plan(objects, target)
     if changes:
-        _applied(objects, target)
+        write(objects, target)
     return changes
 
 
-def _applied(objects: KubeObjects, target: ApplyRequest, *, dry_run: bool = False) -> Manifest:
-    return objects.apply(target.manifest, dry_run=dry_run, force=target.force, manager=target.manager)
+def write(objects: KubeObjects, target: ApplyRequest) -> None:
+    """Apply the target onto the object as it was read, and onto no other; see `plan` for whether to.
+
+    Raises `Conflict` if somebody has changed, replaced, deleted or, where there was none, made it since.
+    """
+    # Where there was none there is nobody to conflict with; with force the name that is taken is told so.
+    force = target.force or target.live is None
+    objects.apply(manifests.onto(target.live, target.manifest), force=force, manager=target.manager)

@@ -5,25 +5,31 @@ The typed models are left out because importing them takes seconds of CPU time (
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from milvus_l7.adapters.kubernetes import answers
+from milvus_l7.adapters.kubernetes import answers, bounds
 from milvus_l7.adapters.kubernetes.answers import Answer
+from milvus_l7.adapters.kubernetes.bounds import Bounds, TooLargeError
 from milvus_l7.adapters.lazy_import import postponed
 from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
+from milvus_l7.domain.text import bounded_json
+from milvus_l7.domain.text.bounded_json import Limits
 from milvus_l7.ports import ClusterAccess, Manifest, ObjectRef
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
-TIMEOUT_S = (5, 20)  # to connect, and between two reads
+# Of the values in one answer; its bytes are bounded as it is read.
+LIMITS = Limits(size_bytes=64 * 1024 * 1024, depth=100, items=1_000_000)
+# Anybody in a namespace can fill Secrets to the brim, as Helm's own are.
+MOST_ON_A_PAGE = {"Secret": 20}
 
 _PLURALS: Mapping[tuple[str, str], str] = {
     kinds.CONFIG_MAP: "configmaps",
@@ -39,6 +45,7 @@ _PLURALS: Mapping[tuple[str, str], str] = {
 }
 
 Query = list[tuple[str, str]]
+DRY = frozenset({("dryRun", "All")})
 
 
 # Not used here; `config` alone loads OAuth and three credential plug-ins.
@@ -51,7 +58,8 @@ class KubernetesObjects:
 
     access: ClusterAccess
     token: Callable[[], str]
-    page_size: int = 500  # objects per list request
+    page_size: int = 100  # objects per list request
+    bounds: Bounds = field(default_factory=Bounds)
     _client: ApiClient | None = field(default=None, init=False, repr=False)
 
     def get(self, ref: ObjectRef) -> Manifest | None:
@@ -80,7 +88,7 @@ class KubernetesObjects:
         query = [*_writing(manager), ("force", "true" if force else "false")]
         query += _dry(dry_run)
         answer = self._send("PATCH", ObjectRef.of(manifest), query, manifest)
-        return answers.content(answer, manifest["kind"])
+        return answers.content(answer, manifest["kind"], is_write=not dry_run)
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> bool:
         """Create the object; return False if one of its name exists, which is left as it is."""
@@ -89,7 +97,7 @@ class KubernetesObjects:
         answer = self._send("POST", collection, [*_writing(), *_dry(dry_run)], manifest)
         if answer.says_exists:
             return False
-        answers.content(answer, manifest["kind"])
+        answers.content(answer, manifest["kind"], is_write=not dry_run)
         return True
 
     def delete(self, live: Manifest) -> None:
@@ -97,17 +105,21 @@ class KubernetesObjects:
         read = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": read}
         ref = ObjectRef.of(live)
-        answer = self._send("DELETE", ref, body={**options, "propagationPolicy": "Background"})
+        answer = self._send("DELETE", ref, _within(), {**options, "propagationPolicy": "Background"})
         if not answer.says_missing(ref.name):
-            answers.content(answer, ref.kind)
+            answers.content(answer, ref.kind, is_write=True)
 
     def _pages(self, ref: ObjectRef, query: Query) -> Sequence[Manifest]:
         kind = {"apiVersion": ref.api_version, "kind": ref.kind}  # items of a list do not say it
         found: Sequence[Manifest] = ()
         more: Query = []
+        size_bytes, limit = 0, min(self.page_size, MOST_ON_A_PAGE.get(ref.kind, self.page_size))
         while True:
-            answer = self._send("GET", ref, [*query, ("limit", str(self.page_size)), *more])
+            answer = self._send("GET", ref, [*query, ("limit", str(limit)), *more])
             page = answers.content(answer, ref.kind)
+            size_bytes += answer.size_bytes
+            if size_bytes > self.bounds.list_bytes:
+                raise _too_large(ref, self.bounds.list_bytes)
             found = [*found, *({**kind, **item} for item in page.get("items") or ())]
             position = page.get("metadata", {}).get("continue")
             if not position:
@@ -134,12 +146,26 @@ class KubernetesObjects:
             body=dict(body) if body else None,
             auth_settings=["BearerToken"],
         )
+        deadline = time.monotonic() + self.bounds.total_s
+        limit = self.bounds.object_bytes if ref.name or body else self.bounds.list_bytes
         try:
-            response = client.call_api(*request, _request_timeout=TIMEOUT_S)
-            return Answer(response.status, _json(response.read()))  # type: ignore[no-untyped-call]
-        except (HTTPError, rest_client().ApiException) as error:
-            message = f"the Kubernetes API at {self.access.server} did not answer: {type(error).__name__}"
-            raise Transient(Reason.CLUSTER_UNAVAILABLE, message) from error
+            response = client.call_api(*request, _request_timeout=self.bounds.total_s)
+            content = bounds.read(response.response, deadline, limit)
+        except TooLargeError:
+            raise _too_large(ref, limit) from None
+        except (HTTPError, rest_client().ApiException, TimeoutError) as error:
+            raise self._silence(error, verb, query or []) from error
+        return Answer(response.status, _json(content), len(content))
+
+    def _silence(self, error: Exception, verb: str, query: Query) -> Transient:
+        """What it means that a request was not answered: of a write, if it was sent, that it may be made."""
+        from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+        message = f"the Kubernetes API at {self.access.server} did not answer: {type(error).__name__}"
+        is_write = verb != "GET" and not DRY.issubset(query)
+        if is_write and not isinstance(error, NewConnectionError | ConnectTimeoutError):
+            return Unanswered(Reason.CLUSTER_UNAVAILABLE, f"{message}; it may still do what was asked for")
+        return Transient(Reason.CLUSTER_UNAVAILABLE, message)
 
     def _connected(self) -> ApiClient:
         if self._client is None:
@@ -173,11 +199,22 @@ def _client(access: ClusterAccess, token: Callable[[], str]) -> ApiClient:
 
 
 def _writing(manager: str = OURS) -> Query:
-    return [("fieldManager", manager), ("fieldValidation", "Strict")]
+    return [("fieldManager", manager), ("fieldValidation", "Strict"), *_within()]
+
+
+def _within() -> Query:
+    """The API server's own limit: after that it does nothing more for the request."""
+    return [("timeout", f"{bounds.SERVER_S}s")]
 
 
 def _dry(dry_run: bool) -> Query:
-    return [("dryRun", "All")] if dry_run else []
+    return list(DRY) if dry_run else []
+
+
+def _too_large(ref: ObjectRef, limit_bytes: int) -> Permanent:
+    what = f"{ref.kind} {ref.name}" if ref.name else f"list of {ref.kind}s"
+    message = f"the {what} in namespace {ref.namespace} has more than {limit_bytes // bounds.MIB} MiB"
+    return Permanent(Reason.ANSWER_TOO_LARGE, message)
 
 
 def _path(ref: ObjectRef) -> str:
@@ -193,7 +230,10 @@ def _json(body: bytes) -> dict[str, Any]:
     Proxies and missing routes answer in plain text.
     """
     try:
-        value = json.loads(body)
+        value = bounded_json.loads(body, LIMITS)
+    except bounded_json.OutOfBounds as error:
+        message = f"an answer of the Kubernetes API is not read: {error}"
+        raise Permanent(Reason.ANSWER_TOO_LARGE, message) from None
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -29,6 +29,7 @@ from milvus_l7.ports import (
     Rendering,
     ValuesChange,
 )
+from milvus_l7.ports.release import BeforeWrite, proceed
 
 
 @dataclass(slots=True)
@@ -103,7 +104,9 @@ class DryRunObjects:
     ) -> Manifest:
         """Return the object as it would be; recorded unless the stage itself asks for a dry run."""
         ref = ObjectRef.of(manifest)
-        before, after = self._current(ref), self._dry_run(_Write(manifest, manager, force=force))
+        # What it was read as may be laid over already, and nothing is written that a condition could save.
+        write = _Write(manifests.unconditional(manifest), manager, force=force)
+        before, after = self._current(ref), self._dry_run(write)
         if not dry_run:
             self.recorder.record_object(difference(before, after), self._live.get(ref))
             # A dry run shows one manager's write alone, so another manager's next one is seen beside it.
@@ -189,11 +192,13 @@ class DryRunReleases:
         """Return what the upgrade would render, as the real one does."""
         return self.real.render_upgrade(release, change)
 
-    def upgrade(self, release: Release, change: ValuesChange) -> Release:
-        """Record the values that would change, and what that changes in the rendered objects.
-
-        Returns the release as it would be. Raises as `render_upgrade`.
-        """
+    def upgrade(
+        self,
+        release: Release,
+        change: ValuesChange,
+        before_write: BeforeWrite = proceed,  # noqa: ARG002  (nothing is written)
+    ) -> Release:
+        """Record the values that would change, and what that changes in the rendered objects."""
         rendering = self.real.render_upgrade(release, change)
         self.recorder.record(change.changes)
         writer = f"helm, revision {release.revision} ({release.updated_at:%Y-%m-%d %H:%M} UTC)"
@@ -211,11 +216,12 @@ class DryRunReleases:
         namespace, _, name = place.partition("/")
         return self.objects.assume_type(ObjectRef(*kinds.SERVICE, namespace, name), change.after)
 
-    def recover(self, release: Release) -> None:
+    def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:  # noqa: ARG002
         """Record that an interrupted upgrade would be rolled back."""
         target = f"Release {release.namespace}/{release.name}"
         self.recorder.record((Change(target, "status", release.status, "deployed"),))
         self._recovered.add(release.name)
+        return self.get(release.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import msgspec
 
 from milvus_l7.adapters.setup.documents import plain
 from milvus_l7.adapters.setup.firestore import TOTAL_S, TRY_S, translated
 from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7.domain.setup.document_id import document_id, is_document_id
 from milvus_l7.ports import PlanRecord
 
 if TYPE_CHECKING:
@@ -43,10 +43,9 @@ class FirestorePlans:
                 return
 
     def load(self, plan_id: str) -> PlanRecord | None:
-        """Return the record, or None if there is none.
-
-        Raises `StateUnavailable`, also for a record that is not readable.
-        """
+        """The record, or None if there is none."""
+        if not is_document_id(plan_id):
+            return None
         with translated():
             snapshot = self._reference(plan_id).get(timeout=TRY_S)
         if not snapshot.exists:
@@ -62,7 +61,7 @@ class FirestorePlans:
             self._reference(record.plan_id).set(_document(record), timeout=TOTAL_S)
 
     def _reference(self, plan_id: str) -> DocumentReference:
-        return self._client.collection("plans").document(quote(plan_id, safe=""))
+        return self._client.collection("plans").document(document_id(plan_id))
 
 
 def _document(record: PlanRecord) -> dict[str, Any]:

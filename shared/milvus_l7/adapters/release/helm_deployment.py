@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -37,7 +37,10 @@ class HelmDeployments:
     connections: Connections
 
     def open(self, desired: Desired, now: datetime) -> HelmDeployment | Waiting | Failed:
-        """Return the release, ready to be upgraded, or why it is not; recovers an interrupted upgrade."""
+        """Return the release, ready to be upgraded, or why it is not.
+
+        An interrupted upgrade is rolled back, and nothing else done in the same execution.
+        """
         releases = self.connections.releases(desired.cluster, desired.namespace)
         release = release_view.usable(releases, desired, now)
         if not isinstance(release, Release):
@@ -62,9 +65,38 @@ class HelmDeployment:
         """Return the release's Service and its gRPC port."""
         return self._found[1]
 
-    def before(self) -> ReleaseBefore | None:
+    def before(self, known: ReleaseBefore | None) -> ReleaseBefore | None:
         """Return the values that our first upgrade replaces or, from Helm's history, has replaced."""
-        return release_view.before(self.releases, self.release, self._plan())
+        plan = self._plan()
+        if not plan.changes:
+            return known or release_view.before(self.releases, self.release, plan)
+        live = self._found[0]
+        found = helm_values.recorded(known, plan)
+        if services.is_cluster_ip(live) and found.live_type is not None:
+            return found
+        live_type = text(mapping(live, "spec").get("type")) or services.CLUSTER_IP
+        return replace(found, live_type=live_type, live_address=milvus_service.address(live))
+
+    def is_secure(self) -> bool:
+        """Return whether an upgrade to TLS would change no value."""
+        return not self._plan().changes
+
+    def is_restored(self, before: ReleaseBefore | None) -> bool:
+        """Return whether an upgrade back would change no value."""
+        found = self._known(before)
+        return found is None or not self._restoration(found).changes
+
+    def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
+        """Return the values that are still ours, and the Service's type if it is not the recorded one."""
+        found = self._known(before)
+        if found is None:
+            return ()
+        fields = [f"{each.target} {each.field}" for each in self._restoration(found).changes]
+        live, service = release_view.service(self.objects, self.release)
+        live_type = text(mapping(live, "spec").get("type")) or services.CLUSTER_IP
+        if found.live_type is not None and live_type != found.live_type:
+            fields.append(f"Service {self.release.namespace}/{service.name} spec.type")
+        return tuple(fields)
 
     def secure(self, domain: str) -> None:
         """Upgrade the release if its values differ; else undo what was changed past Helm."""
@@ -77,19 +109,22 @@ class HelmDeployment:
 
     def restore(self, before: ReleaseBefore | None) -> None:
         """Bring the release's values back in one upgrade; nothing is written if they are back."""
-        found = before
-        if found is None and not self._plan().changes:
-            found = self.before()
-        if found is not None:
-            self._restore(found)
-
-    def _restore(self, before: ReleaseBefore) -> None:
-        earlier = self.releases.get(self.release.name, before.revision)
-        theirs = helm_values.own_user_yaml(release_view.values(earlier)) if earlier else None
-        back = restoration.restoration(release_view.values(self.release), before, theirs)
-        if back.changes:
+        found = self._known(before)
+        back = self._restoration(found) if found else None
+        if back is not None and back.changes:
             description = "milvus-l7: as before, without TLS at the Layer-7 load balancer"
             self._upgrade(ValuesChange(back.overlay, description, back.removals, back.changes))
+
+    def _known(self, before: ReleaseBefore | None) -> ReleaseBefore | None:
+        """What was recorded; else, where all is ours, what Helm's history tells."""
+        if before is not None or self._plan().changes:
+            return before
+        return release_view.before(self.releases, self.release, self._plan())
+
+    def _restoration(self, before: ReleaseBefore) -> restoration.Restoration:
+        earlier = self.releases.get(self.release.name, before.revision)
+        theirs = helm_values.own_user_yaml(release_view.values(earlier)) if earlier else None
+        return restoration.restoration(release_view.values(self.release), before, theirs)
 
     def unfinished(self) -> Waiting | None:
         """Return what the roll-out of the release's present configuration waits for, or None."""

@@ -30,8 +30,9 @@ def usable(releases: Releases, desired: Desired, now: datetime) -> Release | Wai
                 f"revision {release.revision} is {release.status} since {release.updated_at:%H:%M:%S} UTC"
             )
             return Waiting(Reason.RELEASE_BUSY, message)
-        releases.recover(release)
-        release = releases.get(desired.release)
+        interrupted, release = release, releases.recover(release)
+        if release is None:
+            return _rolled_back(interrupted)
     if release is None:
         there = ", ".join(releases.names()) or "none"
         message = f"no release {desired.release} in namespace {desired.namespace}; there: {there}"
@@ -40,6 +41,12 @@ def usable(releases: Releases, desired: Desired, now: datetime) -> Release | Wai
         message = f"revision {release.revision} of release {release.name} is {release.status}"
         return Failed(Reason.RELEASE_NOT_DEPLOYED, message)
     return release
+
+
+def _rolled_back(release: Release) -> Waiting:
+    """A roll-back has an execution, and so a lease, of its own."""
+    message = f"revision {release.revision} was left {release.status} and has been rolled back"
+    return Waiting(Reason.RELEASE_ROLLED_BACK, message)
 
 
 def values(release: Release) -> ReleaseValues:

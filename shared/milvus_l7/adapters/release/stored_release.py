@@ -21,10 +21,17 @@ from typing import Any
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.text import bounded_json, bounded_yaml
+from milvus_l7.domain.text.bounded_json import Limits, OutOfBounds
 from milvus_l7.domain.text.untrusted import mapping, objects, text
 from milvus_l7.ports import Manifest
 
-MAX_RELEASE_BYTES = 64 * 1024 * 1024  # unpacked; a Secret holds at most one MiB, packed
+# A Secret holds at most one MiB, packed, and Helm packs ten to one at best. Whoever writes one by hand can
+# pack a thousand to one, and each byte of it can take fifty once it is read.
+LIMITS = Limits(size_bytes=16 * 1024 * 1024, depth=64, items=400_000)
+MANIFEST_LIMITS = bounded_yaml.Limits(characters=8 * 1024 * 1024, depth=64, nodes=100_000)
+MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
+MAX_SUBCHART_DEPTH = 8  # subcharts inside each other
 _GZIP = 16 + zlib.MAX_WBITS
 _DOCUMENT = re.compile(r"^---\n# Source: (?P<path>\S+)\n", re.MULTILINE)
 # Nothing else on the way into a Go template is special: only the left delimiter begins an action.
@@ -63,41 +70,43 @@ def status(secret: Manifest) -> str:
 
 
 def decoded(secret: Manifest) -> StoredRelease:
-    """Return the revision in a release Secret.
-
-    Raises `Permanent(RELEASE_UNREADABLE)` if it is none that Helm wrote.
-    """
+    """The revision in a release Secret; `Permanent(RELEASE_UNREADABLE)` if it is none that Helm wrote."""
+    name = text(mapping(secret, "metadata").get("name"))
     try:
-        packed = b64decode(b64decode(text(mapping(secret, "data").get("release"))))
-        content = json.loads(_unpacked(packed))
+        content = bounded_json.loads(_unpacked(text(mapping(secret, "data").get("release"))), LIMITS)
+    except OutOfBounds as error:
+        raise Permanent(Reason.RELEASE_UNREADABLE, f"Secret {name} cannot be read: {error}") from None
     except (ValueError, zlib.error):
         content = None
     if not isinstance(content, dict):
-        name = text(mapping(secret, "metadata").get("name"))
         raise Permanent(Reason.RELEASE_UNREADABLE, f"Secret {name} does not hold a Helm release")
     labels = {k: text(v) for k, v in mapping(secret, "metadata", "labels").items()}
     return StoredRelease(revision(secret), status(secret), labels, content)
 
 
-def _unpacked(packed: bytes) -> bytes:
+def _unpacked(encoded: str) -> bytes:
+    packed = b64decode(b64decode(encoded))
     if not packed.startswith(b"\x1f\x8b"):
         return packed
     stream = zlib.decompressobj(_GZIP)
-    content = stream.decompress(packed, MAX_RELEASE_BYTES)
+    content = stream.decompress(packed, LIMITS.size_bytes)
     if stream.unconsumed_tail:
-        raise ValueError("too large")
+        raise OutOfBounds(f"it unpacks to more than {LIMITS.size_bytes} bytes")
     return content
 
 
 def archive(release: StoredRelease) -> bytes:
-    """Return a chart archive (.tgz) that renders this revision again.
+    """A chart archive (.tgz) that renders this revision again, with the subcharts as they were rendered.
 
-    It has the subcharts as they were rendered. Raises `ValueError` if the stored chart is broken.
+    Raises `ValueError` if the chart is broken, or larger or deeper than any that we know.
     """
     name = text(mapping(release.chart, "metadata").get("name"))
+    files = {**_subcharts(release, name), **_parent(release.chart)}
+    if sum(map(len, files.values())) > MAX_ARCHIVE_BYTES:
+        raise ValueError(f"it has more than {MAX_ARCHIVE_BYTES} bytes")
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as tar:
-        for path, content in {**_subcharts(release, name), **_parent(release.chart)}.items():
+        for path, content in files.items():
             entry = tarfile.TarInfo(f"{name}/{path}")
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
@@ -130,17 +139,14 @@ def _json(value: Any) -> bytes:
 
 
 def _subcharts(release: StoredRelease, parent: str) -> dict[str, bytes]:
-    """Return the files of frozen subcharts, by path.
-
-    Helm wants a chart for each dependency, even if it rendered nothing.
-    """
-    templates: dict[str, str] = {}
+    """Frozen subcharts. Helm wants a chart for each dependency, even if it rendered nothing."""
+    templates: dict[str, list[str]] = {}
     for path, document in _documents(release):
         inside = path.removeprefix(f"{parent}/")
         if inside.startswith("charts/"):
             literal = document.replace(_ACTION, _LITERAL)
-            templates[inside] = templates.get(inside, "") + "---\n" + literal.rstrip("\n") + "\n"
-    files = {path: content.encode() for path, content in templates.items()}
+            templates.setdefault(inside, []).append("---\n" + literal.rstrip("\n") + "\n")
+    files = {path: "".join(documents).encode() for path, documents in templates.items()}
     folders = {f"charts/{text(d.get('name'))}" for d in _dependencies(release.chart)}
     folders |= {folder for path in templates for folder in _chart_folders(path)}
     for folder in folders:
@@ -163,6 +169,8 @@ def _chart_folders(path: str) -> Iterator[str]:
     `charts/a/charts/b/templates/x.yaml` lies in the charts `charts/a` and `charts/a/charts/b`.
     """
     parts = path.split("/")
+    if len(parts) > 2 * MAX_SUBCHART_DEPTH + 8:
+        raise ValueError(f"it has subcharts more than {MAX_SUBCHART_DEPTH} levels deep")
     for index in range(0, len(parts) - 1, 2):
         if parts[index] != "charts":
             return
@@ -170,12 +178,16 @@ def _chart_folders(path: str) -> Iterator[str]:
 
 
 def rendered(manifest: str) -> Sequence[Manifest]:
-    """Return the objects in a rendered manifest. Raises `ValueError` if it is not YAML."""
+    """The objects in a rendered manifest; `ValueError` if it is not YAML, or larger than the limits."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        bounded_yaml.check(manifest, MANIFEST_LIMITS)
         found = list(yaml.load_all(manifest, loader))
-    except yaml.YAMLError:
+    except bounded_yaml.OutOfBounds as error:
+        raise ValueError(f"the rendered manifest cannot be read: {error}") from None
+    except (yaml.YAMLError, ValueError, ArithmeticError, TypeError, AttributeError, LookupError):
+        # PyYAML lets errors of its own escape for some malformed dates and numbers
         raise ValueError("the rendered manifest is not YAML") from None
     return [document for document in found if isinstance(document, dict)]

@@ -17,25 +17,27 @@ events of that first write are in the outbox, so re-poll publishes them; nothing
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
 
 from milvus_l7.adapters.setup import documents
+from milvus_l7.adapters.setup.server_time import has_server_time, with_server_time
 from milvus_l7.domain.reasons.errors import MalformedEvent, StateConflict, StateUnavailable
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document_id import document_id, is_document_id
 from milvus_l7.domain.setup.event import Event, from_payload
 from milvus_l7.ports import Commit, HistoryEntry, Postponed, Queue, Versioned
 
 if TYPE_CHECKING:
     from google.cloud.firestore import Client, DocumentReference, WriteBatch
+    from google.cloud.firestore_v1.types import WriteResult
 
 T = TypeVar("T")
+ToDocument = Callable[[Setup], dict[str, Any]]  # may hold `SERVER_TIME`
 
 # Well below the functions' time-outs (infra/topology.yaml), so that they end with an answer of their own.
 TRY_S = 10.0
@@ -44,9 +46,8 @@ TOTAL_S = 30.0
 # A query is read in pages of this many documents, and given up after so many pages.
 PAGE = 500
 PAGES = 40
-
-_RESERVED_ID = re.compile(r"\.{0,2}|__.*__")
-_LONGEST_ID = 1500  # bytes
+# Commits that postpone one page at most.
+ROUNDS = 3
 
 
 class FirestoreSetups:
@@ -55,8 +56,9 @@ class FirestoreSetups:
     The client is made at the first call, never before a fork; `FIRESTORE_EMULATOR_HOST` is honoured then.
     """
 
-    def __init__(self, project: str) -> None:
+    def __init__(self, project: str, to_document: ToDocument = documents.to_document) -> None:
         self._project = project
+        self._to_document = to_document
 
     @cached_property
     def _client(self) -> Client:
@@ -81,31 +83,52 @@ class FirestoreSetups:
 
     def load(self, setup_id: SetupId) -> Versioned | None:
         """Return the setup, or None if there is none. Raises `StateUnavailable`."""
-        if not _is_document_id(setup_id):
+        if not is_document_id(setup_id):
             return None
         with translated():
             snapshot = self._setup(setup_id).get(**self._limits)
         return _versioned(snapshot) if snapshot.exists else None
 
-    def commit(self, commit: Commit) -> object:
-        """Write setup, outbox entries and history in one Firestore `Commit`, and return the new version.
+    def generation(self, setup_id: SetupId) -> int | None:
+        """The setup's generation, read alone; None if there is no such setup. Raises `StateUnavailable`."""
+        if not is_document_id(setup_id):
+            return None
+        with translated():
+            snapshot = self._setup(setup_id).get(["generation"], **self._limits)
+        found = snapshot.get("generation") if snapshot.exists else None
+        if not isinstance(found, int | None):
+            raise StateUnavailable(f"{setup_id} has the generation {found!r:.20}")
+        return found
+
+    def has_entry(self, setup_id: SetupId, entry_id: str) -> bool:
+        """Whether the setup's history has the entry. Raises `StateUnavailable`."""
+        if not (is_document_id(setup_id) and is_document_id(entry_id)):
+            return False
+        with translated():
+            snapshot = self._entry(setup_id, entry_id).get(["generation"], **self._limits)
+        return bool(snapshot.exists)
+
+    def commit(self, commit: Commit) -> Versioned:
+        """Write setup, outbox entries and history in one Firestore `Commit`; the setup as stored.
 
         Raises `StateConflict` if the stored version is another one, `StateUnavailable`. Not safe to repeat
         after success: the version has moved.
         """
         from google.api_core import exceptions
 
-        batch = self._client.batch()
-        self._write_setup(batch, commit)
+        batch, document = self._client.batch(), self._to_document(commit.setup)
+        self._write_setup(batch, commit, document)
         if commit.history is not None:
             self._write_history(batch, commit.setup.setup_id, commit.history)
         for event in commit.events:
             self._write_event(batch, event)
         with translated():
             try:
-                return batch.commit(**self._limits)[0].update_time
+                result = batch.commit(**self._limits)[0]
             except (exceptions.AlreadyExists, exceptions.FailedPrecondition, exceptions.NotFound) as error:
                 raise StateConflict(f"{commit.setup.setup_id} is not the version that was read") from error
+        stored = _stored(document, result) if has_server_time(document) else commit.setup
+        return Versioned(stored, result.update_time, documents.plain(batch.commit_time))
 
     def page(self, after: SetupId | None, limit: int) -> Sequence[Setup]:
         """Return at most `limit` setups in the order of their ids.
@@ -131,25 +154,39 @@ class FirestoreSetups:
     def postpone(self, queue: Queue, due: Sequence[Postponed]) -> Sequence[Versioned]:
         """Set only the queue's time, in one Firestore `Commit`; return those that were the version read.
 
-        One that has changed makes Firestore refuse all, so the others are then found by halving. Raises
-        `StateUnavailable`, after which some may be postponed.
+        One that has changed makes Firestore refuse all. Then the versions are read, and those that are still
+        the same are committed; after `ROUNDS` commits the rest is left to whoever asks next. Raises
+        `StateUnavailable`, after which all or none may be postponed.
         """
+        left = due
+        for refusals in range(ROUNDS):
+            if refusals:
+                left = self._unchanged(queue, left)
+            if not left:
+                break
+            if self._are_postponed(queue, left):
+                return [each.found for each in left]
+        return []
+
+    def _are_postponed(self, queue: Queue, due: Sequence[Postponed]) -> bool:
         from google.api_core import exceptions
 
-        if not due:
-            return []
         batch = self._client.batch()
         for each in due:
             option = self._client.write_option(last_update_time=each.found.version)
             batch.update(self._setup(each.found.setup.setup_id), {str(queue): each.until}, option=option)
+        with translated(), suppress(exceptions.FailedPrecondition, exceptions.NotFound):
+            batch.commit(**self._limits)
+            return True
+        return False
+
+    def _unchanged(self, queue: Queue, due: Sequence[Postponed]) -> Sequence[Postponed]:
+        """Those that are still the version read. Of each document little more than its version is read."""
+        references = {self._setup(each.found.setup.setup_id): each for each in due}
         with translated():
-            try:
-                batch.commit(**self._limits)
-            except (exceptions.FailedPrecondition, exceptions.NotFound):
-                half = len(due) // 2
-                halves = (due[:half], due[half:]) if half else ()
-                return [found for part in halves for found in self.postpone(queue, part)]
-        return [each.found for each in due]
+            snapshots = list(self._client.get_all(list(references), [str(queue)], **self._limits))
+        versions = {snapshot.reference: snapshot.update_time for snapshot in snapshots if snapshot.exists}
+        return [each for key, each in references.items() if versions.get(key) == each.found.version]
 
     def unpublished(self, before: datetime, limit: int) -> Sequence[Event]:
         """Return at most `limit` events left in the outbox since before that moment, oldest first.
@@ -164,23 +201,28 @@ class FirestoreSetups:
             self._outbox(event_id).delete(**self._limits)
 
     def _setup(self, setup_id: str) -> DocumentReference:
-        return self._client.collection("setups").document(quote(setup_id, safe=""))
+        return self._client.collection("setups").document(document_id(setup_id))
 
     def _outbox(self, event_id: str) -> DocumentReference:
-        return self._client.collection("outbox").document(quote(event_id, safe=""))
+        return self._client.collection("outbox").document(document_id(event_id))
 
-    def _write_setup(self, batch: WriteBatch, commit: Commit) -> None:
-        reference = self._setup(commit.setup.setup_id)
-        document = documents.to_document(commit.setup)
+    def _entry(self, setup_id: str, entry_id: str) -> DocumentReference:
+        history = self._setup(setup_id).collection("history")
+        entry: DocumentReference = history.document(document_id(entry_id))
+        return entry
+
+    def _write_setup(self, batch: WriteBatch, commit: Commit, document: dict[str, Any]) -> None:
+        from google.cloud.firestore import SERVER_TIMESTAMP
+
+        reference, fields = self._setup(commit.setup.setup_id), with_server_time(document, SERVER_TIMESTAMP)
         if commit.version is None:
-            batch.create(reference, document)
+            batch.create(reference, fields)
         else:
             option = self._client.write_option(last_update_time=commit.version)
-            batch.update(reference, document, option=option)
+            batch.update(reference, fields, option=option)
 
     def _write_history(self, batch: WriteBatch, setup_id: str, entry: HistoryEntry) -> None:
-        reference = self._setup(setup_id).collection("history").document(quote(entry.entry_id, safe=""))
-        batch.set(reference, documents.to_history(entry))
+        batch.set(self._entry(setup_id, entry.entry_id), documents.to_history(entry))
 
     def _write_event(self, batch: WriteBatch, event: Event) -> None:
         from google.cloud.firestore import SERVER_TIMESTAMP
@@ -208,14 +250,15 @@ class FirestoreSetups:
         return found[:limit]
 
 
-def _is_document_id(text: str) -> bool:
-    """Return whether Firestore can have a document of that id; ids in events are untrusted."""
-    quoted = quote(text, safe="")
-    return len(quoted) <= _LONGEST_ID and not _RESERVED_ID.fullmatch(quoted)
-
-
 def _versioned(snapshot: Any) -> Versioned:
-    return Versioned(documents.from_document(snapshot.to_dict()), snapshot.update_time)
+    setup = documents.from_document(snapshot.to_dict())
+    return Versioned(setup, snapshot.update_time, documents.plain(snapshot.read_time))
+
+
+def _stored(document: dict[str, Any], result: WriteResult) -> Setup:
+    """The setup with the time that Firestore set; all its results are that one time."""
+    moment = result.transform_results[0].timestamp_value
+    return documents.from_document(with_server_time(document, moment))
 
 
 def _event(snapshot: Any) -> Event:

@@ -9,14 +9,14 @@ import ssl
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Transient
+from milvus_l7.domain.reasons.errors import Transient, Unanswered
 from milvus_l7.domain.text import excerpt
 from milvus_l7.ports import Endpoint, ServedCertificate
 
@@ -28,6 +28,11 @@ HANDSHAKE_S = 5.0
 MILVUS_S = 20.0
 # Kept for dropping the throw-away collection, also when the rest has used up its time.
 DROP_S = 5.0
+# A call that has no time left is given this much, so that it can fail properly; there are five of them.
+LEAST_S = 0.5
+# Milvus takes a call's time-out from its client, and may finish what it has begun.
+SERVER_S = 10.0
+DEEP_MAY_TAKE_S = MILVUS_S + 5 * LEAST_S + DROP_S + SERVER_S
 
 COLLECTION_PREFIX = "milvus_l7_probe_"
 _DIMENSION = 4
@@ -75,8 +80,8 @@ class EdgeProbe:
     def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
         """Return the server version, trusting `endpoint.ca_pem` or else the system's roots.
 
-        `deep` as the port says. Takes about 20 s at most. Raises `Transient(MILVUS_UNREACHABLE)` for whatever
-        goes wrong.
+        Takes about 20 s at most. Raises `Transient(MILVUS_UNREACHABLE)` for whatever goes wrong, and
+        `Unanswered` if it cannot be told that the throw-away collection is gone.
         """
         budget = _Budget(time.monotonic() + MILVUS_S)
         try:
@@ -85,6 +90,10 @@ class EdgeProbe:
                 if deep:
                     _round_trip(client, budget)
                 return version
+        except _NotDroppedError as error:
+            why = excerpt.excerpt(_cause(error.__cause__ or error), 300)
+            message = f"pymilvus: {why}; the collection {error} may be left"
+            raise Unanswered(Reason.MILVUS_UNREACHABLE, message) from error
         except Exception as error:
             message = f"pymilvus: {excerpt.excerpt(_cause(error), 300)}"
             raise Transient(Reason.MILVUS_UNREACHABLE, message) from error
@@ -145,8 +154,8 @@ class _Budget:
     deadline: float
 
     def left_s(self) -> float:
-        """Return the seconds left, but never so few that a call could not even fail properly."""
-        return max(0.5, self.deadline - time.monotonic())
+        """Seconds left, but never so few that a call could not even fail properly."""
+        return max(LEAST_S, self.deadline - time.monotonic())
 
 
 @contextmanager
@@ -164,18 +173,28 @@ def _trusted(ca_pem: str | None) -> Iterator[dict[str, str]]:
         yield {"server_pem_path": str(path)}
 
 
+class _NotDroppedError(Exception):
+    """The throw-away collection of that name may still be there, or still be made."""
+
+
 def _round_trip(client: MilvusClient, budget: _Budget) -> None:
     """Create, fill, search and drop a throw-away collection; dropped also when something fails."""
     name = f"{COLLECTION_PREFIX}{uuid4().hex[:12]}"
     try:
         found = _found(client, name, budget)
-    except BaseException:
-        with suppress(Exception):
-            client.drop_collection(name, timeout=DROP_S)
+    except BaseException as error:
+        _drop(client, name, error)
         raise
-    client.drop_collection(name, timeout=DROP_S)
+    _drop(client, name)
     if found != [_ID]:
         raise ValueError("the throw-away collection does not return the vector that was inserted")
+
+
+def _drop(client: MilvusClient, name: str, cause: BaseException | None = None) -> None:
+    try:
+        client.drop_collection(name, timeout=DROP_S)
+    except Exception as error:  # noqa: BLE001 - pymilvus has no root of its errors
+        raise _NotDroppedError(name) from (cause or error)
 
 
 def _found(client: MilvusClient, name: str, budget: _Budget) -> list[int]:

@@ -8,9 +8,10 @@ drifted, under the engine's rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from milvus_l7.application.drift import report_log
 from milvus_l7.application.engine import log
@@ -18,7 +19,6 @@ from milvus_l7.application.engine.due_queue import DueSetups, QueueAction, TickR
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.planning.planner import StageDryRun, run_stage
 from milvus_l7.application.stages import registry
-from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.certificates import key_pair as certificates
 from milvus_l7.domain.drift import evaluation, wording
 from milvus_l7.domain.drift.evaluation import Decision, StageObservation
@@ -29,18 +29,23 @@ from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup import transitions
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
-from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.facts import Check
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy
 from milvus_l7.domain.setup.topology import Topology
+from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import Clock, Commit, DryRunPorts, HistoryEntry, Queue, StagePorts, Versioned
 
 
 def _verification(ports: StagePorts) -> StageWork:
     return registry.work(Stage.VERIFY_ENDPOINT, ports)
+
+
+# A setup is not checked again sooner after its last check.
+LEAST_AGE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +73,35 @@ class CheckDrift:
         `StateUnavailable`: the delivery must be retried.
         """
         found = self.outbox.setups.load(setup_id)
-        if found is None or found.setup.status is not Status.VERIFIED:
-            log.write("INFO", "not checked for drift: the setup is not verified", setup_id=setup_id)
+        if found is None:
+            log.write("INFO", "not checked for drift: there is no such setup", setup_id=setup_id)
             return None
-        if transitions.is_paused(found.setup):
-            log.write("INFO", "not checked for drift: the setup is paused", found.setup)
+        hindrance = _hindrance(found)
+        if hindrance is not None:
+            log.write("INFO", f"not checked for drift: {hindrance}", found.setup)
+            return None
+        if self._is_too_soon(found.setup):
+            self._put_off(found)
             return None
         report = self._observe(found.setup)
         return self._keep(found, report)
 
+    def _is_too_soon(self, setup: Setup) -> bool:
+        """Whether one publisher asks without end; the scheduler asks later than that anyway."""
+        last = setup.drift.checked_at if setup.drift else None
+        return last is not None and last <= self.clock.now() < last + LEAST_AGE * self.pace_scale
+
+    def _put_off(self, found: Versioned) -> None:
+        """Let the scheduler's next tick ask again, so that nobody waits for a check that never comes."""
+        setup, soon = found.setup, self.clock.now() + LEAST_AGE * self.pace_scale
+        if setup.check_at is not None and setup.check_at <= soon:
+            return
+        with suppress(StateConflict):
+            self.outbox.commit(Commit(replace(setup, check_at=soon), found.version))
+        log.write("INFO", "drift check put off: the last one is too recent", setup)
+
     def _due(self, setup: Setup, now: datetime) -> QueueAction | None:
-        if setup.status is not Status.VERIFIED or setup.check_at is None:
+        if not _is_watched(setup) or setup.check_at is None:
             return None
         event = events.check_due(setup, self.topology, f"{setup.check_at.timestamp():.3f}")
         return QueueAction(self._next(setup, now), event)
@@ -87,7 +110,7 @@ class CheckDrift:
         now = self.clock.now()
         ports = self.dry_run()
         observations, state = [], setup
-        for stage, work in registry.planned(ports).items():
+        for stage, work in _comparable(setup, registry.planned(ports)):
             ran = run_stage(ports, stage, work, state, now)
             observations.append(_observation(ran, ports))
             state = ran.setup
@@ -108,7 +131,7 @@ class CheckDrift:
     def _keep(self, found: Versioned, report: DriftReport) -> DriftReport | None:
         now, setup = self.clock.now(), found.setup
         decision = Decision(report)
-        if setup.supervision.policy is DriftPolicy.REPAIR:
+        if setup.supervision.policy is DriftPolicy.REPAIR and setup.status is Status.VERIFIED:
             decision = evaluation.plan_repair(report, now)
         checked = replace(setup, drift=decision.report, check_at=setup.check_at or self._next(setup, now))
         commit = self._commit(found, checked, decision, now)
@@ -130,9 +153,30 @@ class CheckDrift:
             announced = (events.drift_found(checked, self.topology, mark),)
         if decision.first is None:
             return Commit(checked, found.version, announced, _entry(checked, mark) if announced else None)
-        again = registration.repair(checked, decision.first, now)
-        begun = events.start(again, decision.first, self.topology, f"repair.{mark}")
-        return Commit(again, found.version, (*announced, begun), _entry(again, mark, "repairing"))
+        again = registration.repair(checked, now)
+        begun = events.start(again, self.topology, f"repair.{mark}")
+        all_announced = (*announced, *((begun,) if begun else ()))
+        return Commit(again, found.version, all_announced, _entry(again, mark, "repairing"))
+
+
+def _is_watched(setup: Setup) -> bool:
+    """Whatever was once verified is checked until it is torn down, whatever its status."""
+    return setup.was_verified and setup.teardown is None and not transitions.is_paused(setup)
+
+
+def _hindrance(found: Versioned) -> str | None:
+    if not _is_watched(found.setup):
+        return "not a setup that has been verified, or paused"
+    lease = found.setup.lease
+    return "a stage is running" if lease and not lease.has_run_out(found.read_at) else None
+
+
+def _comparable(setup: Setup, planned: Mapping[Stage, StageWork]) -> Iterator[tuple[Stage, StageWork]]:
+    """In a run that is under way, what its later stages are about to change is no drift."""
+    is_under_way = setup.requested is None and not transitions.is_at_rest(setup)
+    for stage, work in planned.items():
+        if not is_under_way or setup.record(stage).state is StageState.DONE:
+            yield stage, work
 
 
 def _entry(setup: Setup, mark: str, outcome: str = "drifted") -> HistoryEntry:

@@ -20,7 +20,7 @@ def write(report: DriftReport, setup: Setup, *, is_repairing: bool) -> None:
         setup,
         finding_count=len(report.findings),
         findings=[_named(finding) for finding in report.findings[:MOST_FINDINGS]],
-        unobserved=[{"stage": each.stage, "reason": each.reason} for each in report.unseen],
+        unobserved=[{"stage": each.stage, "reason": each.reason} for each in report.unobserved],
     )
 
 

@@ -1,33 +1,49 @@
-"""The engine: runs one stage of one setup for one event, exactly once in effect.
+"""The engine: runs one stage of one setup for one event, exactly once in effect, one execution at a time.
 
     event --> load --> admit --> lease (commit) --> stage --> settle --> commit + outbox --> publish
+                                                     |
+                                        write-ahead --> fence --> write
 
-A stage may run under a lease that has since been lost (another execution took over, or the user changed the
-request); its result is then dropped. What it did to the cluster is harmless: stages are level-triggered.
+The lease outlives generations: what is asked for meanwhile begins when the execution under way has ended, or
+its lease has run out. An execution stops at its next write once a newer generation exists.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from milvus_l7.application.engine import log
+from milvus_l7.application.engine.execution import CONFLICTS, Execution, Stopwatch
 from milvus_l7.application.engine.outbox import Outbox
-from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import LeaseLost, Permanent, StateConflict, StateUnavailable, Transient
+from milvus_l7.domain.reasons.errors import (
+    Conflict,
+    LeaseLost,
+    Permanent,
+    StateConflict,
+    StateUnavailable,
+    Transient,
+)
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup import transitions
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState
 from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.lease import Lease
 from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
 from milvus_l7.domain.setup.topology import Topology
-from milvus_l7.domain.setup.transitions import Admission, Settled
+from milvus_l7.domain.setup.transitions import Admission, Moment, Result, Settled, Timing
+from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import Clock, Commit, HistoryEntry, Setups, Versioned
 
-# Commits of one execution that may find the document changed (by a request, or by re-poll) before giving up.
-CONFLICTS = 5
+# How often a stage is run at once because what it had read had changed when it wrote.
+READINGS = 4
+
+
+def _unique() -> str:
+    return uuid.uuid4().hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,135 +54,215 @@ class Engine:
     outbox: Outbox
     clock: Clock
     topology: Topology
-    owner: str  # names this execution environment in leases
+    owner: str  # names this execution environment in leases, for people
     lease_s: float | None = None  # overrides the topology's lease, for the embedded cloud
     pace_scale: float = 1.0
+    name: Callable[[], str] = field(default=_unique)  # a new name for each execution
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Runs `work`, which is `stage`, for one event at a time."""
+    """Runs one stage for one event at a time.
+
+    `work` builds the stage for an execution; `take_back` builds what settles an effect of an execution of the
+    stage that died.
+    """
 
     engine: Engine
     stage: Stage
-    work: StageWork
+    work: Callable[[Execution], StageWork]
+    take_back: Callable[[Execution], StageWork]
 
     def handle(self, event: Event) -> Admission:
         """Run the stage if the event starts it, and commit what it found. Safe for any repeated delivery.
 
         Raises `StateUnavailable` if state or event bus do not answer: the delivery must be retried.
         """
-        clock = self.engine.clock
-        started = clock.now()
-        leased = self._lease(event)
+        watch = Stopwatch.started(self.engine.clock)
+        leased = self._lease(event, watch)
         if isinstance(leased, Admission):
             return leased
-        working = clock.now()
-        outcome = self._outcome(leased.setup, event)
-        worked = clock.now()
+        engine_s = watch.elapsed_s()
+        result = self._result(leased, event)
+        worked_s = watch.elapsed_s() - engine_s
         try:
-            settled = self._settle(leased, outcome)
+            settled = self._settle(leased, result)
         except LeaseLost as lost:
             log.write("WARNING", f"result dropped: {lost}", leased.setup, self.stage, event=event)
             return Admission.RUN
-        record = settled.ended.record(self.stage)
-        log.write(
-            "INFO",
-            f"stage {record.state}",
-            settled.ended,
-            self.stage,
-            event=event,
-            reason=record.reason,
-            work_ms=_ms(worked - working),
-            engine_ms=_ms(working - started + clock.now() - worked),
-        )
+        engine_s = watch.elapsed_s() - worked_s
+        self._log(settled, event, worked_s, engine_s)
         return Admission.RUN
 
-    def _lease(self, event: Event) -> Versioned | Admission:
+    def _lease(self, event: Event, watch: Stopwatch) -> Execution | Admission:
+        name = self.engine.name()
         for _ in range(CONFLICTS):
             found = self.engine.setups.load(event.setup_id)
             if found is None:
                 log.write("ERROR", "event names a setup that does not exist", event=event)
                 return Admission.STALE
-            admission = transitions.admit(found.setup, self.stage, event, self.engine.clock.now())
-            if admission is Admission.REPEAT:
-                self._repeat(found.setup)
-            if admission is not Admission.RUN:
-                log.write("INFO", f"event ignored: {admission.name}", found.setup, self.stage, event=event)
-                return admission
+            if _holds(found.setup, name):
+                return self._execution(found, watch)
+            admission = self._admit(found, event)
             try:
-                return self._begin(found)
+                if admission is Admission.RUN:
+                    return self._begin(found, name, watch)
+                if admission is Admission.EXHAUSTED:
+                    self._exhaust(found, event)
+                if admission is Admission.PAUSED:
+                    self._rest(found)
             except StateConflict:
                 continue
+            return admission
         raise StateUnavailable(f"{event.setup_id} keeps changing")
 
-    def _begin(self, found: Versioned) -> Versioned:
+    def _admit(self, found: Versioned, event: Event) -> Admission:
+        moment = Moment(self.engine.clock.now(), found.read_at, self.engine.pace_scale)
+        admission = transitions.admit(found.setup, self.stage, event, moment)
+        if admission is Admission.REPEAT:
+            announced = events.announcement(found.setup, self.stage, self.engine.topology)
+            self.engine.outbox.events.publish(announced)
+        if admission is not Admission.RUN:
+            log.write("INFO", f"event ignored: {admission.name}", found.setup, self.stage, event=event)
+        return admission
+
+    def _begin(self, found: Versioned, name: str, watch: Stopwatch) -> Execution:
+        engine, setup = self.engine, found.setup
+        lease = Lease(
+            self.stage,
+            setup.generation_of(self.stage),
+            name,
+            engine.owner,
+            engine.lease_s or engine.topology.lease_s(self.stage),
+            is_take_back=setup.effect is self.stage,
+        )
+        running = transitions.begin(setup, lease, engine.clock.now())
+        return self._execution(engine.setups.commit(Commit(running, found.version)), watch)
+
+    def _execution(self, held: Versioned, watch: Stopwatch) -> Execution:
         engine = self.engine
-        lease_s = engine.lease_s or engine.topology.lease_s(self.stage)
-        setup = transitions.begin(found.setup, self.stage, engine.owner, lease_s, engine.clock.now())
-        return Versioned(setup, engine.setups.commit(Commit(setup, found.version)))
+        pace = (engine.lease_s or 0) / engine.topology.lease_s(self.stage) or 1.0
+        return Execution(engine.setups, held, watch, min(pace, 1.0))
 
-    def _repeat(self, setup: Setup) -> None:
-        self.engine.outbox.events.publish(events.announcement(setup, self.stage, self.engine.topology))
+    def _rest(self, found: Versioned) -> None:
+        rested = transitions.resting(found.setup, found.read_at)
+        if rested is not found.setup:
+            self.engine.setups.commit(Commit(rested, found.version))
 
-    def _outcome(self, setup: Setup, event: Event) -> Outcome:
-        """What the stage found; errors of its ports and its own bugs become outcomes, never crash loops."""
+    def _exhaust(self, found: Versioned, event: Event) -> None:
+        timing = Timing(self.engine.clock.now(), self.engine.pace_scale)
+        settled = transitions.exhaust(found.setup, self.stage, timing)
+        self.engine.outbox.commit(self._commit(settled, found.setup, found.version, timing))
+        self._log(settled, event, 0, 0)
+
+    def _result(self, execution: Execution, event: Event) -> Result:
+        """What the execution found; errors of ports and bugs of ours become outcomes, never crash loops."""
+        for reading in range(1, READINGS + 1):
+            try:
+                outcome, has_raised = self._outcome(execution, event)
+            except Conflict as conflict:
+                if reading < READINGS:
+                    continue
+                outcome, has_raised = Waiting(conflict.reason, conflict.message), True
+            break
+        return Result(outcome, has_raised, execution.lost_answer_s)
+
+    def _outcome(self, execution: Execution, event: Event) -> tuple[Outcome, bool]:
+        lease = execution.setup.lease
+        build = self.take_back if lease and lease.is_take_back else self.work
         try:
-            return self.work(setup, self.engine.clock.now())
+            return build(execution)(execution.setup, self.engine.clock.now()), False
+        except Conflict:
+            raise
         except Transient as error:
-            return Waiting(error.reason, error.message)
+            return Waiting(error.reason, error.message), True
         except Permanent as error:
-            return Failed(error.reason, error.message)
+            return Failed(error.reason, error.message), True
+        except LeaseLost as lost:
+            log.write("WARNING", f"execution stopped: {lost}", execution.setup, self.stage, event=event)
+            return Waiting(Reason.EXECUTION_STOPPED, "stopped before its next write"), True
         except StateUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - an unknown error must be seen on the setup too
-            log.failure("stage raised an unknown error", setup, self.stage, event)
-            return Waiting(Reason.INTERNAL_ERROR, f"{type(error).__name__} in {self.stage}")
+            log.failure("stage raised an unknown error", execution.setup, self.stage, event)
+            return Waiting(Reason.INTERNAL_ERROR, f"{type(error).__name__} in {self.stage}"), True
 
-    def _settle(self, leased: Versioned, outcome: Outcome) -> Settled:
-        """Commit the outcome; `LeaseLost` if another execution or a new request took the setup over."""
-        found: Versioned | None = leased
+    def _settle(self, execution: Execution, result: Result) -> Settled:
+        """Commit the outcome; `LeaseLost` if another execution has taken over."""
+        held, before = execution.held, execution.setup
         for _ in range(CONFLICTS):
-            if found is None:
-                raise LeaseLost("the setup is gone")
-            timing = transitions.Timing(self.engine.clock.now(), self.engine.pace_scale)
-            settled = transitions.settle(found.setup, leased.setup.token, outcome, timing)
+            timing = Timing(self.engine.clock.now(), self.engine.pace_scale)
+            settled = transitions.settle(held.setup, execution.name, result, timing)
             try:
-                self.engine.outbox.commit(self._commit(settled, leased.setup, found.version, timing.now))
+                self.engine.outbox.commit(self._commit(settled, before, held.version, timing))
             except StateConflict:
-                found = self.engine.setups.load(leased.setup.setup_id)
+                found = self.engine.setups.load(before.setup_id)
+                if found is None:
+                    raise LeaseLost("the setup is gone") from None
+                held = found
                 continue
             return settled
-        raise StateUnavailable(f"{leased.setup.setup_id} keeps changing")
+        raise StateUnavailable(f"{before.setup_id} keeps changing")
 
-    def _commit(self, settled: Settled, before: Setup, version: object, now: datetime) -> Commit:
-        setup = settled.ended
-        record = setup.record(self.stage)
-        entry = HistoryEntry(
-            entry_id=f"{self.stage}.t{setup.token}",
-            at=now,
-            generation=setup.generation,
-            stage=self.stage,
-            outcome=record.state,
-            reason=record.reason,
-            message=record.message,
-        )
+    def _commit(self, settled: Settled, before: Setup, version: object, timing: Timing) -> Commit:
+        entry = None if settled.is_superseded else _entry(settled.ended, self.stage, timing)
         return Commit(settled.setup, version, self._announcements(settled, before), entry)
 
     def _announcements(self, settled: Settled, before: Setup) -> tuple[Event, ...]:
-        topology, setup = self.engine.topology, settled.ended
+        """What the result announces, and what comes next; nothing announces what is not recorded."""
+        if settled.is_superseded:
+            return self._next(settled.setup, "next")
+        setup, topology = settled.ended, self.engine.topology
+        if _is_refused(setup, before):
+            return (events.failure(setup, self.stage, topology), *self._next(setup, "refused"))
         state = setup.record(self.stage).state
-        if state is StageState.DONE:
-            done = events.announcement(setup, self.stage, topology)
-            is_renewed = setup.facts.has_renewed_certificate(before.facts)
-            return (done, events.certificate_reissued(setup, topology)) if is_renewed else (done,)
-        if state is not StageState.FAILED:
-            return ()
-        failure = events.failure(setup, self.stage, topology)
-        if not settled.begins_way_back:
-            return (failure,)
-        return (failure, events.start(settled.setup, settled.setup.chain[0], topology, "restore"))
+        if state is StageState.FAILED:
+            failure = events.failure(setup, self.stage, topology)
+            return (failure, *self._next(settled.setup, "restore" if settled.begins_way_back else "next"))
+        if state is not StageState.DONE:
+            return self._next(setup, "next") if setup.current is not self.stage else ()
+        done = events.announcement(setup, self.stage, topology)
+        more = () if setup.current in (None, self.stage.following) else self._next(setup, "next")
+        is_renewed = setup.facts.has_renewed_certificate(before.facts)
+        return (done, *((events.certificate_reissued(setup, topology),) if is_renewed else ()), *more)
+
+    def _next(self, setup: Setup, why: str) -> tuple[Event, ...]:
+        begun = events.start(setup, self.engine.topology, f"{why}.x{setup.executions}")
+        return (begun,) if begun else ()
+
+    def _log(self, settled: Settled, event: Event, worked_s: float, engine_s: float) -> None:
+        setup = settled.ended
+        record = setup.record(self.stage)
+        log.write(
+            "INFO",
+            "stage superseded" if settled.is_superseded else f"stage {record.state}",
+            setup,
+            self.stage,
+            event=event,
+            reason=record.reason,
+            work_ms=round(worked_s * 1000, 1),
+            engine_ms=round(engine_s * 1000, 1),
+        )
 
 
-def _ms(span: timedelta) -> float:
-    return round(span.total_seconds() * 1000, 1)
+def _holds(setup: Setup, name: str) -> bool:
+    """Whether a commit of ours, whose answer was lost, took the lease."""
+    return setup.lease is not None and setup.lease.execution == name and not setup.lease.is_settled
+
+
+def _is_refused(setup: Setup, before: Setup) -> bool:
+    return setup.refusal is not None and setup.refusal != before.refusal
+
+
+def _entry(setup: Setup, stage: Stage, timing: Timing) -> HistoryEntry:
+    record, refusal = setup.record(stage), setup.refusal
+    is_refusal = stage is Stage.PLAN_SETUP and refusal is not None and refusal.at == timing.now
+    return HistoryEntry(
+        entry_id=f"{stage}.x{setup.executions}",
+        at=timing.now,
+        generation=setup.generation,
+        stage=stage,
+        outcome="refused" if is_refusal else record.state,
+        reason=refusal.reason if is_refusal and refusal else record.reason,
+        message=refusal.message if is_refusal and refusal else record.message,
+    )

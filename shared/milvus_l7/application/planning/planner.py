@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_l7.application.dns import records
-from milvus_l7.application.stages import registry
-from milvus_l7.application.stages.work import StageWork
 from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.planning import chain_plan
 from milvus_l7.domain.planning.chain_plan import (
@@ -24,8 +22,9 @@ from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.release import milvus_service
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, service_of
-from milvus_l7.domain.setup.outcome import Failed, Outcome
-from milvus_l7.ports import DryRunPorts, ObjectRef
+from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
+from milvus_l7.domain.setup.work import StageWork
+from milvus_l7.ports import DryRunPorts, ObjectRef, StagePorts
 
 # What a DNS record would lead to, before there is a load balancer.
 UNKNOWN_ADDRESS = "(the load balancer's address)"
@@ -49,7 +48,9 @@ def run_stage(ports: DryRunPorts, stage: Stage, work: StageWork, setup: Setup, n
     except (Transient, Permanent) as error:
         ended = error
     facts = None if isinstance(ended, Transient | Permanent) else ended.facts
-    is_fault = isinstance(ended, Transient | Permanent | Failed)
+    # Without a Service nothing after it can be planned: the release is busy.
+    is_busy = isinstance(ended, Waiting) and (facts or setup.facts).service is None
+    is_fault = is_busy or isinstance(ended, Transient | Permanent | Failed)
     fault = Condition(ended.reason, ended.message) if is_fault else None  # type: ignore[union-attr]
     step = Step(stage, ports.take(), AT_ONCE, fault)
     return StageDryRun(stage, step, replace(setup, facts=facts or setup.facts), ended)
@@ -60,6 +61,7 @@ class Planner:
     """Plans set-ups."""
 
     dry_run: Callable[[], DryRunPorts]  # a new one for each plan
+    stages: Callable[[StagePorts], Mapping[Stage, StageWork]]  # those that write, in order
 
     def plan(self, setup: Setup, now: datetime) -> ChainPlan:
         """Return everything that the chain would write for the setup, in order; nothing is written.
@@ -69,22 +71,25 @@ class Planner:
         """
         ports = self.dry_run()
         steps: list[Step] = []
-        for stage, work in registry.planned(ports).items():
+        is_transient = False
+        for stage, work in self.stages(ports).items():
             ran = run_stage(ports, stage, work, setup, now)
             steps.append(ran.step)
             setup = ran.setup
             if ran.step.fault:
+                is_transient = isinstance(ran.ended, Transient | Waiting)
                 break
         else:
             steps += _at_last(ports, setup)
         found = tuple(steps)
-        return ChainPlan(setup.setup_id, found, chain_plan.impacts(found, _access(ports, setup)))
+        impacts = chain_plan.impacts(found, _access(ports, setup))
+        return ChainPlan(setup.setup_id, found, impacts, is_transient=is_transient)
 
 
 def _at_last(ports: DryRunPorts, setup: Setup) -> Iterator[Step]:
     """Yield the DNS record that waits for an address, and what is removed when all is verified."""
     if setup.facts.address is None and setup.desired.dns_zone is not None:
-        refused = records.publish(ports.zones, setup, UNKNOWN_ADDRESS)
+        refused = records.publish(ports.zones, setup, UNKNOWN_ADDRESS, ports.ahead).waiting
         fault = Condition(refused.reason, refused.message) if refused else None
         yield Step(Stage.CREATE_INGRESS, ports.take(), WHEN_ADDRESSED, fault)
     ports.frontends.of(setup, service_of(setup)).retire()

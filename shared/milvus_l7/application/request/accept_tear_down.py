@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from milvus_l7.application.engine import log
 from milvus_l7.application.engine.outbox import Outbox
-from milvus_l7.application.request.registrar import Registrar, Registration
+from milvus_l7.application.request.registrar import Registrar
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request import registration
-from milvus_l7.domain.request.registration import Effect
+from milvus_l7.domain.request.registration import Arrival, Effect
 from milvus_l7.domain.request.rejection import Problem, Rejection
-from milvus_l7.domain.request.request import Refused, TearDownSpec, parse_tear_down
-from milvus_l7.domain.setup import event as events
+from milvus_l7.domain.request.request import Refused, parse_tear_down
 from milvus_l7.domain.setup.chain import TEARDOWN_STAGES
-from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document import OrderMark, Setup
 from milvus_l7.domain.setup.topology import Topology
 from milvus_l7.ports import Clock
 
@@ -28,32 +26,31 @@ class AcceptTearDown:
     clock: Clock
     topology: Topology
 
-    def handle(self, request_id: str, body: bytes | None) -> Effect | Rejection:
-        """Register the tear-down with message id `request_id`, or announce why it is refused.
+    def handle(self, mark: OrderMark, body: bytes | None) -> Effect | Rejection:
+        """Register the tear-down that Pub/Sub took at the mark, or announce why it is refused.
 
-        The same message again changes nothing. Raises `StateUnavailable`: the delivery must be retried.
+        The same message again changes nothing, nor does one older than the last that was accepted. One of an
+        unknown setup is refused, and remembered: an older set-up that comes after it changes nothing.
+        Raises `StateUnavailable`: the delivery must be retried.
         """
         try:
-            wish = parse_tear_down(body)
+            spec = parse_tear_down(body)
         except Refused as refused:
-            return self._reject(Rejection(request_id, refused.reason, refused.problems))
-        if self.outbox.setups.load(wish.setup_id) is None:
-            problem = Problem("release", "", f"there is no setup {wish.setup_id}")
-            return self._reject(Rejection(request_id, Reason.SETUP_NOT_FOUND, (problem,)))
-        return self._register(wish, request_id)
+            return self._reject(Rejection(mark.message_id, refused.reason, refused.problems))
+
+        def decide(known: Setup | None, arrival: Arrival) -> tuple[Setup, Effect]:
+            if known is None or registration.is_tombstone(known):
+                return registration.bury(known, spec, arrival)
+            return registration.tear_down(known, spec, arrival)
+
+        registrar = Registrar(self.outbox, self.clock, self.topology, TEARDOWN_STAGES[0])
+        effect = registrar.register(spec.setup_id, mark, decide)
+        if effect is not Effect.BURIED:
+            return effect
+        problem = Problem("release", "", f"there is no setup {spec.setup_id}")
+        return self._reject(Rejection(mark.message_id, Reason.SETUP_NOT_FOUND, (problem,)))
 
     def _reject(self, rejection: Rejection) -> Rejection:
         self.outbox.events.reject(rejection)
         log.write("WARNING", "tear-down rejected", request_id=rejection.request_id, reason=rejection.reason)
         return rejection
-
-    def _register(self, wish: TearDownSpec, request_id: str) -> Effect:
-        def decide(known: Setup | None, now: datetime) -> Registration:
-            if known is None:
-                raise LookupError(f"setup {wish.setup_id} has vanished")
-            setup, effect = registration.tear_down(known, wish, request_id, now)
-            first = events.start(setup, TEARDOWN_STAGES[0], self.topology, request_id)
-            return Registration(setup, effect, (first,) if effect.starts_chain else ())
-
-        registrar = Registrar(self.outbox, self.clock, TEARDOWN_STAGES[0], request_id)
-        return registrar.register(wish.setup_id, decide)

@@ -8,7 +8,7 @@ from datetime import datetime
 from milvus_l7.application.dns import records
 from milvus_l7.domain.setup.document import Setup, service_of
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
-from milvus_l7.ports import DnsZones, Frontends
+from milvus_l7.ports import DnsZones, Frontends, WriteAhead
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class CreateIngress:
 
     frontends: Frontends
     zones: DnsZones
+    ahead: WriteAhead
 
     def __call__(self, setup: Setup, now: datetime) -> Outcome:  # noqa: ARG002  (the shape of every stage)
         """Expose the Service; done when there is an address, which goes into the facts, and DNS leads to it.
@@ -26,6 +27,6 @@ class CreateIngress:
         exposed = self.frontends.of(setup, service_of(setup)).expose()
         if isinstance(exposed, Waiting):
             return exposed
-        facts = replace(setup.facts, address=exposed)
-        waiting = records.publish(self.zones, setup, exposed)
-        return Done(facts) if waiting is None else replace(waiting, facts=facts)
+        addressed = replace(setup, facts=replace(setup.facts, address=exposed))
+        published = records.publish(self.zones, addressed, exposed, self.ahead)
+        return published.waiting or Done(published.facts)

@@ -1,7 +1,7 @@
 """The stage that lets Milvus serve TLS behind a ClusterIP Service, and waits for the roll-out.
 
-Killed after the change and before its result is committed, the next run finds nothing to change, and takes
-what was there before from the history that the deployment keeps.
+What was there before is stored before it is changed. Killed after the change and before its result is
+committed, the next execution finds nothing to change.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
-from milvus_l7.ports import Deployments, Frontends
+from milvus_l7.ports import Deployments, Frontends, WriteAhead
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class PrepareTls:
 
     deployments: Deployments
     frontends: Frontends
+    ahead: WriteAhead
 
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
         """Change the deployment if it differs, then wait until the new configuration runs.
@@ -31,12 +32,13 @@ class PrepareTls:
         if isinstance(deployment, Waiting | Failed):
             return deployment
         service = deployment.service()
-        before = setup.facts.before or deployment.before()
+        before = deployment.before(setup.facts.before)
         annotations = setup.facts.annotations_before
         if annotations is None:
-            # Kept now: `configure_health_check` may die after changing them.
             annotations = self.frontends.of(setup, service).annotations_before()
-        deployment.secure(setup.desired.domain)
         facts = replace(setup.facts, service=service, before=before, annotations_before=annotations)
+        if not deployment.is_secure():
+            self.ahead.record(facts, begins_effect=True)
+        deployment.secure(setup.desired.domain)
         waiting = deployment.unfinished()
         return replace(waiting, facts=facts) if waiting else Done(facts)

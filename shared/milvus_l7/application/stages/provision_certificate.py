@@ -174,14 +174,12 @@ class _Work:
     def _renew(self, secret: Manifest) -> CertificateView:
         """Put a new pair into our Secret, and return what it says of itself.
 
-        Refused by the API server if the Secret has changed since it was read.
+        Raises `Conflict` if the Secret has changed since it was read.
         """
         pair = self.certificates.issue(self.desired.domain, self.desired.certificate.validity_days, self.now)
         manifest = certificate_objects.tls_secret(self.desired, secret["metadata"]["name"], pair)
-        version = {"resourceVersion": secret["metadata"]["resourceVersion"]}
-        versioned = {**manifest, "metadata": {**manifest["metadata"], **version}}
         if manifests.is_terminating(secret):
             message = f"Secret {secret['metadata']['name']} is being deleted"
             raise Transient(Reason.OBJECT_BEING_DELETED, message)
-        self.objects.apply(versioned, force=True)
+        self.objects.apply(manifests.onto(secret, manifest), force=True)
         return self.certificates.inspect(pair)

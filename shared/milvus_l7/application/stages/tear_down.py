@@ -16,30 +16,25 @@ from milvus_l7.application.dns import records
 from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import (
-    Connections,
-    Deployments,
-    DnsZones,
-    EndpointProbe,
-    Frontends,
     MilvusDeployment,
     ObjectRef,
+    StagePorts,
 )
+
+SHOWN = 5  # fields that a message names
 
 
 @dataclass(frozen=True, slots=True)
 class TearDown:
     """The stage `tear_down`."""
 
-    connections: Connections
-    deployments: Deployments
-    frontends: Frontends
-    zones: DnsZones
-    probe: EndpointProbe
+    ports: StagePorts
 
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
         """Remove what is ours; done when it is gone, and with `restore_l4` when plaintext answers.
@@ -48,6 +43,8 @@ class TearDown:
         PLAINTEXT_UNREACHABLE. A second run writes nothing. The facts keep what a later restoration needs.
         """
         service = setup.facts.service or self._service(setup, now)
+        if isinstance(service, Waiting):
+            return service
         if service is not None:
             waiting = self._without_frontend(setup, service)
             if waiting is not None:
@@ -57,21 +54,17 @@ class TearDown:
         unfinished = self._restored(setup, now)
         return unfinished or Done(replace(_left(setup, service), before=None))
 
-    def _service(self, setup: Setup, now: datetime) -> ServiceFacts | None:
-        """Find the Service anew, if the set-up died before it could note it down.
-
-        None if there is no release, or if it cannot be looked at now.
-        """
-        deployment = self.deployments.open(setup.desired, now)
-        return None if isinstance(deployment, Waiting | Failed) else deployment.service()
+    def _service(self, setup: Setup, now: datetime) -> ServiceFacts | Waiting | None:
+        """Found anew, if the set-up died before it could note it down; None if there is no release."""
+        deployment = self.ports.deployments.open(setup.desired, now)
+        if isinstance(deployment, Waiting):
+            return deployment
+        return None if isinstance(deployment, Failed) else deployment.service()
 
     def _without_frontend(self, setup: Setup, service: ServiceFacts) -> Waiting | None:
-        """Remove everything in front of Milvus.
-
-        Returns None once the load balancer is released and all is gone.
-        """
-        frontend = self.frontends.of(setup, service)
-        records.withdraw(self.zones, setup)
+        """Remove everything in front of Milvus; None once the load balancer is released and all is gone."""
+        frontend = self.ports.frontends.of(setup, service)
+        records.withdraw(self.ports.zones, setup)
         waiting = frontend.remove()
         if waiting is not None:
             return waiting
@@ -80,15 +73,20 @@ class TearDown:
         return None
 
     def _delete_certificates(self, setup: Setup, service: ServiceFacts) -> None:
-        """Delete the ManagedCertificates and the Secrets that we made for the Service."""
+        """Delete the ManagedCertificates and the Secrets that we made for the Service, whatever is known."""
         namespace = setup.desired.namespace
-        if setup.facts.managed is not None or setup.desired.is_google_managed:
-            kind = ObjectRef(*kinds.MANAGED_CERTIFICATE, namespace)
+        kind = ObjectRef(*kinds.MANAGED_CERTIFICATE, namespace)
+        try:
             self._delete_ours(setup, kind, service)
+        except Permanent as refused:
+            # A cluster without that kind has none of them; a setup that had one must hear why.
+            had_one = setup.facts.managed is not None or setup.desired.is_google_managed
+            if had_one or refused.reason is not Reason.REFUSED_BY_CLUSTER:
+                raise
         self._delete_ours(setup, ObjectRef(*kinds.SECRET, namespace), service)
 
     def _delete_ours(self, setup: Setup, kind: ObjectRef, service: ServiceFacts) -> None:
-        objects = self.connections.objects(setup.desired.cluster)
+        objects = self.ports.connections.objects(setup.desired.cluster)
         for live in objects.list(kind, {manifests.MANAGED_BY: manifests.OURS}):
             name = text(mapping(live, "metadata").get("name"))
             is_for_service = certificate_objects.tls_number(service.name, name) is not None
@@ -96,30 +94,38 @@ class TearDown:
                 objects.delete(live)
 
     def _restored(self, setup: Setup, now: datetime) -> Outcome | None:
-        """Bring the deployment back; return None once it runs so, and answers in plaintext."""
-        deployment = self.deployments.open(setup.desired, now)
+        """Bring the deployment back; None once it runs so, and answers in plaintext."""
+        deployment = self.ports.deployments.open(setup.desired, now)
         if isinstance(deployment, Failed):
             return None  # without a release there is nothing to restore
         if isinstance(deployment, Waiting):
             return deployment
-        deployment.restore(setup.facts.before)
-        return deployment.unfinished() or self._plaintext(deployment)
+        before = setup.facts.before
+        if not deployment.is_restored(before):
+            self.ports.ahead.record(setup.facts, begins_effect=True)
+        deployment.restore(before)
+        waiting = deployment.unfinished()
+        return waiting or _incomplete(deployment.unrestored(before)) or self._plaintext(deployment)
 
     def _plaintext(self, deployment: MilvusDeployment) -> Outcome | None:
-        """Return what plaintext waits for; None once Milvus answers, or if it is not meant to.
-
-        Raises `Transient(PLAINTEXT_UNREACHABLE)`.
-        """
+        """Only where Milvus is meant to answer in plaintext, at an address of its own."""
         endpoint = deployment.plaintext()
         if endpoint is None:
             return None
         if endpoint.address is None:
             message = f"Service {endpoint.service} has no address yet"
             return Waiting(Reason.PLAINTEXT_UNREACHABLE, message)
-        self.probe.plaintext_version(endpoint.address, endpoint.port)
+        self.ports.probe.plaintext_version(endpoint.address, endpoint.port)
         return None
 
 
+def _incomplete(fields: tuple[str, ...]) -> Failed | None:
+    """Done is reported only when the live Service and the configuration are what was recorded."""
+    if not fields:
+        return None
+    return Failed(Reason.RESTORE_INCOMPLETE, f"not as before: {', '.join(fields[:SHOWN])}")
+
+
 def _left(setup: Setup, service: ServiceFacts | None) -> Facts:
-    """Return the facts that are still true of the release afterwards."""
+    """What is still true of the release afterwards."""
     return Facts(service=service, before=setup.facts.before)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from milvus_l7.domain.dns.records import address_type
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
-from milvus_l7.domain.text.excerpt import listed
+from milvus_l7.domain.text.excerpt import excerpt, listed
 
 # Google Trust Services and Let's Encrypt: one of them must be allowed, better both.
 AUTHORITIES = ("pki.goog", "letsencrypt.org")
@@ -24,6 +24,7 @@ _KNOWN_TAGS = frozenset(
     {"issue", "issuewild", "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"}
 )
 _SHOWN = 5  # addresses or records that are shown of a longer list
+_SHOWN_CHARACTERS = 120  # of each; a record's text may have 64 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +117,4 @@ def _authority(issue: CaaRecord) -> str:
 
 
 def _listed(texts: Sequence[str]) -> str:
-    return listed(texts, _SHOWN)
+    return listed([excerpt(text, _SHOWN_CHARACTERS) for text in texts], _SHOWN)

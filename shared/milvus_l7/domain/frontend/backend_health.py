@@ -6,17 +6,16 @@ name, which only `neg-status` tells reliably. Both objects are untrusted input: 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from milvus_l7.domain.frontend.service_annotations import ALPHA_APP_PROTOCOLS, APP_PROTOCOLS
+from milvus_l7.domain.frontend.service_annotations import ALPHA_APP_PROTOCOLS, APP_PROTOCOLS, LIMITS
 from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup import checks
 from milvus_l7.domain.setup.facts import Check, CheckState, ServiceFacts
-from milvus_l7.domain.text import excerpt, untrusted
+from milvus_l7.domain.text import bounded_json, excerpt, untrusted
 
 REPORT = "ingress.kubernetes.io/backends"
 NEG_STATUS = "cloud.google.com/neg-status"
@@ -109,6 +108,7 @@ def _annotations(manifest: Manifest) -> Mapping[str, Any]:
 def _json_object(manifest: Manifest, key: str) -> Mapping[str, Any]:
     """Return the JSON object in an annotation; empty if it is absent or anything else."""
     try:
-        return untrusted.mapping(json.loads(untrusted.text(_annotations(manifest).get(key))))
-    except (ValueError, RecursionError):
+        text = untrusted.text(_annotations(manifest).get(key))
+        return untrusted.mapping(bounded_json.loads(text, LIMITS))
+    except ValueError:
         return {}

@@ -16,6 +16,8 @@ from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.text import untrusted
 
+LOOKED_AT = 4000  # characters of an event's message; the controller writes some hundred
+
 
 def names(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
     """Return the names in an annotation that holds a list separated by commas; spaces do not count."""
@@ -109,4 +111,4 @@ def _is_about(event: Manifest, uid: object) -> bool:
 
 
 def _message(event: Manifest) -> str:
-    return untrusted.text(event.get("message"))
+    return untrusted.text(event.get("message"))[:LOOKED_AT]

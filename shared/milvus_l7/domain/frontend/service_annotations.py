@@ -13,6 +13,8 @@ from typing import Any
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.facts import ServiceFacts
+from milvus_l7.domain.text import bounded_json
+from milvus_l7.domain.text.bounded_json import Limits, OutOfBounds
 from milvus_l7.domain.text.untrusted import mapping
 
 NEG = "cloud.google.com/neg"
@@ -24,6 +26,9 @@ BETA_BACKEND_CONFIG = "beta.cloud.google.com/backend-config"
 KEYS = (NEG, APP_PROTOCOLS, ALPHA_APP_PROTOCOLS, BACKEND_CONFIG)  # all that `merged` may return
 
 HTTP2 = "HTTP2"  # to the backend this means HTTP/2 over TLS
+
+# All annotations of an object together have at most 256 KiB (k8s.io/apimachinery `pkg/api/validation`).
+LIMITS = Limits(size_bytes=256 * 1024, depth=32, items=20_000)
 
 Json = dict[str, Any]
 
@@ -112,7 +117,7 @@ def _restored(existing: Mapping[str, str], key: str, before: str | None, ours: J
         if any(_is_same(solid(rest), solid(base)) for rest, base in zip(rests, bases, strict=True)):
             return before
         return text if _is_same(rests[-1], value) else _dumped(solid(rests[-1]))
-    except (ValueError, RecursionError):
+    except ValueError:
         return text
 
 
@@ -147,7 +152,7 @@ def _is_same(one: Any, other: Any) -> bool:
 def _parsed_if_readable(text: str) -> Json:
     try:
         return _parsed(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return {}
 
 
@@ -159,8 +164,9 @@ def _merge(existing: Mapping[str, str], key: str, change: Callable[[Json], Json]
         after = change(before)
         # Compared as text, because in Python `1 == True`.
         return text if text.strip() and _dumped(after) == _dumped(before) else _dumped(after)
-    except (ValueError, RecursionError) as error:
-        fault = str(error) if type(error) is ValueError else "it is not JSON"
+    except ValueError as error:
+        is_told = type(error) is ValueError or isinstance(error, OutOfBounds)
+        fault = str(error) if is_told else "it is not JSON"
         message = f"Service annotation {key} cannot be merged into: {fault}"
         raise Permanent(Reason.ANNOTATION_INVALID, message) from None
 
@@ -168,7 +174,7 @@ def _merge(existing: Mapping[str, str], key: str, change: Callable[[Json], Json]
 def _parsed(text: str) -> Json:
     if not text.strip():
         return {}
-    value = json.loads(text, object_pairs_hook=_without_duplicates)
+    value = bounded_json.loads(text, LIMITS, has_unique_keys=True)
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")  # noqa: TRY004
     return value
@@ -180,9 +186,3 @@ def _dumped(value: Json) -> str:
     Raises `ValueError` for NaN and Infinity, which Python reads and Go does not.
     """
     return json.dumps(value, allow_nan=False)
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> Json:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("it has a key twice, so its meaning is unclear")
-    return dict(pairs)

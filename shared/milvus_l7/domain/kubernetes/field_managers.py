@@ -7,7 +7,6 @@ has one owner as a whole is {}: scalars, atomic lists and maps. Odd content read
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from milvus_l7.domain.kubernetes.manifests import LONG_AGO, OURS, Manifest
-from milvus_l7.domain.text import excerpt, untrusted
+from milvus_l7.domain.text import bounded_json, excerpt, untrusted
+from milvus_l7.domain.text.bounded_json import Limits
 
 _APPLY = "Apply"
 _SHOWN_CHARACTERS = 60
+_ELEMENT = Limits(size_bytes=16 * 1024, depth=8, items=200)  # the keys, or the value, of an item of a list
 _NAMING = frozenset({"name", "namespace", "resourceVersion"})
 _PART = re.compile(r"\[(?P<index>[0-9]{1,6})\]|\[(?P<key>[^\]]*)\]|(?P<name>[^.\[]+)")
 
@@ -180,8 +181,8 @@ def item_fields(node: Fields, item: Any) -> Any:
 
 def _is_item(element: str, item: Any) -> bool:
     try:
-        named = json.loads(element[2:])
-    except (ValueError, RecursionError):
+        named = bounded_json.loads(element[2:], _ELEMENT)
+    except ValueError:
         return False
     if element.startswith("v:"):
         return bool(named == item)

@@ -12,6 +12,11 @@ from milvus_l7.domain.text import untrusted
 Manifest = Mapping[str, Any]  # a Kubernetes object as JSON
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
+# No object has it: a store's first write makes the second revision. An apply that names it can only create,
+# because kube-apiserver compares the version of an object that is there, and of no other
+# (k8s.io/apiserver `pkg/registry/generic/registry/store.go`, Update). The Java operator SDK creates so, too.
+NO_VERSION = "1"
+_PRECONDITIONS = ("uid", "resourceVersion")
 OURS = "milvus-l7"  # value of that label, and the field manager of what we apply
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)  # when something was that does not tell its time
@@ -48,3 +53,20 @@ def metadata(desired: Desired, name: str, *, labelled: bool) -> dict[str, Any]:
     """Return the metadata of an object of ours, with our label if `labelled`."""
     named: dict[str, Any] = {"namespace": desired.namespace, "name": name}
     return named | ({"labels": {MANAGED_BY: OURS}} if labelled else {})
+
+
+def onto(live: Manifest | None, manifest: Manifest) -> Manifest:
+    """Return the manifest as it is applied onto the object as it was read, and onto nothing else.
+
+    Without one it can only be created. What a dry run returned for an object that it would make has no
+    version, and names none.
+    """
+    read = {key: live["metadata"][key] for key in _PRECONDITIONS if key in live["metadata"]} if live else {}
+    named = read if live else {"resourceVersion": NO_VERSION}
+    return {**manifest, "metadata": {**manifest["metadata"], **named}}
+
+
+def unconditional(manifest: Manifest) -> Manifest:
+    """Return the manifest without what `onto` adds."""
+    kept = {key: value for key, value in manifest["metadata"].items() if key not in _PRECONDITIONS}
+    return {**manifest, "metadata": kept}

@@ -64,11 +64,17 @@ class ChainPlan:
     setup_id: SetupId
     steps: tuple[Step, ...]
     impacts: tuple[Impact, ...] = ()
+    is_transient: bool = False  # what it ended at is expected to go away by itself
 
     @property
     def changes(self) -> Plan:
         """Return every change, in order."""
         return tuple(change for step in self.steps for change in step.changes)
+
+    @property
+    def refusal(self) -> Condition | None:
+        """Return why the set-up must not begin; what a later wait is for is no reason."""
+        return next((step.fault for step in self.steps if step.fault and step.when == AT_ONCE), None)
 
     @property
     def fault(self) -> Condition | None:

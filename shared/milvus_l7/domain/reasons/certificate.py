@@ -29,7 +29,7 @@ CERTIFICATE_PROVISIONING = Text(
 CERTIFICATE_NOT_ATTACHED = Text(
     "CertificateNotAttached",
     "The ManagedCertificate is not attached to the load balancer.",
-    "Nothing to do at first; if it lasts, publish the request again and look at the Ingress' events.",
+    "Nothing to do at first; if it lasts, look at the Ingress' events. When it has failed, publish again.",
     RetryPolicies.QUICK,
 )
 CAA_FORBIDS = Text(

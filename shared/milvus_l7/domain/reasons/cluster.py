@@ -25,6 +25,11 @@ REFUSED_BY_CLUSTER = Text(
     "The Kubernetes API refused an object as invalid.",
     "The message carries the API's own words; an admission policy or an old cluster version may be why.",
 )
+ANSWER_TOO_LARGE = Text(
+    "AnswerTooLarge",
+    "The Kubernetes API answered with more than is read: 8 MiB an object, 64 MiB a list.",
+    "Delete what is needed no more of the objects that the message names, such as old releases' Secrets.",
+)
 OBJECT_NOT_OURS = Text(
     "ObjectNotOurs",
     "An object of the needed name exists and was not made by milvus-l7.",

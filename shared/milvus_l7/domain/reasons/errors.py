@@ -2,6 +2,8 @@
 
 L7Error
 +-- Transient          retried by state, with back-off: 409, 429, 5xx, time-outs
+|   +-- Conflict       what was read has changed since: read again at once, a few times
+|   +-- Unanswered     a write was sent and not answered: it may still take effect
 +-- Permanent          ends the stage: 400, 403, things that are not there
 +-- StateUnavailable   our own state store or event bus: thrown back to Pub/Sub
 +-- StateConflict      a setup document is no longer the version that was read
@@ -25,6 +27,14 @@ class Transient(L7Error):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+
+class Conflict(Transient):
+    """What was read has changed since, so nothing was written."""
+
+
+class Unanswered(Transient):
+    """A write was sent, and its answer never came: it may still take effect."""
 
 
 class Permanent(L7Error):

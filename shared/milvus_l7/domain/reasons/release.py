@@ -16,6 +16,12 @@ RELEASE_BUSY = Text(
     "Wait until it ends; one that was killed is rolled back after ten minutes.",
     RetryPolicies.QUICK,
 )
+RELEASE_ROLLED_BACK = Text(
+    "ReleaseRolledBack",
+    "A Helm operation on the release was interrupted, and has just been rolled back.",
+    "Nothing to do; the next attempt goes on from there.",
+    RetryPolicies.QUICK,
+)
 RELEASE_NOT_DEPLOYED = Text(
     "ReleaseNotDeployed",
     "The release has no deployed revision to build on.",
@@ -35,6 +41,11 @@ UPGRADE_NOT_CONTAINED = Text(
     "UpgradeNotContained",
     "Upgrading the stored chart would change or delete more than TLS and the Service type.",
     "Upgrade the release with its original chart and the values that the message names.",
+)
+CHART_TOO_EXPENSIVE = Text(
+    "ChartTooExpensive",
+    "Rendering the stored chart takes more than 60 s, 256 MiB of memory, or 16 MiB of output.",
+    "Look for loops in the chart's templates; the message says which limit was met.",
 )
 CUSTOM_CONFIG_MAP = Text(
     "CustomConfigMap",

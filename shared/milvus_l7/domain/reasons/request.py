@@ -11,7 +11,7 @@ BODY_MISSING = Text(
 )
 BODY_TOO_LARGE = Text(
     "BodyTooLarge",
-    "The message body is larger than any valid request.",
+    "The message body is larger, or nested deeper, than any valid request; the message says the limit.",
     "Publish only the documented fields.",
 )
 NOT_JSON = Text(
@@ -38,4 +38,9 @@ INVALID_VALUE = Text(
     "InvalidValue",
     "A field has the right type, but a value that its rule does not allow.",
     "Correct the named fields; each problem says which rule applies.",
+)
+SUPERSEDED = Text(
+    "Superseded",
+    "A request that was published later is already accepted; this one changes nothing.",
+    "Nothing, if the later request is what you want; otherwise publish this one again.",
 )

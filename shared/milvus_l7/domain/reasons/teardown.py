@@ -28,3 +28,8 @@ PLAINTEXT_UNREACHABLE = Text(
     "Nothing to do at first; if it lasts, look at the Service's address and the Pods.",
     RetryPolicies.QUICK,
 )
+RESTORE_INCOMPLETE = Text(
+    "RestoreIncomplete",
+    "The release was brought back, but a field of it is not what was recorded before the set-up.",
+    "Look at the named fields, set them by hand if need be, and publish the tear-down again.",
+)

@@ -24,7 +24,7 @@ BACKENDS_UNHEALTHY_PODS_READY = Text(
 BACKEND_NOT_HTTP2 = Text(
     "BackendNotHttp2",
     "The Service's app-protocols annotation does not name Milvus' port as HTTP2.",
-    "Name the Service port as HTTP2 in cloud.google.com/app-protocols, or publish the request again.",
+    "Name the Service port as HTTP2 in cloud.google.com/app-protocols.",
     RetryPolicies.HUMAN,
 )
 DNS_MISMATCH = Text(

@@ -8,7 +8,7 @@ Value paths are those of zilliztech/milvus-helm (`charts/milvus/values.yaml`). T
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from milvus_l7.domain.kubernetes.change import Change, Plan
@@ -103,6 +103,22 @@ def _before(values: ReleaseValues, overlay: Values, text: user_yaml.Merged) -> R
     if text.changes and "user.yaml" not in _section(values.chosen, "extraConfigFiles"):
         found[USER_YAML] = None
     return ReleaseBefore(values.revision, found, {change.path: change.before for change in text.changes})
+
+
+def recorded(known: ReleaseBefore | None, planned: ValuesPlan) -> ReleaseBefore:
+    """Return what was there before: what is about to be replaced, over what is known of what already was.
+
+    A recorded value is replaced only by one that is not ours, as the plan changes nothing else.
+    """
+    before = planned.before
+    if known is None:
+        return before
+    return replace(
+        known,
+        revision=before.revision if before.user_yaml else known.revision,
+        values={**known.values, **before.values},
+        user_yaml={**known.user_yaml, **before.user_yaml},
+    )
 
 
 def effective_user_yaml(values: ReleaseValues) -> str:

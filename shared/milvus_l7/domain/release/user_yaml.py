@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from io import StringIO
 from itertools import accumulate
 from typing import Any
 
+import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -21,6 +23,7 @@ from ruamel.yaml.util import load_yaml_guess_indent
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.text import bounded_yaml
 
 TLS_MODE = "common.security.tlsMode"
 HTTP_PORT = "proxy.http.port"
@@ -36,12 +39,14 @@ REST_PORT = 8080  # what milvus.io/docs/tls.md uses
 
 # Merging keeps comments and is therefore slow; a real file has a few kilobytes.
 MAX_CHARACTERS = 256 * 1024
+LIMITS = bounded_yaml.Limits(MAX_CHARACTERS, depth=64, nodes=100_000)
 MAX_KEYS = 10_000
 MAX_DEPTH = 32
 MAX_BRACKETS = 200  # ruamel.yaml takes minutes for some thousands; brackets in quotes are counted too
 # What strconv.ParseBool takes for true after yaml.v2 has read it; Milvus takes everything else for false.
 _TRUE = frozenset({"true", "t", "1", "yes", "on", "y"})
 TIED = "its anchors or aliases tie the keys that must be set to others"
+_ESCAPING = (ValueError, RecursionError, TypeError, AttributeError, LookupError)
 _NESTED_KEY = re.compile(r"^( {1,16})[^\s#-]", re.MULTILINE)
 
 Mapping = MutableMapping[Any, Any]
@@ -82,6 +87,7 @@ class Leaf:
         return "" if self.value is None else str(self.value).strip()
 
 
+@lru_cache(maxsize=8)  # one execution asks for the same text several times, and parsing takes long
 def merge(text: str) -> Merged:
     """Return `user.yaml` with server TLS on and REST off the gRPC port.
 
@@ -124,12 +130,15 @@ def parsed(text: str) -> Mapping:
     if max(opened, default=0) > MAX_BRACKETS:
         raise invalid(f"it has more than {MAX_BRACKETS} open brackets")
     try:
+        bounded_yaml.check(text, LIMITS)
         document = _round_trip().load(text)
-    except MarkedYAMLError as error:
+    except bounded_yaml.OutOfBounds as error:
+        raise invalid(f"{error}") from None
+    except (MarkedYAMLError, yaml.MarkedYAMLError) as error:
         mark = error.problem_mark or error.context_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise invalid(f"it is not a single valid YAML document{where}") from None
-    except (YAMLError, ValueError, RecursionError, TypeError, AttributeError, LookupError):
+    except (YAMLError, yaml.YAMLError, *_ESCAPING):
         # ruamel.yaml lets errors of its own escape for some malformed scalars and tags
         raise invalid("it is not a single valid YAML document") from None
     if document is None:
@@ -142,10 +151,10 @@ def parsed(text: str) -> Mapping:
 
 
 def _round_trip() -> YAML:
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = MAX_CHARACTERS  # never fold the user's lines
-    return yaml
+    round_trip = YAML()
+    round_trip.preserve_quotes = True
+    round_trip.width = MAX_CHARACTERS  # never fold the user's lines
+    return round_trip
 
 
 def _parent(document: Mapping, path: str, *, create: bool = False) -> Mapping | None:
@@ -199,12 +208,12 @@ def _walk(inside: Mapping, prefix: str, depth: int) -> Iterator[tuple[str, Leaf]
 
 
 def edited(text: str, edit: Callable[[Mapping], None]) -> str:
-    """Return the text after `edit` has changed its mappings; comments, order and indentation stay."""
-    yaml = _round_trip()
+    """The text after `edit` has changed its mappings in place; comments, order and indentation stay."""
+    round_trip = _round_trip()
     try:
-        document, indent, dash = load_yaml_guess_indent(text, yaml=yaml)
+        document, indent, dash = load_yaml_guess_indent(text, yaml=round_trip)
     except IndexError:  # ruamel.yaml stumbles over an empty item right below its key
-        document, indent, dash = yaml.load(text), None, None
+        document, indent, dash = round_trip.load(text), None, None
     if document is None:
         # Nothing but comments, which ruamel.yaml would drop together with the empty document.
         document = CommentedMap()
@@ -212,10 +221,11 @@ def edited(text: str, edit: Callable[[Mapping], None]) -> str:
     else:
         kept = ""
         sequence = indent or 2
-        yaml.indent(mapping=_mapping_indent(text), sequence=sequence, offset=min(dash or 0, sequence - 2))
+        offset = min(dash or 0, sequence - 2)
+        round_trip.indent(mapping=_mapping_indent(text), sequence=sequence, offset=offset)
     edit(document)
     out = StringIO()
-    yaml.dump(document, out)
+    round_trip.dump(document, out)
     return kept + out.getvalue()
 
 

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from milvus_l7.domain.request.request import SetupSpec, TearDownSpec
-from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Setup, StageState, Status, TearDown
+from milvus_l7.domain.setup.chain import TEARDOWN_STAGES
+from milvus_l7.domain.setup.desired import Desired
+from milvus_l7.domain.setup.document import (
+    OrderMark,
+    Requested,
+    Setup,
+    StageRecord,
+    StageState,
+    Status,
+    TearDown,
+)
+from milvus_l7.domain.setup.supervision import Supervision
 from milvus_l7.domain.setup.transitions import (
     ANNOUNCEMENT_RETRY_AFTER,
-    after,
-    restarted,
+    after_lease,
+    is_at_rest,
     scheduled,
     to_be_torn_down,
 )
 
-# States in which publishing again means: look at everything now.
-_AT_REST = (Status.WAITING, Status.FAILED, Status.VERIFIED, Status.TORN_DOWN)
+# A tear-down of an unknown setup is remembered for longer than Pub/Sub can keep an older set-up (31 d).
+TOMBSTONE_KEPT = timedelta(days=40)
 
 
 class Effect(Enum):
@@ -27,48 +37,199 @@ class Effect(Enum):
     CREATED = auto()
     CHANGED = auto()  # new generation
     RESTARTED = auto()  # same generation, the chain runs again from its start
+    WOKEN = auto()  # what waits is tried again at once; nothing is renewed
     ADJUSTED = auto()  # only how the setup is looked after; nothing runs
+    BURIED = auto()  # there was nothing to tear down, and a tombstone says so
+    SUPERSEDED = auto()  # a later request is accepted already
     NONE = auto()
 
     @property
     def starts_chain(self) -> bool:
-        """Whether the first stage is to be triggered."""
-        return self in (Effect.CREATED, Effect.CHANGED, Effect.RESTARTED)
+        """Whether the current stage is to be triggered."""
+        return self in (Effect.CREATED, Effect.CHANGED, Effect.RESTARTED, Effect.WOKEN)
 
 
-def register(existing: Setup | None, wish: SetupSpec, request_id: str, now: datetime) -> tuple[Setup, Effect]:
-    """The setup after a request, and what the request did. The same request id again does nothing.
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a request came: by Pub/Sub's order, and by our clock."""
 
-    An unchanged request leaves a running chain alone, and starts one that waits or has ended again: whoever
-    publishes it once more wants everything to be looked at now. A paused setup is registered and left alone;
-    the request that ends the pause starts its chain.
+    mark: OrderMark
+    now: datetime
+
+
+def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple[Setup, Effect]:
+    """Return the setup after a request, and what the request did. The same message again does nothing.
+
+    An unchanged request wakes a chain that waits, and starts one that has ended again. A changed request is
+    planned first, and becomes what is desired when its plan refuses nothing. A paused setup is registered
+    and left alone; the request that ends the pause starts its chain.
     """
-    desired, supervision = wish.desired, wish.supervision
     if existing is None:
-        created = Setup(
-            desired.setup_id,
-            desired,
-            created_at=now,
-            updated_at=now,
-            request_id=request_id,
-            poll_at=now + ANNOUNCEMENT_RETRY_AFTER,
-            supervision=supervision,
-        )
-        return _unless_paused(created, Effect.CREATED)
-    if existing.request_id == request_id:
-        return existing, Effect.NONE
-    setup = replace(existing, request_id=request_id, updated_at=now, supervision=supervision)
-    if desired != existing.desired or existing.teardown is not None:
-        changed = replace(setup, desired=desired, generation=setup.generation + 1, run=1, teardown=None)
-        turned = restarted(changed, now)
-        if existing.teardown is not None:
-            turned = after(existing.lease, turned, now)
-        return _unless_paused(turned, Effect.CHANGED)
-    if supervision != existing.supervision and not existing.supervision.paused:
-        return _adjusted(setup, now)
-    if setup.status in _AT_REST or existing.supervision.paused:
-        return _unless_paused(restarted(replace(setup, run=setup.run + 1), now), Effect.RESTARTED)
-    return setup, Effect.NONE
+        return _unless_paused(_created(spec, arrival), Effect.CREATED)
+    late = _late(existing, arrival.mark)
+    if late is not None:
+        return existing, late
+    setup = _supervised(_accepting(existing, arrival), spec.supervision, arrival.now)
+    if _is_changed(existing, spec.desired):
+        return _unless_paused(_requested(setup, spec.desired, arrival.now), Effect.CHANGED)
+    if spec.supervision != existing.supervision and not existing.supervision.paused:
+        return _adjusted(setup, arrival.now)
+    if is_at_rest(setup):
+        return _unless_paused(_again(setup, arrival.now), Effect.RESTARTED)
+    return _unless_paused(_woken(setup, arrival.now), Effect.WOKEN)
+
+
+def proposed(existing: Setup | None, spec: SetupSpec, now: datetime) -> Setup:
+    """Return the setup as it would be after the request; for a dry run, which registers nothing."""
+    if existing is None:
+        return _created(spec, Arrival(OrderMark(now, ""), now))
+    return replace(
+        existing, desired=spec.desired, requested=None, teardown=None, supervision=spec.supervision
+    )
+
+
+def tear_down(existing: Setup, spec: TearDownSpec, arrival: Arrival) -> tuple[Setup, Effect]:
+    """Return the setup after a tear-down request, and what the request did; see `register`.
+
+    Asked for again, a tear-down that waits is woken, and one that failed or has ended is run again. One that
+    must restore more, or a set-up requested in between, makes a new generation.
+    """
+    late = _late(existing, arrival.mark)
+    if late is not None:
+        return existing, late
+    setup = replace(_accepting(existing, arrival), expires_at=None)
+    same = setup.teardown is not None and setup.teardown.restore_l4 == spec.restore_l4
+    if not same or setup.requested is not None:
+        return to_be_torn_down(setup, TearDown(spec.restore_l4), arrival.now), Effect.CHANGED
+    if is_at_rest(setup):
+        fresh = _new_run(setup, arrival.now)
+        again = replace(fresh, stages={}, poll_at=arrival.now + ANNOUNCEMENT_RETRY_AFTER)
+        return after_lease(again, arrival.now), Effect.RESTARTED
+    return _woken(setup, arrival.now), Effect.WOKEN
+
+
+def bury(existing: Setup | None, spec: TearDownSpec, arrival: Arrival) -> tuple[Setup, Effect]:
+    """Return what a tear-down of an unknown setup leaves: an older set-up that comes later changes nothing.
+
+    `existing` is an earlier tombstone.
+    """
+    if existing is not None and existing.order >= arrival.mark:
+        return existing, Effect.BURIED
+    return _tombstone(spec, arrival), Effect.BURIED
+
+
+def is_tombstone(setup: Setup) -> bool:
+    """Return whether the setup only says that there was nothing to tear down."""
+    return setup.expires_at is not None
+
+
+def _tombstone(spec: TearDownSpec, arrival: Arrival) -> Setup:
+    done = {stage: StageRecord(StageState.DONE, finished_at=arrival.now) for stage in TEARDOWN_STAGES}
+    return Setup(
+        spec.setup_id,
+        spec.nothing_desired,
+        created_at=arrival.now,
+        updated_at=arrival.now,
+        order=arrival.mark,
+        desired_generation=1,
+        stages=done,
+        teardown=TearDown(spec.restore_l4),
+        expires_at=arrival.now + TOMBSTONE_KEPT,
+    )
+
+
+def repair(setup: Setup, now: datetime) -> Setup:
+    """Return the verified setup with its chain to be run again, its plan first; a run of its own.
+
+    It goes on being checked for drift, whatever becomes of the repair.
+    """
+    return _again(setup, now)
+
+
+def _created(spec: SetupSpec, arrival: Arrival) -> Setup:
+    return Setup(
+        spec.desired.setup_id,
+        spec.desired,
+        created_at=arrival.now,
+        updated_at=arrival.now,
+        order=arrival.mark,
+        requested=Requested(spec.desired, generation=1),
+        poll_at=arrival.now + ANNOUNCEMENT_RETRY_AFTER,
+        supervision=spec.supervision,
+    )
+
+
+def _late(existing: Setup, mark: OrderMark) -> Effect | None:
+    """Return why the message changes nothing; None if it is the newest."""
+    if mark.message_id == existing.order.message_id:
+        return Effect.NONE
+    return Effect.SUPERSEDED if mark < existing.order else None
+
+
+def _accepting(existing: Setup, arrival: Arrival) -> Setup:
+    """The setup with the message as its last request; what was refused before is no longer that."""
+    return replace(existing, order=arrival.mark, refusal=None, updated_at=arrival.now)
+
+
+def _is_changed(existing: Setup, desired: Desired) -> bool:
+    if existing.requested is not None:
+        return desired != existing.requested.desired
+    return desired != existing.desired or existing.teardown is not None
+
+
+def _requested(setup: Setup, desired: Desired, now: datetime) -> Setup:
+    """A new generation, planned before anything else; an execution under way ends first."""
+    generation = setup.generation + 1
+    rested = _new_run(setup, now) if is_at_rest(setup) else setup
+    turned = replace(
+        rested,
+        generation=generation,
+        run=1,
+        requested=Requested(desired, generation),
+        expires_at=None,
+        wake_at=None,
+        poll_at=now + ANNOUNCEMENT_RETRY_AFTER,
+    )
+    return after_lease(turned, now)
+
+
+def _again(setup: Setup, now: datetime) -> Setup:
+    """The same generation once more, its plan first."""
+    fresh = _new_run(setup, now)
+    requested = Requested(setup.desired, setup.generation)
+    again = replace(fresh, requested=requested, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
+    return after_lease(again, now)
+
+
+def _new_run(setup: Setup, now: datetime) -> Setup:
+    """A run with budgets of its own. An effect that could not be taken back is tried again."""
+    records = {stage: record for stage, record in setup.stages.items() if stage is not setup.effect}
+    return replace(setup, run=setup.run + 1, budgets={}, stages=records, updated_at=now)
+
+
+def _woken(setup: Setup, now: datetime) -> Setup:
+    return after_lease(replace(setup, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER), now)
+
+
+def _supervised(setup: Setup, supervision: Supervision, now: datetime) -> Setup:
+    """The setup looked after in another way. The time of a pause counts for no budget."""
+    was, is_now = setup.supervision.paused, supervision.paused
+    changed = replace(setup, supervision=supervision)
+    if is_now and not was:
+        return replace(changed, paused_at=now)
+    if was and not is_now and setup.paused_at is not None:
+        return _resumed(changed, now - setup.paused_at, now)
+    return changed
+
+
+def _resumed(setup: Setup, paused: timedelta, now: datetime) -> Setup:
+    budgets = {stage: budget.paused_for(paused) for stage, budget in setup.budgets.items()}
+    stages = {stage: record.paused_for(paused) for stage, record in setup.stages.items()}
+    requested = setup.requested and setup.requested.paused_for(paused)
+    check_at = now if setup.was_verified else None
+    return replace(
+        setup, budgets=budgets, stages=stages, requested=requested, paused_at=None, check_at=check_at
+    )
 
 
 def _unless_paused(setup: Setup, effect: Effect) -> tuple[Setup, Effect]:
@@ -79,30 +240,3 @@ def _adjusted(setup: Setup, now: datetime) -> tuple[Setup, Effect]:
     """A verified setup is checked at once under the new rules."""
     check_at = now if setup.status is Status.VERIFIED else setup.check_at
     return scheduled(replace(setup, check_at=check_at)), Effect.ADJUSTED
-
-
-def tear_down(existing: Setup, wish: TearDownSpec, request_id: str, now: datetime) -> tuple[Setup, Effect]:
-    """The setup after a tear-down request, and what the request did; see `register`.
-
-    Asked for again, a tear-down that runs is left alone, and one that waits, failed or has ended is run
-    again. A tear-down that restores more, or a set-up in between, makes a new generation.
-    """
-    if existing.request_id == request_id:
-        return existing, Effect.NONE
-    setup = replace(existing, request_id=request_id, updated_at=now)
-    if setup.teardown is None or setup.teardown.restore_l4 != wish.restore_l4:
-        return to_be_torn_down(setup, TearDown(wish.restore_l4), now), Effect.CHANGED
-    if setup.status in _AT_REST:
-        return restarted(replace(setup, run=setup.run + 1), now), Effect.RESTARTED
-    return setup, Effect.NONE
-
-
-def repair(setup: Setup, first: Stage, now: datetime) -> Setup:
-    """The verified setup with its chain to be run again from `first`; earlier stages stay done."""
-    stages = {
-        stage: record
-        for stage, record in setup.stages.items()
-        if stage in first.earlier and record.state is StageState.DONE
-    }
-    again = replace(setup, stages=stages, run=setup.run + 1, token=setup.token + 1)
-    return replace(again, poll_at=now + ANNOUNCEMENT_RETRY_AFTER, check_at=None, updated_at=now)

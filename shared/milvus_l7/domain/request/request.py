@@ -16,8 +16,11 @@ from milvus_l7.domain.request import rules, structure
 from milvus_l7.domain.request.rejection import SHOWN_VALUE, Problem
 from milvus_l7.domain.request.schema import Request, TearDownRequest
 from milvus_l7.domain.request.structure import Reading
-from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType, Desired, SetupId, setup_id
+from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType, Desired, SetupId
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
+from milvus_l7.domain.text import bounded_json
+from milvus_l7.domain.text.bounded_json import Limits, NotUnicode, OutOfBounds
+from milvus_l7.domain.text.excerpt import excerpt
 
 T = TypeVar("T", Request, TearDownRequest)
 
@@ -25,6 +28,7 @@ T = TypeVar("T", Request, TearDownRequest)
 MAX_BODY_BYTES = 64 * 1024
 # Of a refusal, which is one message; how many more there are is said.
 MOST_PROBLEMS = 50
+LIMITS = Limits(MAX_BODY_BYTES, depth=16, items=20_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,13 @@ class SetupSpec:
 class TearDownSpec:
     """What a tear-down request asks for."""
 
-    setup_id: SetupId
+    nothing_desired: Desired  # names the release; no domain is wanted for it
     restore_l4: bool
+
+    @property
+    def setup_id(self) -> SetupId:
+        """Names the setup."""
+        return self.nothing_desired.setup_id
 
 
 class Refused(Exception):
@@ -66,7 +75,8 @@ def parse_tear_down(body: bytes | None) -> TearDownSpec:
     reading = _read(body, TearDownRequest)
     _refuse_if_any(reading, rules.name_problems(reading))
     request = reading.request
-    return TearDownSpec(setup_id(request.cluster, request.namespace, request.release), request.restore_l4)
+    named = Desired(request.cluster, request.release, "", request.namespace)
+    return TearDownSpec(named, request.restore_l4)
 
 
 def _read(body: bytes | None, schema: type[T]) -> Reading[T]:
@@ -91,13 +101,15 @@ def _refuse_if_any(reading: Reading[T], broken_rules: Iterable[Problem]) -> None
 def _document(body: bytes | None) -> dict[str, Any]:
     if not body or not body.strip():
         raise Refused(Reason.BODY_MISSING)
-    if len(body) > MAX_BODY_BYTES:
-        problem = Problem("", "", f"the body has {len(body)} bytes; at most {MAX_BODY_BYTES} are allowed")
-        raise Refused(Reason.BODY_TOO_LARGE, (problem,))
     try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(Reason.NOT_JSON, (Problem("", "", f"{error}"[:SHOWN_VALUE]),)) from None
+        document = bounded_json.loads(body, LIMITS)
+    except NotUnicode as error:
+        problem = Problem(excerpt(error.path, SHOWN_VALUE), "", f"{error}")
+        raise Refused(Reason.INVALID_VALUE, (problem,)) from None
+    except OutOfBounds as error:
+        raise Refused(Reason.BODY_TOO_LARGE, (Problem("", "", f"{error}"),)) from None
+    except ValueError as error:
+        raise Refused(Reason.NOT_JSON, (Problem("", "", excerpt(error, SHOWN_VALUE)),)) from None
     if not isinstance(document, dict):
         raise Refused(Reason.NOT_AN_OBJECT, (Problem("", "", f"got {type(document).__name__}"),))
     return document

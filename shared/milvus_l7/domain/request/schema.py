@@ -13,15 +13,19 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from milvus_l7.domain.setup.desired import CertificateSpec
 from milvus_l7.domain.setup.supervision import Supervision
 
-CLUSTER = (
-    r"^projects/[a-z][a-z0-9.:-]{4,61}[a-z0-9]/locations/[a-z]+-[a-z]+[0-9]+(-[a-z])?"
-    r"/clusters/[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
-)
+# Resource Manager, Project.projectId: 6 to 30 characters; before them the domain of an old domain-scoped
+# project (`example.com:name`), as in terraform-provider-google `verify.ProjectRegex`.
+PROJECT = r"([a-z0-9][a-z0-9.-]{0,60}[a-z0-9]:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
+# A region or zone, of at most 31 characters; the longest today are like northamerica-northeast1-a.
+LOCATION = r"[a-z]{1,13}-[a-z]{1,13}[0-9]{1,2}(-[a-z])?"
+# google.container.v1, Cluster.name: at most 40 characters.
+CLUSTER = rf"^projects/{PROJECT}/locations/{LOCATION}/clusters/[a-z]([a-z0-9-]{{0,38}}[a-z0-9])?$"
 LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"  # RFC 1123 label, as Kubernetes uses it
 SUBDOMAIN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"  # RFC 1123 subdomain: names of Secrets
-RELEASE = r"^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$"  # Helm allows 53 characters
+# At most 53 characters, which may be dots (helm/helm `pkg/chart/common/util/validate_name.go`).
+RELEASE = r"^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$"
 DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-ZONE = r"^projects/[a-z][a-z0-9.:-]{4,61}[a-z0-9]/managedZones/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+ZONE = rf"^projects/{PROJECT}/managedZones/[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?$"
 DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 # Of a ManagedCertificate: GoogleCloudPlatform/gke-managed-certs deploy/managedcertificates-crd.yaml.

@@ -11,6 +11,7 @@ from enum import StrEnum
 class Stage(StrEnum):
     """A step of the chain that works on one setup; each is owned by the function of the same name."""
 
+    PLAN_SETUP = "plan_setup"
     PREPARE_TLS = "prepare_tls"
     CONFIGURE_HEALTH_CHECK = "configure_health_check"
     PROVISION_CERTIFICATE = "provision_certificate"

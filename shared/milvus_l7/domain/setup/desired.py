@@ -28,9 +28,13 @@ class CertificateSpec:
 
 
 def setup_id(cluster: str, namespace: str, release: str) -> SetupId:
-    """`<project>.<location>.<cluster>.<namespace>.<release>`."""
+    """`<project>.<location>.<cluster>.<namespace>.<release>`; no two releases have the same.
+
+    Of the parts only the last may hold dots, and a project with a domain (`example.com:name`): its dots are
+    written as `%2E`, so that the first four dots are those between the parts.
+    """
     _, project, _, location, _, name = cluster.split("/")
-    return SetupId(".".join((project, location, name, namespace, release)))
+    return SetupId(".".join((project.replace(".", "%2E"), location, name, namespace, release)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.setup.budget import Budget
 from milvus_l7.domain.setup.chain import SETUP_STAGES, TEARDOWN_STAGES, Stage
 from milvus_l7.domain.setup.desired import Desired, SetupId
 from milvus_l7.domain.setup.drift_report import DriftReport
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts
+from milvus_l7.domain.setup.lease import Lease
 from milvus_l7.domain.setup.supervision import Supervision
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class StageState(StrEnum):
@@ -35,20 +37,14 @@ class StageRecord:
     state: StageState = StageState.PENDING
     reason: Reason | None = None
     message: str = ""
-    looks: int = 0  # executions in a row that ended with this reason
+    attempts: int = 0  # executions in a row that ended with this reason
     started_at: datetime | None = None
-    waiting_since: datetime | None = None  # first look in a row that ended with this reason
+    waiting_since: datetime | None = None  # first of them that ended with this reason
     finished_at: datetime | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right of one execution to commit the result of a stage."""
-
-    stage: Stage
-    token: int
-    owner: str
-    expires_at: datetime
+    def paused_for(self, span: timedelta) -> StageRecord:
+        """Return the record without the time of a pause."""
+        return replace(self, waiting_since=self.waiting_since + span) if self.waiting_since else self
 
 
 class Status(StrEnum):
@@ -79,32 +75,74 @@ class TearDown:
     cause: Cause | None = None  # the failed set-up that made us wish it; None: somebody asked for it
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class OrderMark:
+    """When Pub/Sub took a message, and its id: the last request wins by this order."""
+
+    published_at: datetime
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request that is accepted and not planned yet; it becomes what is desired if its plan allows it."""
+
+    desired: Desired
+    generation: int
+    record: StageRecord = StageRecord()  # of the planning
+
+    def paused_for(self, span: timedelta) -> Requested:
+        """Return the request without the time of a pause."""
+        return replace(self, record=self.record.paused_for(span))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the plan of a request refused it; the setup went on with what it had."""
+
+    generation: int
+    reason: Reason
+    message: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """The state document of one setup."""
 
     setup_id: SetupId
-    desired: Desired
+    desired: Desired  # what the stages bring about
     created_at: datetime
     updated_at: datetime
-    request_id: str  # message id of the last request; the same id again is a duplicate delivery
-    generation: int = 1
+    order: OrderMark  # of the last accepted request, set-up or tear-down
+    requested: Requested | None = None  # None: `desired` is what was asked for last
+    refusal: Refusal | None = None  # of the last request, if its plan refused it
+    generation: int = 1  # of the last request
+    desired_generation: int = 0  # of what the stages work for; 0: nothing was ever planned
     run: int = 1  # times the chain was started for this generation
-    token: int = 0  # last fencing token given out; only ever grows
+    executions: int = 0  # begun so far; numbers results and their events
     stages: Mapping[Stage, StageRecord] = field(default_factory=dict)
+    budgets: Mapping[Stage, Budget] = field(default_factory=dict)  # of the present run
     facts: Facts = field(default_factory=Facts)
     lease: Lease | None = None
-    wake_at: datetime | None = None  # next look at a waiting stage
+    effect: Stage | None = None  # a stage has begun what must be completed or taken back before all else
+    is_touched: bool = False  # something may have been written since the setup was last wanted
+    has_lost_lease: bool = False  # an execution died in this run, so the way back looks twice
+    wake_at: datetime | None = None  # next attempt of a waiting stage
     poll_at: datetime | None = None  # when re-poll must act if nothing else did; None when finished
+    paused_at: datetime | None = None
     verified_at: datetime | None = None  # when the chain last ended well; None since a tear-down
     teardown: TearDown | None = None  # None: the setup is wanted
     supervision: Supervision = field(default_factory=Supervision)
     drift: DriftReport | None = None  # the last drift check since the setup was verified
     check_at: datetime | None = None  # next drift check; None while there is nothing to check
+    expires_at: datetime | None = None  # a tombstone: when the state store may forget it
     schema_version: int = SCHEMA_VERSION
 
     def record(self, stage: Stage) -> StageRecord:
-        """The stage's record; a stage that has not begun is pending."""
+        """Return the stage's record; a stage that has not begun is pending."""
+        if stage is Stage.PLAN_SETUP and self.requested is not None:
+            return self.requested.record
         return self.stages.get(stage, StageRecord())
 
     @property
@@ -114,13 +152,30 @@ class Setup:
 
     @property
     def chain(self) -> tuple[Stage, ...]:
-        """The stages that lead to what is wanted, in order."""
+        """The stages that lead to what was asked for last, in order."""
+        return SETUP_STAGES if self.requested is not None else self.desired_chain
+
+    @property
+    def desired_chain(self) -> tuple[Stage, ...]:
+        """The stages that lead to what is desired, in order."""
         return TEARDOWN_STAGES if self.teardown is not None else SETUP_STAGES
 
     @property
     def current(self) -> Stage | None:
-        """The first stage that is not done; None when all are."""
+        """Return the stage that must run next; None when all are done.
+
+        An effect that was begun and not settled comes first, then the planning of what was requested.
+        """
+        if self.effect is not None:
+            return self.effect
+        if self.requested is not None:
+            return Stage.PLAN_SETUP
         return next((s for s in self.chain if self.record(s).state is not StageState.DONE), None)
+
+    def generation_of(self, stage: Stage) -> int:
+        """Return the generation that an execution of the stage works for."""
+        planned = stage is Stage.PLAN_SETUP and self.requested is not None
+        return self.requested.generation if planned and self.requested else self.desired_generation
 
     @property
     def status(self) -> Status:

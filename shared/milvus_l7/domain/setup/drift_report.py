@@ -62,5 +62,5 @@ class DriftReport:
     checked_at: datetime
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
-    unseen: tuple[Unobserved, ...] = ()
+    unobserved: tuple[Unobserved, ...] = ()
     repairs: tuple[Repair, ...] = ()

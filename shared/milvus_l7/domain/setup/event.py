@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,16 @@ from milvus_l7.domain.reasons.errors import MalformedEvent
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.document_id import LONGEST_ID_BYTES, is_document_id
 from milvus_l7.domain.setup.topology import Topology
+from milvus_l7.domain.text.excerpt import excerpt
 
 SCHEMA_VERSION = 1
 ACCEPTED = "accept_request"
-PLANNED = "plan_setup"
 CHECKED = "check_drift"
+NO_GENERATION = 0  # of a dry run, whose setup may not exist
+LARGEST_GENERATION = 2**63 - 1  # as Firestore's integers
+_STEP = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,31 @@ def from_payload(topic: str, body: object) -> Event:
     """The event that a message body on `topic` describes; `MalformedEvent` if it describes none."""
     if not isinstance(body, Mapping):
         raise MalformedEvent("the event body is not a JSON object")
-    if body.get("schema_version") != SCHEMA_VERSION:
-        raise MalformedEvent(f"unknown event schema_version {body.get('schema_version')!r:.40}")
-    for name, kind in {"event_id": str, "setup_id": str, "stage": str, "generation": int}.items():
-        if not isinstance(body.get(name), kind):
-            raise MalformedEvent(f"event field {name} is missing or not of type {kind.__name__}")
+    version = body.get("schema_version")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise MalformedEvent(f"unknown event schema_version {excerpt(version, 40)}")
+    for name, (is_valid, rule) in _RULES.items():
+        if not is_valid(body.get(name)):
+            raise MalformedEvent(f"event field {name} is missing or not {rule}")
     return Event(body["event_id"], topic, SetupId(body["setup_id"]), body["generation"], body["stage"])
+
+
+def _is_count(value: object) -> bool:
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return is_whole and 0 <= value <= LARGEST_GENERATION  # type: ignore[operator]
+
+
+def _is_step(value: object) -> bool:
+    return isinstance(value, str) and bool(_STEP.fullmatch(value))
+
+
+_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "event_id": (is_document_id, f"an id of at most {LONGEST_ID_BYTES} bytes"),
+    "setup_id": (is_document_id, f"an id of at most {LONGEST_ID_BYTES} bytes"),
+    "generation": (_is_count, f"a whole number from 0 to {LARGEST_GENERATION}"),
+    "stage": (_is_step, "the name of a step"),
+}
+FIELDS = frozenset(_RULES)
 
 
 def _event(setup: Setup, topic: str, stage: str, mark: str) -> Event:
@@ -56,20 +80,14 @@ def _event(setup: Setup, topic: str, stage: str, mark: str) -> Event:
     return Event(event_id, topic, setup.setup_id, setup.generation, stage)
 
 
-def accepted(setup: Setup, topology: Topology) -> Event:
-    """The setup is registered; the first stage may begin."""
-    topic = topology.functions[ACCEPTED].announces or ""
-    return _event(setup, topic, ACCEPTED, setup.request_id)
-
-
 def announcement(setup: Setup, stage: Stage, topology: Topology) -> Event:
     """`stage` is done. Announcing the same execution again gives the same event id."""
-    return _event(setup, topology.announcement(stage), stage, f"t{setup.token}")
+    return _event(setup, topology.announcement(stage), stage, f"x{setup.executions}")
 
 
 def failure(setup: Setup, stage: Stage, topology: Topology) -> Event:
     """`stage` has failed; for whoever watches `l7-setup-failed`."""
-    return _event(setup, topology.failed_topic, stage, f"t{setup.token}.failed")
+    return _event(setup, topology.failed_topic, stage, f"x{setup.executions}.failed")
 
 
 def wake_up(setup: Setup, stage: Stage, topology: Topology, mark: str) -> Event:
@@ -78,20 +96,21 @@ def wake_up(setup: Setup, stage: Stage, topology: Topology, mark: str) -> Event:
     return _event(setup, topology.trigger(stage), before, f"wake.{mark}")
 
 
-def start(setup: Setup, stage: Stage, topology: Topology, why: str) -> Event:
-    """`stage` of the present run may begin, without an earlier stage's announcement."""
-    return wake_up(setup, stage, topology, why)
+def start(setup: Setup, topology: Topology, why: str) -> Event | None:
+    """Return the event that starts what comes next, without an announcement; None: nothing."""
+    if setup.current is None or setup.poll_at is None:
+        return None
+    return wake_up(setup, setup.current, topology, why)
 
 
 def plan_wanted(plan_id: str, setup_id: SetupId, topology: Topology) -> Event:
     """A plan is to be made, of a setup that may not exist."""
-    return Event(plan_id, topology.functions[PLANNED].trigger, setup_id, 0, ACCEPTED)
+    return Event(plan_id, topology.dry_run_topic, setup_id, NO_GENERATION, ACCEPTED)
 
 
 def plan_made(plan_id: str, setup_id: SetupId, topology: Topology) -> Event:
     """The plan, or why there is none, is in the state store."""
-    topic = topology.functions[PLANNED].announces or ""
-    return Event(f"{plan_id}.made", topic, setup_id, 0, PLANNED)
+    return Event(f"{plan_id}.made", topology.plan_made_topic, setup_id, NO_GENERATION, Stage.PLAN_SETUP)
 
 
 def check_due(setup: Setup, topology: Topology, mark: str) -> Event:
@@ -106,4 +125,6 @@ def drift_found(setup: Setup, topology: Topology, mark: str) -> Event:
 
 def certificate_reissued(setup: Setup, topology: Topology) -> Event:
     """A certificate of ours was replaced before it ended; the new public one is on the setup."""
-    return _event(setup, topology.reissued_topic, Stage.PROVISION_CERTIFICATE, f"t{setup.token}.reissued")
+    return _event(
+        setup, topology.reissued_topic, Stage.PROVISION_CERTIFICATE, f"x{setup.executions}.reissued"
+    )

@@ -27,6 +27,8 @@ class ReleaseBefore:
     revision: int
     values: Mapping[str, Any]  # dotted Helm value path -> value before, None if it was not set
     user_yaml: Mapping[str, Any]  # dotted user.yaml path -> value before, None if it was not set
+    live_type: str | None = None  # of the Service in the cluster; None: not recorded
+    live_address: str | None = None  # of its Layer-4 load balancer
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,15 @@ class ManagedFacts:
 
     name: str
     domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedRecord:
+    """A DNS record that we made, or are about to make."""
+
+    zone: str  # projects/P/managedZones/Z
+    domain: str
+    address: str
 
 
 class CheckState(StrEnum):
@@ -76,6 +87,7 @@ class Facts:
     certificate: CertificateFacts | None = None  # the self-managed one
     managed: ManagedFacts | None = None  # the Google-managed one
     address: str | None = None
+    published: tuple[PublishedRecord, ...] = ()  # in every zone, for every domain that was ever wanted
     checklist: tuple[Check, ...] = ()
     milvus_version: str | None = None
 

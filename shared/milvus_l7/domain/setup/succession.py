@@ -67,11 +67,10 @@ def _state(records: Mapping[S, StageRecord], stage: S) -> StageState:
 def barred(setup: Setup) -> Setup:
     """Return the setup with its lease, which is on a stage that this release does not know, where it stands.
 
-    Until it runs out nothing else begins, because its execution may still write to the cluster. Its token is
-    no longer the execution's own, which therefore cannot settle a stage that it has not run.
+    Until it runs out nothing else begins, because its execution may still write to the cluster. It counts as
+    settled, so that the execution cannot settle a stage that it has not run.
     """
     if setup.lease is None:
         return setup
-    token = setup.token + 1
-    lease = replace(setup.lease, stage=setup.current or setup.chain[-1], token=token)
-    return replace(setup, token=token, lease=lease)
+    stage = setup.current or setup.chain[-1]
+    return replace(setup, lease=replace(setup.lease, stage=stage, is_settled=True))

@@ -27,6 +27,8 @@ class Topology:
     failed_topic: str
     rejected_topic: str
     reissued_topic: str
+    dry_run_topic: str  # asks for a plan alone; nothing else is accepted there
+    plan_made_topic: str
 
     def trigger(self, stage: Stage) -> str:
         """The topic whose events start `stage`."""
@@ -56,4 +58,6 @@ def topology(document: Mapping[str, Any]) -> Topology:
         document["notices"]["failed"],
         document["notices"]["rejected"],
         document["notices"]["reissued"],
+        document["functions"][Stage.PLAN_SETUP]["also_triggered_by"][0],
+        document["notices"]["plan_made"],
     )

@@ -4,7 +4,8 @@ request --register--> pending --begin--> running --settle--> done | waiting | fa
                                  ^                              |
                                  +---- wake-up, lease expiry ---+
 
-`register` and the other ways to start a chain are in `domain.request.registration`.
+`register` and the other ways to start a chain are in `domain.request.registration`; what follows from the
+planning of a request is in `planning`, what an execution under way may commit in `write_ahead`.
 """
 
 from __future__ import annotations
@@ -17,16 +18,33 @@ from enum import Enum, auto
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost
 from milvus_l7.domain.reasons.retry_policy import spread
+from milvus_l7.domain.setup.budget import Budget
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import Cause, Lease, Setup, StageRecord, StageState, TearDown
+from milvus_l7.domain.setup.document import (
+    Cause,
+    Refusal,
+    Setup,
+    StageRecord,
+    StageState,
+    Status,
+    TearDown,
+)
+from milvus_l7.domain.setup.drift_report import Verdict
 from milvus_l7.domain.setup.event import Event
-from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
+from milvus_l7.domain.setup.facts import Facts
+from milvus_l7.domain.setup.lease import Lease
+from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.supervision import OnFailure
 
 # If an announcement is not followed by a start within this time, re-poll repeats it.
 ANNOUNCEMENT_RETRY_AFTER = timedelta(minutes=10)
 # A wake-up that was published but not acted upon is published again after this time.
 WAKE_UP_RETRY_AFTER = timedelta(minutes=2)
+# Before a way back is done after an execution died, it looks again: a write sent last may have landed since.
+SECOND_LOOK_AFTER = timedelta(seconds=60)
+
+# States from which a run begins, with budgets of its own.
+AT_REST = (Status.FAILED, Status.VERIFIED, Status.TORN_DOWN)
 
 
 class Admission(Enum):
@@ -35,48 +53,12 @@ class Admission(Enum):
     RUN = auto()
     REPEAT = auto()  # done before, but the next stage has not begun: announce again
     STALE = auto()  # of an earlier generation
-    EARLY = auto()  # an earlier stage is not done
+    EARLY = auto()  # an earlier stage is not done, or a request is to be planned first
     NOT_DUE = auto()  # waiting, and its time has not come
     BUSY = auto()  # another execution holds the lease; re-poll looks after it
     FINISHED = auto()  # done, and known to be; or failed
     PAUSED = auto()  # the user wants nothing done
-
-
-def admit(setup: Setup, stage: Stage, event: Event, now: datetime) -> Admission:  # noqa: PLR0911
-    """Whether the event starts the stage now. Everything but RUN and REPEAT is acknowledged and ignored."""
-    if event.generation != setup.generation or stage not in setup.chain:
-        return Admission.STALE
-    if is_paused(setup):
-        return Admission.PAUSED
-    record = setup.record(stage)
-    if record.state is StageState.DONE:
-        following = stage.following
-        unbegun = following is not None and setup.record(following).state is StageState.PENDING
-        return Admission.REPEAT if unbegun else Admission.FINISHED
-    if record.state is StageState.FAILED:
-        return Admission.FINISHED
-    if setup.current is not stage:
-        return Admission.EARLY
-    if setup.lease is not None and setup.lease.expires_at > now:
-        return Admission.BUSY
-    if setup.wake_at is not None and setup.wake_at > now:
-        return Admission.NOT_DUE
-    return Admission.RUN
-
-
-def begin(setup: Setup, stage: Stage, owner: str, lease_s: float, now: datetime) -> Setup:
-    """The setup with the stage running under a new lease; re-poll acts if nobody settles it in time."""
-    token = setup.token + 1
-    lease = Lease(stage, token, owner, now + timedelta(seconds=lease_s))
-    record = setup.record(stage)
-    running = replace(record, state=StageState.RUNNING, started_at=record.started_at or now)
-    return replace(
-        _with_record(setup, stage, running, now),
-        token=token,
-        lease=lease,
-        wake_at=None,
-        poll_at=lease.expires_at,
-    )
+    EXHAUSTED = auto()  # the run has spent what it may on the stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +70,182 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When an event is looked at: by our clock, and by the state store's, which leases go by."""
+
+    now: datetime
+    read_at: datetime
+    scale: float = 1.0
+
+
+def admit(setup: Setup, stage: Stage, event: Event, moment: Moment) -> Admission:  # noqa: PLR0911
+    """Return whether the event starts the stage now; all but RUN, REPEAT and EXHAUSTED is acknowledged."""
+    if event.generation != setup.generation:
+        return Admission.STALE
+    if is_paused(setup) and setup.effect is None:
+        return Admission.PAUSED
+    if setup.current is not stage:
+        return _passed(setup, stage)
+    if setup.record(stage).state is StageState.FAILED:
+        return Admission.FINISHED
+    if setup.lease is not None and not setup.lease.has_run_out(moment.read_at):
+        return Admission.BUSY
+    if setup.wake_at is not None and setup.wake_at > moment.now:
+        return Admission.NOT_DUE
+    budget = _budget_left(setup, stage, moment.now)
+    return Admission.EXHAUSTED if budget.exhausted(moment.now, moment.scale) else Admission.RUN
+
+
+def _passed(setup: Setup, stage: Stage) -> Admission:
+    """Return what becomes of an event for a stage that is not the current one."""
+    if stage not in setup.chain:
+        return Admission.STALE
+    if setup.record(stage).state is not StageState.DONE or setup.requested is not None:
+        return Admission.EARLY
+    following = stage.following
+    is_unbegun = following is not None and setup.record(following).state is StageState.PENDING
+    return Admission.REPEAT if is_unbegun and setup.current is following else Admission.FINISHED
+
+
+def _budgets_left(setup: Setup) -> Mapping[Stage, Budget]:
+    """Return the budgets; a lease that has run out unsettled is a crash of its own stage."""
+    lease = setup.lease
+    if lease is None or lease.is_settled or lease.stage not in setup.budgets:
+        return setup.budgets
+    return {**setup.budgets, lease.stage: setup.budgets[lease.stage].crashed()}
+
+
+def _budget_left(setup: Setup, stage: Stage, now: datetime) -> Budget:
+    return _budgets_left(setup).get(stage) or Budget(now)
+
+
+def _budgets_after(setup: Setup, stage: Stage) -> Mapping[Stage, Budget]:
+    """Return the budgets once the stage has done its work; if it is asked for again, that is other work."""
+    return {each: budget for each, budget in setup.budgets.items() if each is not stage}
+
+
+def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
+    """Return the setup with the lease's stage running; re-poll acts if nobody settles it in time."""
+    stage, record = lease.stage, setup.record(lease.stage)
+    running = replace(record, state=StageState.RUNNING, started_at=record.started_at or now)
+    has_died = setup.lease is not None and not setup.lease.is_settled
+    return replace(
+        _with_record(setup, stage, running, now),
+        executions=setup.executions + 1,
+        budgets={**_budgets_left(setup), stage: _budget_left(setup, stage, now).begun()},
+        lease=lease,
+        has_lost_lease=setup.has_lost_lease or has_died,
+        wake_at=None,
+        poll_at=lease.ends_at(now),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """The setup with the stage's result, and what becomes of it: another one if a way back begins."""
 
     ended: Setup
     setup: Setup
+    is_superseded: bool = False  # no result was recorded; what comes next begins
 
     @property
     def begins_way_back(self) -> bool:
         """Whether the failure of the stage starts a tear-down."""
-        return self.setup is not self.ended
+        return not self.is_superseded and self.setup is not self.ended
 
 
-def settle(setup: Setup, token: int, outcome: Outcome, timing: Timing) -> Settled:
-    """The setup after the execution that holds `token` ended; `LeaseLost` if that is no longer the lease."""
-    if setup.lease is None or setup.lease.token != token:
-        raise LeaseLost(f"{setup.setup_id}: token {token} is no longer the current one ({setup.token})")
-    stage = setup.lease.stage
-    freed = replace(setup, lease=None, facts=outcome.facts or setup.facts)
-    ended = scheduled(_ended(freed, stage, outcome, timing))
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an execution ended."""
+
+    outcome: Outcome
+    has_raised: bool = False  # it was broken off, so an effect that it began is not settled
+    lost_answer_s: float = 0  # a write of it may still take effect for so long
+
+
+def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Settled:
+    """Return the setup after the execution ended; `LeaseLost` if it no longer holds the lease.
+
+    A result for a generation that is no longer worked for is dropped, as is one with an effect to be taken
+    back before what was requested meanwhile is planned; the lease is freed all the same. While
+    a write of the execution may still take effect, the lease runs on.
+    """
+    lease = setup.lease
+    if lease is None or lease.execution != execution or lease.is_settled:
+        raise LeaseLost(f"{setup.setup_id}: execution {execution} no longer holds the lease")
+    freed = _freed(setup, lease, result, timing.now)
+    if lease.is_take_back and isinstance(result.outcome, Done):
+        return _taken_back(freed, lease.stage, timing.now)
+    if not lease.is_take_back and _is_overtaken(freed, lease):
+        return _ready(freed, timing.now)
+    return _with_result(freed, lease.stage, result.outcome, timing)
+
+
+def _is_overtaken(freed: Setup, lease: Lease) -> bool:
+    """Whether the result is for what is no longer worked for, or to be taken back for a new request."""
+    is_to_be_taken_back = freed.effect is not None and freed.requested is not None
+    return is_to_be_taken_back or freed.generation_of(lease.stage) != lease.generation
+
+
+def _with_result(freed: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Settled:
+    known = replace(freed, facts=outcome.facts or freed.facts)
+    ended = scheduled(_not_before_lease(_due(_ended(known, stage, outcome, timing), stage, timing.now)))
     if not _is_to_be_restored(ended, stage):
         return Settled(ended, ended)
     record = ended.record(stage)
     cause = Cause(stage, record.reason or Reason.INTERNAL_ERROR, record.message)
     return Settled(ended, to_be_torn_down(ended, TearDown(restore_l4=True, cause=cause), timing.now))
+
+
+def _due(setup: Setup, stage: Stage, now: datetime) -> Setup:
+    """What comes before the stage that waits or has failed, a plan or a take-back, begins at once."""
+    if setup.current in (None, stage) or is_at_rest(setup):
+        return setup
+    return replace(setup, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
+
+
+def _freed(setup: Setup, lease: Lease, result: Result, now: datetime) -> Setup:
+    """The setup without the lease, and without the mark of an effect that the execution has settled."""
+    if result.lost_answer_s:
+        started = lease.started_at or now
+        duration_s = max((now - started).total_seconds(), 0) + result.lost_answer_s
+        return replace(setup, lease=replace(lease, duration_s=duration_s, is_settled=True))
+    is_settled = setup.effect is lease.stage and not lease.is_take_back and not result.has_raised
+    return replace(setup, lease=None, effect=None if is_settled else setup.effect)
+
+
+def _not_before_lease(setup: Setup) -> Setup:
+    """A lease that runs on lets nothing begin before its end."""
+    if setup.lease is None or setup.poll_at is None:
+        return setup
+    end = setup.lease.ends_at(setup.updated_at)
+    wake_at = max(setup.wake_at, end) if setup.wake_at else end
+    return replace(setup, wake_at=wake_at, poll_at=max(setup.poll_at, end))
+
+
+def _ready(freed: Setup, now: datetime) -> Settled:
+    """Nothing is recorded; what comes next begins at once."""
+    ready = replace(freed, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER, updated_at=now)
+    ready = scheduled(_not_before_lease(ready))
+    return Settled(ready, ready, is_superseded=True)
+
+
+def _taken_back(freed: Setup, stage: Stage, now: datetime) -> Settled:
+    records = {name: record for name, record in freed.stages.items() if name is not stage}
+    return _ready(replace(freed, effect=None, stages=records), now)
+
+
+def exhaust(setup: Setup, stage: Stage, timing: Timing) -> Settled:
+    """Return the setup with the stage failed because its budget is spent; the last cause is named."""
+    budget = _budget_left(setup, stage, timing.now)
+    record = setup.record(stage)
+    spent = budget.exhausted(timing.now, timing.scale) or "gave up"
+    reason = record.reason or Reason.EXECUTION_LOST
+    message = f"{record.message} ({spent})" if record.message else spent
+    freed = replace(
+        setup, lease=None, executions=setup.executions + 1, budgets={**setup.budgets, stage: budget}
+    )
+    return _with_result(freed, stage, Failed(reason, message), timing)
 
 
 def _ended(setup: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Setup:
@@ -123,38 +257,141 @@ def _ended(setup: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Setu
 
 
 def _is_to_be_restored(setup: Setup, stage: Stage) -> bool:
-    """Only a first set-up is undone: once a setup was verified, clients use its load balancer."""
+    """Only a first set-up that has written something is undone: later, clients use its load balancer."""
     if setup.record(stage).state is not StageState.FAILED or setup.supervision.paused:
         return False
-    wants = setup.supervision.on_failure is OnFailure.RESTORE
-    return wants and setup.teardown is None and not setup.was_verified
+    wants = setup.supervision.on_failure is OnFailure.RESTORE and setup.is_touched
+    return wants and setup.teardown is None and setup.requested is None and not setup.was_verified
 
 
 def is_paused(setup: Setup) -> bool:
-    """Whether nothing may be done: the user has paused the setup, and asked for no tear-down since."""
-    return setup.supervision.paused and setup.teardown is None
+    """Return whether nothing may be done: the user has paused the setup, and asked for no tear-down since."""
+    return setup.supervision.paused and (setup.teardown is None or setup.requested is not None)
 
 
 def scheduled(setup: Setup) -> Setup:
-    """The setup without times to look at it again, if it is paused."""
-    return replace(setup, wake_at=None, poll_at=None, check_at=None) if is_paused(setup) else setup
+    """Return the setup without times to look at it again, if it is paused with nothing left half-done."""
+    if not is_paused(setup) or setup.effect is not None or setup.lease is not None:
+        return setup
+    return replace(setup, wake_at=None, poll_at=None, check_at=None)
+
+
+def resting(setup: Setup, read_at: datetime) -> Setup:
+    """Return a paused setup without a lease that has run out; the same one if there is none, or an effect.
+
+    Nothing begins during the pause that would see that an execution has died.
+    """
+    lease = setup.lease
+    if not is_paused(setup) or setup.effect is not None or lease is None or not lease.has_run_out(read_at):
+        return setup
+    has_lost_lease = setup.has_lost_lease or not lease.is_settled
+    return scheduled(replace(setup, lease=None, budgets=_budgets_left(setup), has_lost_lease=has_lost_lease))
 
 
 def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     now = timing.now
+    if stage is Stage.PLAN_SETUP and setup.requested is not None:
+        return _planned(setup, now)
+    if setup.teardown is not None and setup.has_lost_lease:
+        return _looking_again(setup, stage, timing)
     record = StageRecord(StageState.DONE, started_at=setup.record(stage).started_at, finished_at=now)
-    done = _with_record(setup, stage, record, now)
-    if stage.following is not None:
+    done = replace(_with_record(setup, stage, record, now), budgets=_budgets_after(setup, stage))
+    if done.current is not None:
         return replace(done, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
-    ended = replace(done, wake_at=None, poll_at=None)
+    ended = replace(done, wake_at=None, poll_at=None, has_lost_lease=False)
     if setup.teardown is not None:
-        return replace(ended, verified_at=None)
-    check_at = now + check_delay(setup) * timing.scale
-    return replace(ended, verified_at=now, check_at=check_at)
+        return replace(ended, verified_at=None, is_touched=False, check_at=None)
+    return replace(ended, verified_at=now, check_at=_first_check(setup, timing))
+
+
+def _looking_again(setup: Setup, stage: Stage, timing: Timing) -> Setup:
+    """The way back is done, but for what an execution that died may have sent last."""
+    record = replace(
+        setup.record(stage),
+        state=StageState.WAITING,
+        reason=Reason.EXECUTION_LOST,
+        message="looks once more for what an execution that died may have left",
+        attempts=1,
+        waiting_since=timing.now,
+    )
+    second = timing.now + SECOND_LOOK_AFTER * timing.scale
+    waiting = _with_record(replace(setup, has_lost_lease=False), stage, record, timing.now)
+    return replace(waiting, wake_at=second, poll_at=second)
+
+
+def _first_check(setup: Setup, timing: Timing) -> datetime:
+    """After a repair the old verdict is looked at again at once."""
+    is_repair = setup.drift is not None and setup.drift.verdict is Verdict.DRIFTED
+    return timing.now if is_repair else timing.now + check_delay(setup) * timing.scale
+
+
+def _planned(setup: Setup, now: datetime) -> Setup:
+    """What was requested becomes what is desired: its plan refuses nothing."""
+    requested = setup.requested
+    if requested is None:
+        return setup
+    record = replace(requested.record, state=StageState.DONE, reason=None, message="", finished_at=now)
+    is_wanted_again = setup.teardown is not None
+    return replace(
+        setup,
+        desired=requested.desired,
+        desired_generation=requested.generation,
+        requested=None,
+        refusal=None,
+        teardown=None,
+        is_touched=setup.is_touched and not is_wanted_again,
+        verified_at=None if is_wanted_again else setup.verified_at,
+        stages={Stage.PLAN_SETUP: record},
+        budgets=_budgets_after(setup, Stage.PLAN_SETUP),
+        facts=replace(setup.facts, checklist=()),
+        wake_at=None,
+        poll_at=now + ANNOUNCEMENT_RETRY_AFTER,
+        updated_at=now,
+    )
+
+
+def proposed(setup: Setup) -> Setup:
+    """Return the setup as it would be worked for if what is requested were desired; for planning."""
+    requested = setup.requested
+    return setup if requested is None else replace(setup, desired=requested.desired, teardown=None)
+
+
+def refuse(setup: Setup, outcome: Failed, now: datetime) -> Setup:
+    """Return the setup after the plan refused its request: it goes on with what it had, if anything."""
+    requested = setup.requested
+    if requested is None:
+        return setup
+    refusal = Refusal(requested.generation, outcome.reason, outcome.message, now)
+    kept = replace(
+        setup,
+        requested=None,
+        refusal=refusal,
+        budgets=_budgets_after(setup, Stage.PLAN_SETUP),
+        wake_at=None,
+        poll_at=None,
+        updated_at=now,
+    )
+    if not setup.desired_generation:
+        failed = replace(
+            requested.record,
+            state=StageState.FAILED,
+            reason=outcome.reason,
+            message=outcome.message,
+            finished_at=now,
+        )
+        return replace(kept, desired=requested.desired, stages={Stage.PLAN_SETUP: failed})
+    if is_at_rest(kept):
+        return kept
+    return replace(kept, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
+
+
+def is_at_rest(setup: Setup) -> bool:
+    """Return whether nothing runs or waits to run, so that a new run may begin."""
+    return setup.status in AT_REST
 
 
 def check_delay(setup: Setup) -> timedelta:
-    """Time until the next drift check. Setups drift apart, so that they are not all checked in one tick."""
+    """Return the time until the next drift check; setups drift apart, so that one tick does not get all."""
     return timedelta(seconds=setup.supervision.interval_s) * spread(setup.setup_id)
 
 
@@ -162,9 +399,9 @@ def _waiting(setup: Setup, stage: Stage, outcome: Waiting, timing: Timing) -> Se
     before = setup.record(stage)
     same = before.reason is outcome.reason and before.waiting_since is not None
     since = before.waiting_since if same and before.waiting_since else timing.now
-    looks = before.looks + 1 if same else 1
-    pace = outcome.reason.pace
-    if timing.now - since >= pace.deadline * timing.scale:
+    attempts = before.attempts + 1 if same else 1
+    policy = outcome.reason.pace
+    if timing.now - since >= policy.deadline * timing.scale:
         waited = f"{outcome.message} (gave up after {_words(timing.now - since)})"
         return _failed(setup, stage, Failed(outcome.reason, waited), timing.now)
     record = replace(
@@ -172,14 +409,16 @@ def _waiting(setup: Setup, stage: Stage, outcome: Waiting, timing: Timing) -> Se
         state=StageState.WAITING,
         reason=outcome.reason,
         message=outcome.message,
-        looks=looks,
+        attempts=attempts,
         waiting_since=since,
     )
-    wake_at = timing.now + pace.delay(looks) * timing.scale * spread(setup.setup_id)
+    wake_at = timing.now + policy.delay(attempts) * timing.scale * spread(setup.setup_id)
     return replace(_with_record(setup, stage, record, timing.now), wake_at=wake_at, poll_at=wake_at)
 
 
 def _failed(setup: Setup, stage: Stage, outcome: Failed, now: datetime) -> Setup:
+    if stage is Stage.PLAN_SETUP and setup.requested is not None:
+        return refuse(setup, outcome, now)
     record = replace(
         setup.record(stage),
         state=StageState.FAILED,
@@ -191,36 +430,48 @@ def _failed(setup: Setup, stage: Stage, outcome: Failed, now: datetime) -> Setup
 
 
 def to_be_torn_down(setup: Setup, wish: TearDown, now: datetime) -> Setup:
-    """The setup of a new generation that takes it away. Executions that are under way commit nothing."""
-    turned = restarted(replace(setup, teardown=wish, generation=setup.generation + 1, run=1), now)
-    return after(setup.lease, turned, now)
-
-
-def after(lease: Lease | None, setup: Setup, now: datetime) -> Setup:
-    """The setup, to begin when an execution in the other direction, which may still write, has ended."""
-    if lease is None or lease.expires_at <= now or is_paused(setup):
-        return setup
-    return replace(setup, wake_at=lease.expires_at, poll_at=lease.expires_at)
-
-
-def restarted(setup: Setup, now: datetime) -> Setup:
-    """All stages pending again. The token grows, so an execution that is under way can no longer commit."""
-    fresh = replace(
+    """Return the setup of a new generation that is to be torn down, after any execution under way."""
+    generation = setup.generation + 1
+    turned = replace(
         setup,
+        teardown=wish,
+        requested=None,
+        generation=generation,
+        desired_generation=generation,
+        run=1,
         stages={},
+        budgets={} if is_at_rest(setup) else setup.budgets,
         facts=replace(setup.facts, checklist=()),
-        lease=None,
-        token=setup.token + 1,
         wake_at=None,
         poll_at=now + ANNOUNCEMENT_RETRY_AFTER,
         check_at=None,
         drift=None,
         updated_at=now,
     )
-    return scheduled(fresh)
+    return after_lease(turned, now)
+
+
+def after_lease(setup: Setup, now: datetime) -> Setup:
+    """Return the setup, to be looked at when the lease of an execution under way ends, if not before."""
+    if setup.lease is None or setup.poll_at is None:
+        return setup
+    return replace(setup, poll_at=min(setup.poll_at, setup.lease.ends_at(now)))
+
+
+def written_ahead(setup: Setup, execution: str, facts: Facts, *, begins_effect: bool, now: datetime) -> Setup:
+    """Return the setup with what an execution is about to write; `LeaseLost` if it may not any more."""
+    lease = setup.lease
+    if lease is None or lease.execution != execution or lease.is_settled:
+        raise LeaseLost(f"{setup.setup_id}: execution {execution} no longer holds the lease")
+    if setup.generation_of(lease.stage) != lease.generation:
+        raise LeaseLost(f"{setup.setup_id}: generation {lease.generation} is no longer worked for")
+    effect = lease.stage if begins_effect else setup.effect
+    return replace(setup, facts=facts, effect=effect, is_touched=True, updated_at=now)
 
 
 def _with_record(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> Setup:
+    if stage is Stage.PLAN_SETUP and setup.requested is not None:
+        return replace(setup, requested=replace(setup.requested, record=record), updated_at=now)
     stages: Mapping[Stage, StageRecord] = {**setup.stages, stage: record}
     return replace(setup, stages=stages, updated_at=now)
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+LOOKED_AT = 10  # characters of a text for each that is shown: blanks and what is not printable fall out
 SHOWN_WORDS = 300  # characters of another program's own message that are passed on
 
 
 def excerpt(text: object, limit: int = 200) -> str:
-    """Return untrusted text as one printable line of at most `limit` characters."""
-    line = printable_line(str(text))
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    """Return untrusted text as one printable line of at most `limit` characters.
+
+    No more than the beginning is looked at, however long the text is.
+    """
+    whole = str(text)
+    start = whole[: LOOKED_AT * limit]
+    line = printable_line(start)
+    is_cut = len(line) > limit or len(start) < len(whole)
+    return line[: limit - 1] + "…" if is_cut else line
 
 
 def printable_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Make the plan that a dry-run request asks for, and keep it for whoever asked."""
+"""Answer a dry run: make the plan that it asks for, and keep it for whoever asked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from milvus_l7.ports import Clock, PlanRecord, Plans
 
 
 @dataclass(frozen=True, slots=True)
-class PlanSetup:
+class AnswerDryRun:
     """The use case behind `l7-plan-requested`."""
 
     outbox: Outbox
@@ -46,10 +46,9 @@ class PlanSetup:
 
     def _made(self, record: PlanRecord) -> PlanRecord:
         now = self.clock.now()
-        wish = parse(record.request.encode())
+        spec = parse(record.request.encode())
         found = self.outbox.setups.load(record.setup_id)
-        # A request id of its own, so that it is never taken for a duplicate.
-        setup, _ = registration.register(found.setup if found else None, wish, record.plan_id, now)
+        setup = registration.proposed(found.setup if found else None, spec, now)
         try:
             plan = self.planner.plan(setup, now)
         except (Transient, Permanent) as error:

@@ -1,0 +1,47 @@
+"""What one stage may spend in one run: a time, a number of executions, a number of those that die.
+
+A run begins only from a setup at rest (verified, failed, torn down) or with a repair. Neither a change of
+reasons, nor a crash, nor a request in between renews anything, as long as the stage has not done its work;
+paused time does not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+# Longer than the longest wait for one reason (24 h, `reasons.retry_policy`), for reasons that take turns.
+DEADLINE = timedelta(hours=36)
+ATTEMPTS = 600  # a wait of 24 h at the slowest pace takes 150, one of 12 h for a certificate 370
+CRASHES = 10  # executions that end without a result
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a stage has spent."""
+
+    started_at: datetime
+    attempts: int = 0
+    crashes: int = 0
+
+    def begun(self) -> Budget:
+        """Return the budget with one more execution."""
+        return replace(self, attempts=self.attempts + 1)
+
+    def crashed(self) -> Budget:
+        """Return the budget after an execution that ended without a result."""
+        return replace(self, crashes=self.crashes + 1)
+
+    def paused_for(self, span: timedelta) -> Budget:
+        """Return the budget without the time of a pause."""
+        return replace(self, started_at=self.started_at + span)
+
+    def exhausted(self, now: datetime, scale: float = 1.0) -> str | None:
+        """Return what there is no more of, in words; None while there is some left."""
+        if self.crashes >= CRASHES:
+            return f"{self.crashes} executions ended without a result"
+        if self.attempts >= ATTEMPTS:
+            return f"gave up after {self.attempts} executions"
+        if now - self.started_at >= DEADLINE * scale:
+            return f"gave up after {round((now - self.started_at) / timedelta(hours=1))} h"
+        return None
