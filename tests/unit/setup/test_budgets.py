@@ -99,6 +99,10 @@ def test_deaths_count_although_other_executions_wait_in_between() -> None:
     assert exhaust(setup, FIRST, Timing(now)).setup.record(FIRST).reason is Reason.CLUSTER_UNAVAILABLE
 
 
+def test_last_death_of_a_stage_that_is_given_up_is_remembered_for_the_way_back() -> None:
+    assert exhaust(begun(new_setup(), FIRST), FIRST, Timing(START + DEADLINE)).setup.has_lost_lease
+
+
 def test_number_of_executions_is_bounded() -> None:
     setup = after(new_setup(), FIRST, ROLLING_OUT)
     budget = replace(setup.budgets[FIRST], attempts=ATTEMPTS)

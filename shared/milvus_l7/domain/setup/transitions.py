@@ -107,6 +107,11 @@ def _passed(setup: Setup, stage: Stage) -> Admission:
     return Admission.REPEAT if is_unbegun and setup.current is following else Admission.FINISHED
 
 
+def _has_died(setup: Setup) -> bool:
+    """Return whether the lease, which has run out, did so unsettled."""
+    return setup.lease is not None and not setup.lease.is_settled
+
+
 def _budgets_left(setup: Setup) -> Mapping[Stage, Budget]:
     """Return the budgets; a lease that has run out unsettled is a crash of its own stage."""
     lease = setup.lease
@@ -128,13 +133,12 @@ def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
     """Return the setup with the lease's stage running; re-poll acts if nobody settles it in time."""
     stage, record = lease.stage, setup.record(lease.stage)
     running = replace(record, state=StageState.RUNNING, started_at=record.started_at or now)
-    has_died = setup.lease is not None and not setup.lease.is_settled
     return replace(
         _with_record(setup, stage, running, now),
         executions=setup.executions + 1,
         budgets={**_budgets_left(setup), stage: _budget_left(setup, stage, now).begun()},
         lease=lease,
-        has_lost_lease=setup.has_lost_lease or has_died,
+        has_lost_lease=setup.has_lost_lease or _has_died(setup),
         wake_at=None,
         poll_at=lease.ends_at(now),
     )
@@ -243,7 +247,11 @@ def exhaust(setup: Setup, stage: Stage, timing: Timing) -> Settled:
     reason = record.reason or Reason.EXECUTION_LOST
     message = f"{record.message} ({spent})" if record.message else spent
     freed = replace(
-        setup, lease=None, executions=setup.executions + 1, budgets={**setup.budgets, stage: budget}
+        setup,
+        lease=None,
+        executions=setup.executions + 1,
+        budgets={**setup.budgets, stage: budget},
+        has_lost_lease=setup.has_lost_lease or _has_died(setup),
     )
     return _with_result(freed, stage, Failed(reason, message), timing)
 
@@ -284,7 +292,7 @@ def resting(setup: Setup, read_at: datetime) -> Setup:
     lease = setup.lease
     if not is_paused(setup) or setup.effect is not None or lease is None or not lease.has_run_out(read_at):
         return setup
-    has_lost_lease = setup.has_lost_lease or not lease.is_settled
+    has_lost_lease = setup.has_lost_lease or _has_died(setup)
     return scheduled(replace(setup, lease=None, budgets=_budgets_left(setup), has_lost_lease=has_lost_lease))
 
 
