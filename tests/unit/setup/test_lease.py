@@ -15,7 +15,7 @@ from milvus_l7.domain.request.request import TearDownSpec
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.event import start
-from milvus_l7.domain.setup.facts import Facts
+from milvus_l7.domain.setup.facts import Facts, PublishedRecord, ReleaseBefore
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.transitions import (
@@ -181,6 +181,15 @@ def test_tear_down_looks_twice_after_a_lease_that_ran_out_unsettled() -> None:
     assert (first.status, first.record(DOWN).reason) == (Status.WAITING, Reason.EXECUTION_LOST)
     assert first.wake_at == first.poll_at == END + TICK + SECOND_LOOK_AFTER
     assert after(first, DOWN, at=first.wake_at or END).status is Status.TORN_DOWN
+
+
+def test_tear_down_that_looks_twice_forgets_nothing_before_it_has_looked_again() -> None:
+    record = PublishedRecord("projects/p/managedZones/z", "my-release.milvus.io", "192.0.2.1")
+    known = Facts(before=ReleaseBefore(1, {"service.type": "LoadBalancer"}, {}), published=(record,))
+    down = begun(taken_down(begun(new_setup(), FIRST)), DOWN, "two", END + TICK)
+    first = settled(replace(down, facts=known), Done(Facts()), END + TICK).setup
+    assert (first.status, first.facts) == (Status.WAITING, known)
+    assert after(first, DOWN, Done(Facts()), first.wake_at or END).facts == Facts()
 
 
 def test_tear_down_looks_once_if_every_execution_has_settled() -> None:

@@ -19,7 +19,7 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost
 from milvus_l7.domain.reasons.retry_policy import spread
 from milvus_l7.domain.setup.budget import Budget
-from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.chain import TEARDOWN_STAGES, Stage
 from milvus_l7.domain.setup.document import (
     Cause,
     Refusal,
@@ -192,8 +192,7 @@ def _is_overtaken(freed: Setup, lease: Lease) -> bool:
 
 
 def _with_result(freed: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Settled:
-    known = replace(freed, facts=outcome.facts or freed.facts)
-    ended = scheduled(_not_before_lease(_due(_ended(known, stage, outcome, timing), stage, timing.now)))
+    ended = scheduled(_not_before_lease(_due(_ended(freed, stage, outcome, timing), stage, timing.now)))
     if not _is_to_be_restored(ended, stage):
         return Settled(ended, ended)
     record = ended.record(stage)
@@ -257,11 +256,14 @@ def exhaust(setup: Setup, stage: Stage, timing: Timing) -> Settled:
 
 
 def _ended(setup: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Setup:
+    if stage in TEARDOWN_STAGES and setup.has_lost_lease and isinstance(outcome, Done):
+        return _looking_again(setup, stage, timing)
+    known = replace(setup, facts=outcome.facts or setup.facts)
     if isinstance(outcome, Waiting):
-        return _waiting(setup, stage, outcome, timing)
+        return _waiting(known, stage, outcome, timing)
     if isinstance(outcome, Failed):
-        return _failed(setup, stage, outcome, timing.now)
-    return _done(setup, stage, timing)
+        return _failed(known, stage, outcome, timing.now)
+    return _done(known, stage, timing)
 
 
 def _is_to_be_restored(setup: Setup, stage: Stage) -> bool:
@@ -300,8 +302,6 @@ def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     now = timing.now
     if stage is Stage.PLAN_SETUP and setup.requested is not None:
         return _planned(setup, now)
-    if setup.teardown is not None and setup.has_lost_lease:
-        return _looking_again(setup, stage, timing)
     record = StageRecord(StageState.DONE, started_at=setup.record(stage).started_at, finished_at=now)
     done = replace(_with_record(setup, stage, record, now), budgets=_budgets_after(setup, stage))
     if done.current is not None:
@@ -313,7 +313,10 @@ def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
 
 
 def _looking_again(setup: Setup, stage: Stage, timing: Timing) -> Setup:
-    """The way back is done, but for what an execution that died may have sent last."""
+    """The way back is done, but for what an execution that died may have sent last.
+
+    What the second look needs to take that back is still known.
+    """
     record = replace(
         setup.record(stage),
         state=StageState.WAITING,
