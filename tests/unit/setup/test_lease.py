@@ -183,6 +183,13 @@ def test_tear_down_looks_twice_after_a_lease_that_ran_out_unsettled() -> None:
     assert after(first, DOWN, at=first.wake_at or END).status is Status.TORN_DOWN
 
 
+def test_tear_down_looks_twice_although_the_setup_was_verified_in_between() -> None:
+    died = begun(new_setup(), FIRST)
+    verified = finished(after(died, FIRST, at=END + TICK), END + TICK)
+    assert verified.status is Status.VERIFIED
+    assert after(taken_down(verified), DOWN, at=END + TICK).status is Status.WAITING
+
+
 def test_tear_down_that_looks_twice_forgets_nothing_before_it_has_looked_again() -> None:
     record = PublishedRecord("projects/p/managedZones/z", "my-release.milvus.io", "192.0.2.1")
     known = Facts(before=ReleaseBefore(1, {"service.type": "LoadBalancer"}, {}), published=(record,))

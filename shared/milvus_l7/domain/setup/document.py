@@ -127,7 +127,7 @@ class Setup:
     lease: Lease | None = None
     effect: Stage | None = None  # a stage has begun what must be completed or taken back before all else
     is_touched: bool = False  # something may have been written since the setup was last wanted
-    has_lost_lease: bool = False  # an execution died in this run, so the way back looks twice
+    has_lost_lease: bool = False  # an execution died since the last way back, so the next looks twice
     wake_at: datetime | None = None  # next attempt of a waiting stage
     poll_at: datetime | None = None  # when re-poll must act if nothing else did; None when finished
     paused_at: datetime | None = None

@@ -306,7 +306,7 @@ def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     done = replace(_with_record(setup, stage, record, now), budgets=_budgets_after(setup, stage))
     if done.current is not None:
         return replace(done, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
-    ended = replace(done, wake_at=None, poll_at=None, has_lost_lease=False)
+    ended = replace(done, wake_at=None, poll_at=None)
     if setup.teardown is not None:
         return replace(ended, verified_at=None, is_touched=False, check_at=None)
     return replace(ended, verified_at=now, check_at=_first_check(setup, timing))
