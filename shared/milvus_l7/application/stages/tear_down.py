@@ -97,7 +97,9 @@ class TearDown:
         """Bring the deployment back; None once it runs so, and answers in plaintext."""
         deployment = self.ports.deployments.open(setup.desired, now)
         if isinstance(deployment, Failed):
-            return None  # without a release there is nothing to restore
+            # Without a release there is nothing to restore; what was recorded stays, as nothing is proven.
+            is_gone = deployment.reason is Reason.RELEASE_NOT_FOUND
+            return Done(_left(setup, setup.facts.service)) if is_gone else deployment
         if isinstance(deployment, Waiting):
             return deployment
         before = setup.facts.before
