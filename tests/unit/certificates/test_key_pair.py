@@ -299,6 +299,24 @@ def test_a_certificate_of_a_huge_key_is_refused(bits: int) -> None:
     assert TAKEN in refusal(lambda: X509Certificates().inspect(forged))
 
 
+def test_a_certificate_of_an_unknown_version_is_refused() -> None:
+    known = leaf(issued()).public_bytes(serialization.Encoding.DER)
+    unknown = known.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"), 1)
+    text = f"-----BEGIN CERTIFICATE-----\n{encodebytes(unknown).decode()}-----END CERTIFICATE-----\n"
+    forged = replace(issued(), certificate_pem=text)
+    assert "tls.crt" in refusal(lambda: X509Certificates().inspect(forged))
+
+
+def test_a_certificate_with_a_name_of_a_kind_that_nobody_uses_is_refused() -> None:
+    address = der(0x30, der(0xA3, der(0x30, b"")))  # x400Address, RFC 5280
+    alternatives = x509.UnrecognizedExtension(x509.oid.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, address)
+    name, key = x509.Name([]), ec.generate_private_key(ec.SECP256R1())
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=9))
+    certificate = made.add_extension(alternatives, critical=False).sign(key, hashes.SHA256())
+    text = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    assert "tls.crt" in refusal(lambda: X509Certificates().inspect(KeyPair(issued().key_pem, text)))
+
+
 def test_a_common_name_alone_covers_nothing() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DOMAIN)])

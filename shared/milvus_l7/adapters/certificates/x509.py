@@ -111,7 +111,7 @@ def _chain(pem: str) -> list[x509.Certificate]:
 
     try:
         return x509.load_pem_x509_certificates(pem.encode())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise invalid("tls.crt holds no certificate in PEM, or a broken one") from None
 
 
@@ -123,7 +123,7 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return ()
-    except (ValueError, x509.DuplicateExtension):
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise invalid("the certificate in tls.crt has broken extensions") from None
     return tuple(extension.value.get_values_for_type(x509.DNSName))
 
