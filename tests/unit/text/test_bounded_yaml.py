@@ -66,6 +66,12 @@ def test_nested_aliases_are_refused_however_many_levels(style: str, levels: int)
         check(bomb(levels, style), LIMITS)
 
 
+def test_a_long_text_that_aliases_repeat_is_refused() -> None:
+    text = "- &a " + "x" * 100_000 + "\n- [" + "*a," * 100 + "]"
+    with pytest.raises(OutOfBounds, match="more than 10000 values"):
+        check(text, LIMITS)
+
+
 @pytest.mark.parametrize(
     ("text", "limit"),
     [

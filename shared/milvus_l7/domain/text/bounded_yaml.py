@@ -1,7 +1,8 @@
 """Look at YAML from outside before it is loaded: its size, its depth, and its nodes with aliases expanded.
 
 A few hundred bytes of aliases that refer to aliases stand for billions of nodes, and whatever walks, compares
-or writes what was loaded visits each. The events of the parser are enough to count them: nothing is built.
+or writes what was loaded visits each. A long text that aliases repeat counts by its length for the same
+reason. The events of the parser are enough to count them: nothing is built.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import yaml
 
 MOST_DIGITS = 400
+CHARACTERS_A_NODE = 256  # a longer text counts as so many nodes more
 
 # `1:59:59` is a number to base 60 in YAML 1.1, which takes quadratic time to read.
 _NUMBER = re.compile(r"[-+.:_0-9]*")
@@ -117,7 +119,7 @@ def check(text: str, limits: Limits) -> None:
             count.end()
         elif isinstance(event, yaml.ScalarEvent):
             _check_number(event)
-            count.add(_SCALAR, event.anchor)
+            count.add(_Extent(1 + len(event.value) // CHARACTERS_A_NODE, 0), event.anchor)
         elif isinstance(event, yaml.DocumentStartEvent):
             count.anchors.clear()
 
