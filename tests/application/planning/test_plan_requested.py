@@ -66,6 +66,14 @@ def test_what_any_stage_would_refuse_fails_the_plan_with_its_reason() -> None:
     assert (record.reason, record.message) == (Reason.MUTUAL_TLS, outcome.message)
 
 
+@pytest.mark.parametrize("key", ["type", "portName"])
+def test_plan_fits_into_a_document_whatever_the_release_holds(key: str) -> None:
+    there, plans = cluster(release(values={"service": {key: "x" * 2_000_000}})), FakePlans()
+    work(there, plans)(requested_setup(), START)
+    (record,) = plans.stored.values()
+    assert len(f"{record.plan} {record.message}") < 64 * 1024
+
+
 def test_release_that_is_busy_is_waited_for() -> None:
     busy = cluster(release(), release(revision=2, status="pending-upgrade"))
     outcome = work(busy, FakePlans())(requested_setup(), START)

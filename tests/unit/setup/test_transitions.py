@@ -11,8 +11,8 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.retry_policy import spread
 from milvus_l7.domain.request.registration import Effect, register
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
-from milvus_l7.domain.setup.document import StageState, Status
-from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
+from milvus_l7.domain.setup.document import Setup, StageState, Status
+from milvus_l7.domain.setup.outcome import LONGEST_MESSAGE, Done, Failed, Waiting
 from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import (
     admission,
@@ -187,3 +187,16 @@ def test_facts_survive_a_new_generation_but_the_checklist_does_not() -> None:
     setup = replace(verified, facts=replace(verified.facts, address="192.0.2.1"))
     changed = after(register(setup, OTHER, arrival("m2", seconds=1))[0], PLAN)
     assert (changed.facts.address, changed.facts.checklist) == ("192.0.2.1", ())
+
+
+@pytest.mark.parametrize("setup", [new_setup(), requested_setup()])
+@pytest.mark.parametrize("kind", [Waiting, Failed])
+def test_message_that_quotes_anything_is_stored_as_a_short_line(
+    setup: Setup, kind: type[Waiting | Failed]
+) -> None:
+    stage = setup.current
+    assert stage is not None
+    ended = after(setup, stage, kind(Reason.SERVICE_PORT_NOT_FOUND, "\ud800\n" + "x" * 2_000_000))
+    messages = [ended.record(stage).message, ended.refusal.message if ended.refusal else ""]
+    assert all(len(message.encode()) <= LONGEST_MESSAGE + 2 for message in messages)
+    assert max(messages).endswith("x…")

@@ -22,8 +22,9 @@ from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.release import milvus_service
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, service_of
-from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
+from milvus_l7.domain.setup.outcome import LONGEST_MESSAGE, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.work import StageWork
+from milvus_l7.domain.text.excerpt import excerpt
 from milvus_l7.ports import DryRunPorts, ObjectRef, StagePorts
 
 # What a DNS record would lead to, before there is a load balancer.
@@ -51,7 +52,8 @@ def run_stage(ports: DryRunPorts, stage: Stage, work: StageWork, setup: Setup, n
     # Without a Service nothing after it can be planned: the release is busy.
     is_busy = isinstance(ended, Waiting) and (facts or setup.facts).service is None
     is_fault = is_busy or isinstance(ended, Transient | Permanent | Failed)
-    fault = Condition(ended.reason, ended.message) if is_fault else None  # type: ignore[union-attr]
+    message = excerpt(ended.message, LONGEST_MESSAGE) if is_fault else ""  # type: ignore[union-attr]
+    fault = Condition(ended.reason, message) if is_fault else None  # type: ignore[union-attr]
     step = Step(stage, ports.take(), AT_ONCE, fault)
     return StageDryRun(stage, step, replace(setup, facts=facts or setup.facts), ended)
 

@@ -10,8 +10,9 @@ A step with a reason is one whose stage would not end well as things are; later 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +20,7 @@ from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
+from milvus_l7.domain.text.excerpt import excerpt
 
 AT_ONCE = "at once"
 WHEN_ADDRESSED = "once the load balancer has an address"
@@ -27,6 +29,9 @@ WHEN_SERVED = "once the new certificate is served and verified"
 _TLS_MODE = "extraConfigFiles[user.yaml].common.security.tlsMode"
 _SERVER_TLS = "1"
 _LAYER_4 = "LoadBalancer"
+
+# Characters of JSON. A document holds one MiB, and a plan has some dozens of values, half of them of others.
+LONGEST_VALUE = 8 * 1024
 
 
 class ImpactKind(StrEnum):
@@ -155,10 +160,20 @@ def to_json(plan: ChainPlan) -> dict[str, Any]:
             {
                 "stage": str(step.stage),
                 "when": step.when,
-                "changes": [asdict(change) for change in step.changes],
+                "changes": [asdict(_storable(change)) for change in step.changes],
                 "reason": str(step.fault.reason) if step.fault else None,
                 "message": step.fault.message if step.fault else "",
             }
             for step in plan.steps
         ],
     }
+
+
+def _storable(change: Change) -> Change:
+    """Return the change with a value that is too large to be stored cut short, as text."""
+    return replace(change, before=_cut(change.before), after=_cut(change.after))
+
+
+def _cut(value: Any) -> Any:
+    text = json.dumps(value, default=str)
+    return value if len(text) <= LONGEST_VALUE else excerpt(text, LONGEST_VALUE)

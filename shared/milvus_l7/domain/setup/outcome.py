@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.facts import Facts
+from milvus_l7.domain.text.excerpt import excerpt
+
+# Characters. Messages quote names and values of others, and a document holds one MiB of Unicode.
+LONGEST_MESSAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,10 @@ class Failed:
 
 
 Outcome = Done | Waiting | Failed
+
+
+def storable(outcome: Outcome) -> Outcome:
+    """Return the outcome with its message, which may quote anything, as a line that fits into a document."""
+    if isinstance(outcome, Done):
+        return outcome
+    return replace(outcome, message=excerpt(outcome.message, LONGEST_MESSAGE))

@@ -33,7 +33,7 @@ from milvus_l7.domain.setup.drift_report import Verdict
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.lease import Lease
-from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
+from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting, storable
 from milvus_l7.domain.setup.supervision import OnFailure
 
 # If an announcement is not followed by a start within this time, re-poll repeats it.
@@ -182,7 +182,7 @@ def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Sett
         return _taken_back(freed, lease.stage, timing.now)
     if not lease.is_take_back and _is_overtaken(freed, lease):
         return _ready(freed, timing.now)
-    return _with_result(freed, lease.stage, result.outcome, timing)
+    return _with_result(freed, lease.stage, storable(result.outcome), timing)
 
 
 def _is_overtaken(freed: Setup, lease: Lease) -> bool:
