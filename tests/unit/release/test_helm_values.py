@@ -151,3 +151,12 @@ def test_applied_plan_leaves_nothing_to_plan(chosen: dict[str, Any], defaults: d
     assert {k: v for k, v in after.items() if k not in first.overlay} == {
         k: v for k, v in chosen.items() if k not in first.overlay
     }
+
+
+@pytest.mark.parametrize("kind", ["x" * 2000, ["x" * 100] * 20])
+def test_value_too_large_to_be_recorded_is_refused_before_it_is_replaced(kind: Any) -> None:
+    mode = {"extraConfigFiles": {"user.yaml": yaml.safe_dump({"common.security.tlsMode": kind})}}
+    for chosen in ({"service": {"type": kind}}, mode):
+        with pytest.raises(Permanent, match="has more than 1024 characters") as caught:
+            plan(values(chosen))
+        assert caught.value.reason is Reason.RELEASE_UNREADABLE

@@ -7,7 +7,8 @@ Value paths are those of zilliztech/milvus-helm (`charts/milvus/values.yaml`). T
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,7 @@ Values = Mapping[str, Any]
 SERVICE_TYPE = "service.type"
 USER_YAML = "extraConfigFiles[user.yaml]"
 NAME_LENGTH = 63
+LONGEST_VALUE = 1024  # characters of a value that is replaced, as JSON; no service.type or tlsMode is longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def overlaid(chosen: Values, overlay: Values) -> dict[str, Any]:
 def plan(values: ReleaseValues) -> ValuesPlan:
     """Return the way to TLS and a ClusterIP Service; empty if the release is there already.
 
-    Raises `Permanent`: CUSTOM_CONFIG_MAP, and what `user_yaml.merge` raises.
+    Raises `Permanent`: CUSTOM_CONFIG_MAP, RELEASE_UNREADABLE, and what `user_yaml.merge` raises.
     """
     effective = values.effective
     if effective.get("customConfigMap"):
@@ -88,8 +90,17 @@ def plan(values: ReleaseValues) -> ValuesPlan:
     text = user_yaml.merge(effective_user_yaml(values))
     if text.changes:
         overlay["extraConfigFiles"] = {"user.yaml": text.text}
-    keys = [Change(values.target, f"{USER_YAML}.{k.path}", k.before, k.after) for k in text.changes]
-    return ValuesPlan(overlay, (*changes, *keys), _before(values, overlay, text))
+    changes += [Change(values.target, f"{USER_YAML}.{k.path}", k.before, k.after) for k in text.changes]
+    _refuse_if_large(changes)
+    return ValuesPlan(overlay, tuple(changes), _before(values, overlay, text))
+
+
+def _refuse_if_large(changes: Iterable[Change]) -> None:
+    """What is replaced is recorded, and a record has room for no more."""
+    for each in changes:
+        if len(json.dumps(each.before, default=str)) > LONGEST_VALUE:
+            message = f"{each.target}: {each.field} has more than {LONGEST_VALUE} characters"
+            raise Permanent(Reason.RELEASE_UNREADABLE, message)
 
 
 def _before(values: ReleaseValues, overlay: Values, text: user_yaml.Merged) -> ReleaseBefore:
