@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -200,6 +201,13 @@ def test_paused_setup_runs_nothing_and_is_not_looked_at() -> None:
     waiting = requested_setup(supervision=PAUSED)
     assert waiting.poll_at is None
     assert admission(waiting, trigger(waiting, PLAN), PLAN) is Admission.PAUSED
+
+
+def test_paused_setup_that_is_published_again_stays_what_it_is() -> None:
+    paused, _ = register(verified(), wish(PAUSED), arrival("m2", seconds=1))
+    for spec in (wish(PAUSED), wish(replace(PAUSED, interval_s=60))):
+        again, effect = register(paused, spec, arrival("m3", seconds=2))
+        assert (effect, again.status, again.run) == (Effect.ADJUSTED, Status.VERIFIED, paused.run)
 
 
 def test_stage_that_runs_while_the_pause_begins_ends_and_starts_nothing() -> None:

@@ -72,11 +72,12 @@ def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple
     setup = _supervised(_accepting(existing, arrival), spec.supervision, arrival.now)
     if _is_changed(existing, spec.desired):
         return _unless_paused(_requested(setup, spec.desired, arrival.now), Effect.CHANGED)
-    if spec.supervision != existing.supervision and not existing.supervision.paused:
+    is_adjusted = spec.supervision != existing.supervision and not existing.supervision.paused
+    if is_adjusted or spec.supervision.paused:
         return _adjusted(setup, arrival.now)
     if is_at_rest(setup):
-        return _unless_paused(_again(setup, arrival.now), Effect.RESTARTED)
-    return _unless_paused(_woken(setup, arrival.now), Effect.WOKEN)
+        return _again(setup, arrival.now), Effect.RESTARTED
+    return _woken(setup, arrival.now), Effect.WOKEN
 
 
 def proposed(existing: Setup | None, spec: SetupSpec, now: datetime) -> Setup:
