@@ -247,6 +247,13 @@ def test_end_of_the_pause_lets_a_chain_that_waits_go_on_in_its_run() -> None:
     assert setup.poll_at is not None
 
 
+def test_end_of_a_pause_whose_beginning_is_not_known_lets_drift_checks_go_on() -> None:
+    paused, _ = register(verified(), wish(PAUSED), arrival("m2", seconds=1))
+    resumed, _ = register(replace(paused, paused_at=None), wish(), arrival("m3", seconds=2))
+    refused = after(resumed, PLAN, Failed(Reason.MUTUAL_TLS, "tlsMode 2"))
+    assert (refused.status, refused.check_at) == (Status.VERIFIED, START + timedelta(seconds=2))
+
+
 def test_paused_setup_can_be_torn_down() -> None:
     paused, _ = register(verified(), wish(PAUSED), arrival("m2", seconds=1))
     down, _ = taken_down(paused, arrival("t1", seconds=2))

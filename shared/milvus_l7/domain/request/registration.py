@@ -218,8 +218,8 @@ def _supervised(setup: Setup, supervision: Supervision, now: datetime) -> Setup:
     changed = replace(setup, supervision=supervision)
     if is_now and not was:
         return replace(changed, paused_at=now)
-    if was and not is_now and setup.paused_at is not None:
-        return _resumed(changed, now - setup.paused_at, now)
+    if was and not is_now:  # an earlier release did not note when
+        return _resumed(changed, now - (setup.paused_at or now), now)
     return changed
 
 
