@@ -135,6 +135,7 @@ def test_no_bytes_crash_the_readers(body: bytes) -> None:
 def test_what_lacks_a_field_of_an_event_is_a_request(missing: str) -> None:
     assert is_chain_event(body_of(GOOD))
     assert not is_chain_event(body_of({name: value for name, value in GOOD.items() if name != missing}))
+    assert not is_chain_event(body_of({**GOOD, "release": "my-release"}))
 
 
 def test_a_message_may_name_a_setup_or_none() -> None:

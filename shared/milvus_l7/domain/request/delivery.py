@@ -28,6 +28,7 @@ EVENT = Limits(size_bytes=64 * 1024, depth=8, items=1000)
 _MESSAGE_ID = re.compile(r"[!-~]{1,100}")
 
 
+_NAMING = ("cluster", "release")  # required in every request, and in no event
 _ORIGINAL_TIME = "CloudPubSubDeadLetterSourceTopicPublishTime"
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 _LONGEST_TIME = 64
@@ -112,12 +113,14 @@ def json_object(body: bytes | None) -> Mapping[str, Any]:
 def is_chain_event(body: bytes | None) -> bool:
     """Return whether the body is an event of ours, not a request of a user's: it has all fields of one.
 
-    What has only some of them is a request with fields too many, and is refused and announced as one.
+    What has only some of them, or names a release, is a request with fields too many, and is refused and
+    announced as one.
     """
     try:
-        return json_object(body).keys() >= events.FIELDS
+        fields = json_object(body).keys()
     except MalformedEvent:
         return False
+    return fields >= events.FIELDS and fields.isdisjoint(_NAMING)
 
 
 def chain_event(body: bytes | None, topic: str) -> Event:
