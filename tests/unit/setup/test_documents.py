@@ -15,6 +15,7 @@ from milvus_l7.adapters.setup.server_time import SERVER_TIME
 from milvus_l7.domain.frontend.service_annotations import KEYS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7.domain.request.registration import repair
 from milvus_l7.domain.setup.budget import Budget
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType, Desired, SetupId
@@ -417,11 +418,12 @@ def test_old_document_has_the_id_of_its_last_request_and_the_earliest_time_that_
     assert order == OrderMark(START, "17")
 
 
-@pytest.mark.parametrize("document", [VERSION_1, VERSION_2, RUNNING_2])
+@pytest.mark.parametrize("document", [VERSION_1, VERSION_2, RUNNING_2, VERIFIED_2])
 def test_no_lease_is_given_on_an_old_document_before_its_last_change_and_the_longest_old_lease(
     document: dict[str, Any],
 ) -> None:
-    setup = replace(documents.from_document(as_read(document)), wake_at=None)
+    read = documents.from_document(as_read(document))
+    setup = replace(read if read.current else repair(read, START), wake_at=None)
     assert setup.current is not None
     event = trigger(setup, setup.current)
     end = START + timedelta(hours=1, seconds=315) + LEASE_MARGIN
@@ -437,7 +439,7 @@ def test_old_execution_that_may_have_died_is_no_crash() -> None:
 
 def test_setup_that_was_verified_by_an_earlier_release_stays_verified_and_watched() -> None:
     setup = documents.from_document(as_read(VERIFIED_2))
-    assert (setup.status, setup.was_verified, setup.lease) == (Status.VERIFIED, True, None)
+    assert (setup.status, setup.was_verified) == (Status.VERIFIED, True)
     assert (setup.check_at, setup.poll_at) == (START + timedelta(hours=2), None)
 
 

@@ -100,7 +100,6 @@ def _upcast(document: dict[str, Any], version: int) -> dict[str, Any]:
     if version >= SCHEMA_VERSION:
         return document
     drift = document.get("drift")
-    ended = document.get("status") in _ENDED
     return document | {
         "schema_version": SCHEMA_VERSION,
         "order": {"published_at": document["created_at"], "message_id": document["request_id"]},
@@ -109,8 +108,8 @@ def _upcast(document: dict[str, Any], version: int) -> dict[str, Any]:
         "is_touched": True,
         "stages": {name: _with_attempts(record) for name, record in document["stages"].items()},
         "drift": drift and {**drift, "unobserved": drift.get("unseen") or []},
-        "lease": None if ended else _OLD_LEASE | {"started_at": document["updated_at"]},
-        "has_ended": ended,
+        "lease": _OLD_LEASE | {"started_at": document["updated_at"]},
+        "has_ended": document.get("status") in _ENDED,
     }
 
 
