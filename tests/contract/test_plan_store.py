@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from localcloud.firestore import FirestoreEmulator
-from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
+from milvus_l7.adapters.planning.firestore_plans import KEPT, FirestorePlans
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.setup.desired import SetupId
@@ -58,3 +59,11 @@ def test_record_of_another_release_is_unavailable(host: str, monkeypatch: pytest
     plans._reference(ASKED.plan_id).set({"plan_id": 7})
     with pytest.raises(StateUnavailable, match="not readable"):
         plans.load(ASKED.plan_id)
+
+
+def test_plan_is_kept_from_when_it_was_made(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repair's request may be years old."""
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", host)
+    plans, made_at = FirestorePlans(f"test-{uuid4().hex[:12]}"), START + timedelta(days=400)
+    plans.store(replace(ASKED, made_at=made_at, plan="{}"))
+    assert plans._reference(ASKED.plan_id).get().get("expires_at") == made_at + KEPT

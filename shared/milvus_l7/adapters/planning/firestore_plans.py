@@ -66,4 +66,4 @@ class FirestorePlans:
 
 def _document(record: PlanRecord) -> dict[str, Any]:
     stored: dict[str, Any] = msgspec.to_builtins(record, builtin_types=(datetime,), enc_hook=str)
-    return stored | {"expires_at": record.requested_at + KEPT}
+    return stored | {"expires_at": (record.made_at or record.requested_at) + KEPT}
