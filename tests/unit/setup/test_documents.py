@@ -411,11 +411,18 @@ def test_what_the_second_version_could_not_observe_is_kept() -> None:
 
 
 @pytest.mark.parametrize("document", [VERSION_1, VERSION_2, RUNNING_2, VERIFIED_2])
-def test_old_document_has_the_id_of_its_last_request_and_the_earliest_time_that_it_may_be_of(
+def test_old_document_has_the_id_of_its_last_request_and_a_time_that_it_may_be_of(
     document: dict[str, Any],
 ) -> None:
     order = documents.from_document(as_read(document)).order
     assert order == OrderMark(START, "17")
+
+
+def test_old_document_is_not_older_than_the_run_that_its_last_wish_began() -> None:
+    record = {"state": "done", "started_at": START + timedelta(days=30)}
+    document = VERIFIED_2 | {"stages": dict.fromkeys(SETUP_STAGES[1:], record)}
+    order = documents.from_document(as_read(document)).order
+    assert order == OrderMark(START + timedelta(days=30), "17")
 
 
 @pytest.mark.parametrize("document", [VERSION_1, VERSION_2, RUNNING_2, VERIFIED_2])

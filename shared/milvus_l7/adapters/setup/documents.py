@@ -102,7 +102,7 @@ def _upcast(document: dict[str, Any], version: int) -> dict[str, Any]:
     drift = document.get("drift")
     return document | {
         "schema_version": SCHEMA_VERSION,
-        "order": {"published_at": document["created_at"], "message_id": document["request_id"]},
+        "order": {"published_at": _last_requested(document), "message_id": document["request_id"]},
         "desired_generation": document["generation"],
         "executions": document["token"],
         "is_touched": True,
@@ -111,6 +111,16 @@ def _upcast(document: dict[str, Any], version: int) -> dict[str, Any]:
         "lease": _OLD_LEASE | {"started_at": document["updated_at"]},
         "has_ended": document.get("status") in _ENDED,
     }
+
+
+def _last_requested(document: dict[str, Any]) -> datetime:
+    """Return when the last request was published at the latest, or an earlier one of the same wish.
+
+    Earlier versions did not store it. A new wish began a run without records, so the first stage of a run
+    began after the request that it is for.
+    """
+    begun = (record.get("started_at") for record in document["stages"].values())
+    return min((each for each in begun if each), default=document["created_at"])
 
 
 def _with_attempts(record: dict[str, Any]) -> dict[str, Any]:
