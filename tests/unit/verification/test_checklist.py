@@ -198,6 +198,10 @@ def test_last_known_version_stays_when_milvus_does_not_answer() -> None:
     assert checklist.verified(facts, OK, "v3").milvus_version == "v3"
 
 
+def test_version_that_a_server_tells_is_bounded() -> None:
+    assert len(checklist.verified(Facts(), OK, "v" * 4_000_000).milvus_version or "") == 100
+
+
 @given(st.text(), st.integers(1, 50))
 def test_excerpt_is_one_printable_line_within_its_limit(text: str, limit: int) -> None:
     shown = excerpt.excerpt(text, limit)

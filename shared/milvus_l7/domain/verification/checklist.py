@@ -29,6 +29,8 @@ from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.text import untrusted
 from milvus_l7.domain.text.excerpt import excerpt
 
+_LONGEST_VERSION = 100  # characters; the server may be anybody's
+
 # What waiting does not heal, but a new run of the earlier stages does.
 FINAL = frozenset(
     {
@@ -162,4 +164,5 @@ def outcome(facts: Facts) -> Outcome:
 
 def verified(facts: Facts, checklist: tuple[Check, ...], milvus_version: str | None) -> Facts:
     """Return the facts with a new checklist; the last known Milvus version stays if it could not be read."""
-    return replace(facts, checklist=checklist, milvus_version=milvus_version or facts.milvus_version)
+    version = excerpt(milvus_version, _LONGEST_VERSION) if milvus_version else facts.milvus_version
+    return replace(facts, checklist=checklist, milvus_version=version)
