@@ -186,3 +186,12 @@ def test_setup_that_is_not_verified_now_is_not_repaired(before: Callable[[Setup]
     world.check()
     assert world.engine.topics() == ["l7-drift-found"]
     assert world.engine.only().status is not Status.VERIFIED
+
+
+def test_bug_that_a_check_meets_is_no_finding_and_fails_no_delivery() -> None:
+    there = World(verified())
+    ports = dry_run(FakePorts(cluster(release())))  # without certificates
+    report = replace(there.use_case, dry_run=ports).check(there.setup.setup_id)
+    assert report is not None
+    unobserved = {each.stage: each.reason for each in report.unobserved}
+    assert unobserved[Stage.PROVISION_CERTIFICATE] is Reason.INTERNAL_ERROR

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from milvus_l7.application.drift import report_log
-from milvus_l7.application.engine import log
+from milvus_l7.application.engine import bugs, log
 from milvus_l7.application.engine.due_queue import DueSetups, QueueAction, TickResult
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.planning.planner import StageDryRun, run_stage
@@ -111,7 +111,7 @@ class CheckDrift:
         ports = self.dry_run()
         observations, state = [], setup
         for stage, work in _comparable(setup, registry.planned(ports)):
-            ran = run_stage(ports, stage, work, state, now)
+            ran = run_stage(ports, stage, bugs.told(stage, work), state, now)
             observations.append(_observation(ran, ports))
             state = ran.setup
         checks: tuple[Check, ...] = ()
@@ -126,7 +126,8 @@ class CheckDrift:
         """The checklist on the cluster as it is. It makes no throw-away collection in Milvus."""
         shallow = replace(setup, desired=replace(setup.desired, deep_verification=False))
         fresh = replace(shallow, facts=replace(setup.facts, checklist=()))
-        return run_stage(ports, Stage.VERIFY_ENDPOINT, self.verification(ports.observed()), fresh, now)
+        work = bugs.told(Stage.VERIFY_ENDPOINT, self.verification(ports.observed()))
+        return run_stage(ports, Stage.VERIFY_ENDPOINT, work, fresh, now)
 
     def _keep(self, found: Versioned, report: DriftReport) -> DriftReport | None:
         now, setup = self.clock.now(), found.setup

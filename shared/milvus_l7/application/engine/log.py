@@ -60,7 +60,7 @@ def _bounded(value: object, length: int) -> object:
     return excerpt(value, length)
 
 
-def failure(message: str, setup: Setup, stage: Stage, event: Event) -> None:
+def failure(message: str, setup: Setup, stage: Stage, event: Event | None = None) -> None:
     """Log the exception being handled: its type and where it was raised, not its text, which is untrusted."""
     kind, _, trace = sys.exc_info()
     frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(trace)]

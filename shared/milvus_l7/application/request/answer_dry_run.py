@@ -9,12 +9,16 @@ from milvus_l7.application.engine import log
 from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.planning.planner import Planner
 from milvus_l7.domain.planning import chain_plan
+from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.request import parse
 from milvus_l7.domain.setup import event as events
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.event import Event
+from milvus_l7.domain.setup.outcome import LONGEST_MESSAGE
 from milvus_l7.domain.setup.topology import Topology
+from milvus_l7.domain.text.excerpt import excerpt
 from milvus_l7.ports import Clock, PlanRecord, Plans
 
 
@@ -52,7 +56,12 @@ class AnswerDryRun:
         try:
             plan = self.planner.plan(setup, now)
         except (Transient, Permanent) as error:
-            return replace(record, made_at=now, reason=error.reason, message=error.message)
+            message = excerpt(error.message, LONGEST_MESSAGE)
+            return replace(record, made_at=now, reason=error.reason, message=message)
+        except Exception as error:  # noqa: BLE001 - whoever asked must hear of it
+            log.failure("plan raised an unknown error", setup, Stage.PLAN_SETUP)
+            message = f"{type(error).__name__} in the plan"
+            return replace(record, made_at=now, reason=Reason.INTERNAL_ERROR, message=message)
         made = json.dumps(chain_plan.to_json(plan), default=str)
         fault = plan.fault
         if fault is None:
