@@ -75,6 +75,7 @@ def page(data: str, position: str = "more") -> bytes:
         (DEEP, "100 levels"),
         (b'{"kind": [' + b"1," * 1_000_001 + b"1]}", "1000000 values"),
         (page("x" * 65 * MIB), "64 MiB"),
+        (page("").replace(b'""', b"[" + b"{}," * 400_000 + b"{}]"), "64 MiB"),
     ],
 )
 def test_kubernetes_answer_beyond_a_limit_is_not_read(body: bytes, limit: str) -> None:

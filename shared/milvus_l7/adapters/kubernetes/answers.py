@@ -34,7 +34,7 @@ class Answer:
 
     status: int
     body: Mapping[str, Any]
-    size_bytes: int = 0
+    size_bytes: int = 0  # about what it takes in memory
 
     @property
     def is_success(self) -> bool:

@@ -33,7 +33,7 @@ class Bounds:
 
     total_s: float = TOTAL_S
     object_bytes: int = 8 * MIB  # etcd takes one and a half
-    list_bytes: int = 64 * MIB
+    list_bytes: int = 64 * MIB  # each value counts for some besides its text
 
 
 def read(response: BaseHTTPResponse, deadline: float, limit_bytes: int) -> bytes:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Of the values in one answer; its bytes are bounded as it is read.
 LIMITS = Limits(size_bytes=64 * 1024 * 1024, depth=100, items=1_000_000)
+# A value takes so many bytes of memory besides its text: a list of that many bytes can hold 20 million `{}`.
+VALUE_BYTES = 64
 # Anybody in a namespace can fill Secrets to the brim, as Helm's own are.
 MOST_ON_A_PAGE = {"Secret": 20}
 
@@ -155,7 +157,8 @@ class KubernetesObjects:
             raise _too_large(ref, limit) from None
         except (HTTPError, rest_client().ApiException, TimeoutError) as error:
             raise self._silence(error, verb, query or []) from error
-        return Answer(response.status, _json(content), len(content))
+        size_bytes = len(content) + VALUE_BYTES * bounded_json.items(content)
+        return Answer(response.status, _json(content), size_bytes)
 
     def _silence(self, error: Exception, verb: str, query: Query) -> Transient:
         """What it means that a request was not answered: of a write, if it was sent, that it may be made."""

@@ -68,11 +68,16 @@ def check(content: bytes, limits: Limits) -> None:
     """Raise `OutOfBounds` if the text is larger, deeper or fuller than the limits allow."""
     if len(content) > limits.size_bytes:
         raise OutOfBounds(f"it has {len(content)} bytes; at most {limits.size_bytes} are allowed")
-    if sum(content.count(mark) for mark in (b"[", b"{", b",")) > limits.items:
+    if items(content) > limits.items:
         raise OutOfBounds(f"it has more than {limits.items} values")
     structure = _structure(content, limits)
     if max(accumulate(_STEPS[byte] for byte in structure), default=0) > limits.depth:
         raise OutOfBounds(f"it is nested more than {limits.depth} levels deep")
+
+
+def items(content: bytes) -> int:
+    """Return how many values the text has at most: its brackets that open, and its commas."""
+    return sum(content.count(mark) for mark in (b"[", b"{", b","))
 
 
 def _structure(content: bytes, limits: Limits) -> bytes:
