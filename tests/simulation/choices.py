@@ -17,7 +17,7 @@ class Choices:
     seed: int
     forced: Sequence[int] | None = None
     drawn: list[int] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
+    labels: list[tuple[str, object]] = field(default_factory=list)
     is_quiet: bool = False
 
     def __post_init__(self) -> None:
@@ -29,7 +29,7 @@ class Choices:
             return options[0]
         index = self._draw(len(options), calm)
         self.drawn.append(index)
-        self.labels.append(f"{label}: {options[index]}")
+        self.labels.append((label, options[index]))
         return options[index]
 
     def _draw(self, count: int, calm: float) -> int:
@@ -41,7 +41,8 @@ class Choices:
     @property
     def story(self) -> list[str]:
         """What was not harmless, in order."""
-        return [label for index, label in zip(self.drawn, self.labels, strict=True) if index]
+        told = zip(self.drawn, self.labels, strict=True)
+        return [f"{label}: {option}" for index, (label, option) in told if index]
 
 
 def shrunk(drawn: list[int], fails: Callable[[list[int]], bool], rounds: int = 400) -> list[int]:

@@ -33,7 +33,12 @@ class Ended:
     seed: int
     choices: Choices
     problems: list[str]
-    trace: list[str]
+    world: World
+
+    @property
+    def trace(self) -> list[str]:
+        """What happened, a line each."""
+        return self.world.trace
 
 
 def requests(choices: Choices) -> list[tuple[str, dict[str, Any], float]]:
@@ -81,7 +86,7 @@ def _simulated(seed: int, forced: list[int] | None) -> Ended:
         problems = [*_end_state(world)]
     if not problems:
         problems = _second_run(world)
-    return Ended(seed, choices, problems, world.trace)
+    return Ended(seed, choices, problems, world)
 
 
 def settle(world: World) -> None:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from greenlet import getcurrent, greenlet
 
@@ -46,6 +46,8 @@ REQUESTED, TEAR_DOWN = "l7-setup-requested", "l7-teardown-requested"
 POLL, CHECK = "l7-poll-due", "l7-drift-check-due"
 MOST_DELIVERIES = 20
 TICK = "tick"
+FATES = ("go", "suspend", "long", "fail", "kill", "lost")  # of a call
+STATE_FATES = (*FATES[:-1], "unanswered")
 CALM = 0.93  # how often a call goes well
 
 
@@ -80,14 +82,13 @@ class ProcessClock:
         return self.true.monotonic()
 
 
-@dataclass(order=True)
-class Due:
-    """Something that happens at a moment."""
+class Due(NamedTuple):
+    """Something that happens at a moment. The number, which is unique, decides between equal moments."""
 
     at: datetime
     number: int
-    act: Callable[[], None] = field(compare=False)
-    label: str = field(compare=False, default="")
+    act: Callable[[], None]
+    label: str
 
 
 @dataclass(frozen=True)
@@ -111,11 +112,11 @@ class Caller:
         if not callable(real):
             return real
 
+        label = f"{self._name}.{method}"
+
         def called(*args: Any, **more: Any) -> Any:
             is_write = method in self._writes and not more.get("dry_run")
-            return self._world.call(
-                f"{self._name}.{method}", lambda: real(*args, **more), is_write, self._is_state
-            )
+            return self._world.call(label, lambda: real(*args, **more), is_write, self._is_state)
 
         return called
 
@@ -154,7 +155,7 @@ class SimPorts(ClusterPorts):
 
     @property
     def resolver(self) -> Any:
-        return SimResolver(self.world.kube)
+        return Caller(self.world, SimResolver(self.world.kube), "dns", ())
 
     @property
     def plans(self) -> Any:
@@ -193,6 +194,7 @@ class World:
         self.numbers = count()
         self.names = count(1)
         self.agenda: list[Due] = []
+        self.until = START
         self.setups = SimSetups(self.clock)
         self.plans, self.zones, self.certificates = FakePlans(), FakeDnsZones(), SimCertificates()
         self.kube = SimKube(on_write=self._landed)
@@ -202,7 +204,7 @@ class World:
         self.rejected: list[Rejection] = []
         self.sent: list[Message] = []
         self.violations: list[str] = []
-        self.trace: list[str] = []
+        self.noted: list[tuple[datetime, str, str, str]] = []
         self.writes: list[str] = []
         self.main = getcurrent()
         self.later(0.0, self.tick, TICK)
@@ -237,6 +239,7 @@ class World:
         )
 
     def run(self, until: datetime) -> None:
+        self.until = until
         while self.agenda and self.agenda[0].at <= until:
             due = heapq.heappop(self.agenda)
             self.clock.moment = max(self.clock.moment, due.at)
@@ -248,9 +251,8 @@ class World:
 
     def call(self, label: str, real: Callable[[], Any], is_write: bool, is_state: bool) -> Any:
         """One call by the greenlet that is running."""
-        options = ["go", "suspend", "long", "fail", "kill"] + (["lost"] if not is_state else ["unanswered"])
-        choice = self.choices.pick(options, label, CALM)
-        self._note(f"{label}: {choice}")
+        choice = self.choices.pick(STATE_FATES if is_state else FATES, label, CALM)
+        self._note(label, choice)
         if choice in ("suspend", "long") and not (is_write and not is_state):
             self.pause(
                 float(self.choices.pick((5, 40, 100, 400) if choice == "suspend" else (1500, 5000), "for"))
@@ -291,7 +293,7 @@ class World:
         return result
 
     def _strays(self, label: str, real: Callable[[], Any], execution: str) -> None:
-        self._note(f"{label} lands")
+        self._note(label, "lands")
         self.landing = execution
         try:
             real()
@@ -303,18 +305,21 @@ class World:
     landing: str = ""
 
     def pause(self, seconds: float) -> None:
+        """Let time pass for the greenlet that is running; if nothing else happens meanwhile, it goes on."""
         current = getcurrent()
         if current is self.main:
             return
-        self.later(seconds, lambda: self._switch(current))
-        self.main.switch()
-
-    def _switch(self, to: greenlet) -> None:
-        to.switch()
+        end = self.clock.moment + timedelta(seconds=seconds)
+        if end <= self.until and end < self.agenda[0].at:
+            self.controllers.act()
+            self.clock.moment = end
+        else:
+            self.later(seconds, current.switch)
+            self.main.switch()
 
     def _helm_step(self, label: str) -> None:
         choice = self.choices.pick(("go", "suspend", "kill", "lost"), label, CALM)
-        self._note(f"{label}: {choice}")
+        self._note(label, choice)
         if choice == "kill":
             raise Killed
         if choice == "lost":
@@ -334,10 +339,15 @@ class World:
         elif holder.has_run_out(self.clock.moment):
             self.violations.append(f"{what} by {execution}, whose lease has run out")
 
-    def _note(self, what: str) -> None:
-        if len(self.trace) < 5000:
-            who = self.running.get(getcurrent(), "")
-            self.trace.append(f"{(self.clock.moment - START).total_seconds():9.1f} {who:5} {what}")
+    def _note(self, what: str, how: str) -> None:
+        self.noted.append((self.clock.moment, self.running.get(getcurrent(), ""), what, how))
+
+    @property
+    def trace(self) -> list[str]:
+        """What happened, a line each: the second, the execution, the call, what became of it."""
+        return [
+            f"{(at - START).total_seconds():9.1f} {who:5} {what}: {how}" for at, who, what, how in self.noted
+        ]
 
     # The bus
 
@@ -443,12 +453,12 @@ class World:
 
     def tick(self) -> None:
         """Cloud Scheduler, every minute; a tick that would find nothing, whatever the clock, is left out."""
+        self.later(60.0, self.tick, TICK)
         soon = self.clock.moment + timedelta(minutes=6)
         setups = [each.setup for each in self.setups.stored.values()]
         for topic, times in ((POLL, [s.poll_at for s in setups]), (CHECK, [s.check_at for s in setups])):
             if any(at and at <= soon for at in times) or (topic == POLL and self.setups.outbox):
                 self._deliver(Message(topic, b"{}", self._mark()), MOST_DELIVERIES)
-        self.later(60.0, self.tick, TICK)
 
     @property
     def is_idle(self) -> bool:

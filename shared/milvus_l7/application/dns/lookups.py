@@ -19,6 +19,8 @@ def look_up(resolver: Resolver, domains: Sequence[str], with_caa: Collection[str
 
     CAA records are looked up for the domains of `with_caa` whose addresses could be.
     """
+    if len(domains) == 1:
+        return {domain: _one(resolver, domain, with_caa=domain in with_caa) for domain in domains}
     with ThreadPoolExecutor(max_workers=max(1, min(PARALLEL, len(domains)))) as pool:
         found = pool.map(lambda domain: _one(resolver, domain, with_caa=domain in with_caa), domains)
         return dict(zip(domains, found, strict=True))

@@ -27,6 +27,8 @@ def printable_line(text: str) -> str:
 
 def printable(text: str, instead: str) -> str:
     """Return untrusted text with every character that cannot be printed replaced."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else instead for c in text)
 
 
