@@ -78,12 +78,27 @@ def adopting(name: str) -> Setup:
 
 
 @dataclass
+class Ahead:
+    """Notes what is stored, and how much was written before."""
+
+    kube: FakeKubeObjects
+    stored: list[tuple[Facts, int]] = field(default_factory=list)
+
+    def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
+        assert not begins_effect
+        self.stored.append((facts, self.kube.writes))
+
+
+@dataclass
 class World:
     kube: FakeKubeObjects = field(default_factory=FakeKubeObjects)
     certificates: FakeCertificates = field(default_factory=FakeCertificates)
 
+    def __post_init__(self) -> None:
+        self.ahead = Ahead(self.kube)
+
     def run(self, setup: Setup | None = None, after_days: int = 0) -> CertificateFacts:
-        stage = ProvisionCertificate(OneCluster(self.kube), self.certificates)
+        stage = ProvisionCertificate(OneCluster(self.kube), self.certificates, self.ahead)
         found = stage(setup or ready_setup(), START + timedelta(days=after_days))
         assert isinstance(found, Done)
         assert found.facts is not None

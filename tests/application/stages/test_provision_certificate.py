@@ -153,7 +153,7 @@ def managed_setup(last: str | None = None, **changes: Any) -> Setup:
 
 
 def managed_name(world: World, setup: Setup) -> str:
-    stage = ProvisionCertificate(OneCluster(world.kube), world.certificates)
+    stage = ProvisionCertificate(OneCluster(world.kube), world.certificates, world.ahead)
     found = stage(setup, START)
     assert isinstance(found, Done)
     assert found.facts is not None
@@ -180,6 +180,13 @@ def test_a_managed_certificate_is_done_as_soon_as_it_exists(world: World) -> Non
     assert made["spec"]["domains"] == [DOMAIN, "b.io"]
     assert made["metadata"]["labels"] == OURS
     assert world.certificates.issued == 0
+
+
+def test_name_of_a_managed_certificate_is_stored_before_it_is_made(world: World) -> None:
+    managed_name(world, managed_setup())
+    managed_name(world, managed_setup(NAME))
+    stored = [(facts.managed, writes) for facts, writes in world.ahead.stored]
+    assert stored == [(ManagedFacts(NAME, (DOMAIN,)), 0)]
 
 
 def test_a_second_run_keeps_the_managed_certificate_and_writes_nothing(world: World) -> None:
@@ -262,7 +269,7 @@ def test_one_that_vanishes_as_soon_as_it_is_made_is_waited_for(world: World) -> 
 def test_what_is_known_of_the_secret_stays_known(world: World) -> None:
     found = world.run()
     setup = managed_setup()
-    stage = ProvisionCertificate(OneCluster(world.kube), world.certificates)
+    stage = ProvisionCertificate(OneCluster(world.kube), world.certificates, world.ahead)
     outcome = stage(replace(setup, facts=replace(setup.facts, certificate=found)), START)
     assert isinstance(outcome, Done)
     assert outcome.facts is not None

@@ -20,7 +20,7 @@ from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import CertificateFacts, ManagedFacts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.domain.setup.supervision import DriftPolicy
-from milvus_l7.ports import Certificates, Connections, KubeObjects, Manifest, ObjectRef
+from milvus_l7.ports import Certificates, Connections, KubeObjects, Manifest, ObjectRef, WriteAhead
 
 NO_TIME = timedelta(0)
 LOOKS = 3  # for a ManagedCertificate; others may make one of the name, for other domains, at the same time
@@ -36,6 +36,7 @@ class ProvisionCertificate:
 
     connections: Connections
     certificates: Certificates
+    ahead: WriteAhead
 
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
         """Keep what fits, make what is missing, and put its public half into the facts.
@@ -46,8 +47,31 @@ class ProvisionCertificate:
         """
         objects = self.connections.objects(setup.desired.cluster)
         if setup.desired.is_google_managed:
-            return Done(replace(setup.facts, managed=_managed(objects, setup)))
+            return Done(replace(setup.facts, managed=self._managed(objects, setup)))
         return Done(replace(setup.facts, certificate=self._in_secret(objects, setup, now)))
+
+    def _managed(self, objects: KubeObjects, setup: Setup) -> ManagedFacts:
+        """Return the ManagedCertificate for exactly the desired domains, made beside the others if missing.
+
+        Created, not applied, and looked for again: of two executions that race, one makes it and both use it.
+        Its name is stored first: a setup that knows of none never looks whether one is to be retired.
+        """
+        desired, service = setup.desired, document.service_of(setup).name
+        kind = ObjectRef(*kinds.MANAGED_CERTIFICATE, desired.namespace)
+        last = setup.facts.managed.name if setup.facts.managed else None
+        taken = {last} if last else set()
+        for _ in range(LOOKS):
+            views = managed_certificate.views(objects.list(kind, {}))
+            found = managed_certificate.chosen(views, service, desired, last)
+            if found is not None:
+                return ManagedFacts(found.name, desired.domains)
+            name = managed_certificate.next_name(service, {*taken, *(each.name for each in views)})
+            self.ahead.record(replace(setup.facts, managed=ManagedFacts(name, desired.domains)))
+            objects.create(certificate_objects.managed_certificate(desired, name))
+            taken.add(name)
+        raise Transient(
+            Reason.OBJECT_BEING_DELETED, f"ManagedCertificate {name} was deleted as soon as it was made"
+        )
 
     def _in_secret(self, objects: KubeObjects, setup: Setup, now: datetime) -> CertificateFacts:
         desired = setup.desired
@@ -57,28 +81,6 @@ class ProvisionCertificate:
             return work.adopt(desired.certificate.secret)
         last = setup.facts.certificate.secret if setup.facts.certificate else None
         return work.provide(document.service_of(setup), last)
-
-
-def _managed(objects: KubeObjects, setup: Setup) -> ManagedFacts:
-    """Return the ManagedCertificate for exactly the desired domains, made beside the others if missing.
-
-    Created, not applied, and looked for again: of two executions that race, one makes it and both use it.
-    """
-    desired, service = setup.desired, document.service_of(setup).name
-    kind = ObjectRef(*kinds.MANAGED_CERTIFICATE, desired.namespace)
-    last = setup.facts.managed.name if setup.facts.managed else None
-    taken = {last} if last else set()
-    for _ in range(LOOKS):
-        views = managed_certificate.views(objects.list(kind, {}))
-        found = managed_certificate.chosen(views, service, desired, last)
-        if found is not None:
-            return ManagedFacts(found.name, desired.domains)
-        name = managed_certificate.next_name(service, {*taken, *(each.name for each in views)})
-        objects.create(certificate_objects.managed_certificate(desired, name))
-        taken.add(name)
-    raise Transient(
-        Reason.OBJECT_BEING_DELETED, f"ManagedCertificate {name} was deleted as soon as it was made"
-    )
 
 
 def _notice(desired: Desired) -> timedelta:

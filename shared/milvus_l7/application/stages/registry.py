@@ -48,7 +48,7 @@ def _configure_health_check(ports: StagePorts) -> StageWork:
 def _provision_certificate(ports: StagePorts) -> StageWork:
     from milvus_l7.application.stages.provision_certificate import ProvisionCertificate
 
-    return ProvisionCertificate(ports.connections, ports.certificates)
+    return ProvisionCertificate(ports.connections, ports.certificates, ports.ahead)
 
 
 def _create_ingress(ports: StagePorts) -> StageWork:
