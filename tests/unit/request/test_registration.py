@@ -313,6 +313,14 @@ def test_repair_is_a_run_of_its_own_that_begins_with_its_plan() -> None:
     assert finished(setup).status is Status.VERIFIED
 
 
+def test_repair_of_a_setup_whose_last_request_was_refused_leaves_the_refusal_known() -> None:
+    requested, _ = register(verified(), wish(domain="other.example.com"), arrival("m2", seconds=1))
+    refused = after(requested, PLAN, Failed(Reason.MUTUAL_TLS, "tlsMode 2"))
+    repaired = finished(registration.repair(refused, LATER))
+    assert (repaired.status, repaired.generation, repaired.desired_generation) == (Status.VERIFIED, 2, 1)
+    assert repaired.refusal == refused.refusal
+
+
 @pytest.mark.parametrize("stage", [PLAN, FIRST])
 def test_setup_whose_repair_is_refused_or_fails_is_still_checked_for_drift(stage: Stage) -> None:
     setup = registration.repair(verified(), LATER)

@@ -76,7 +76,7 @@ def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple
     if is_adjusted or spec.supervision.paused:
         return _adjusted(setup, arrival.now)
     if is_at_rest(setup):
-        return _again(setup, arrival.now), Effect.RESTARTED
+        return _again(setup, setup.generation, arrival.now), Effect.RESTARTED
     return _woken(setup, arrival.now), Effect.WOKEN
 
 
@@ -142,9 +142,10 @@ def _tombstone(spec: TearDownSpec, arrival: Arrival) -> Setup:
 def repair(setup: Setup, now: datetime) -> Setup:
     """Return the verified setup with its chain to be run again, its plan first; a run of its own.
 
-    It goes on being checked for drift, whatever becomes of the repair.
+    It goes on being checked for drift, whatever becomes of the repair, and what the last request was refused
+    for stays known.
     """
-    return _again(setup, now)
+    return _again(setup, setup.desired_generation, now)
 
 
 def _created(spec: SetupSpec, arrival: Arrival) -> Setup:
@@ -194,10 +195,10 @@ def _requested(setup: Setup, desired: Desired, now: datetime) -> Setup:
     return after_lease(turned, now)
 
 
-def _again(setup: Setup, now: datetime) -> Setup:
-    """The same generation once more, its plan first."""
+def _again(setup: Setup, generation: int, now: datetime) -> Setup:
+    """What is desired once more, its plan first."""
     fresh = _new_run(setup, now)
-    requested = Requested(setup.desired, setup.generation)
+    requested = Requested(setup.desired, generation)
     again = replace(fresh, requested=requested, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
     return after_lease(again, now)
 

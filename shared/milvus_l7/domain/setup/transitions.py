@@ -343,12 +343,13 @@ def _planned(setup: Setup, now: datetime) -> Setup:
         return setup
     record = replace(requested.record, state=StageState.DONE, reason=None, message="", finished_at=now)
     is_wanted_again = setup.teardown is not None
+    is_of_a_later_one = setup.refusal is not None and setup.refusal.generation > requested.generation
     return replace(
         setup,
         desired=requested.desired,
         desired_generation=requested.generation,
         requested=None,
-        refusal=None,
+        refusal=setup.refusal if is_of_a_later_one else None,
         teardown=None,
         is_touched=setup.is_touched and not is_wanted_again,
         verified_at=None if is_wanted_again else setup.verified_at,
