@@ -91,10 +91,14 @@ def test_what_a_stage_would_wait_for_a_person_for_refuses_nothing() -> None:
     assert {record.reason for record in ports.plans.stored.values()} == {None}
 
 
-def test_zone_that_nothing_can_be_published_in_refuses() -> None:
+@pytest.mark.parametrize("address", [None, "192.0.2.1"])
+def test_zone_that_nothing_can_be_published_in_refuses_also_when_the_load_balancer_is_gone(
+    address: str | None,
+) -> None:
     setup = requested_setup(dns_zone="projects/p/managedZones/none")
+    known = replace(setup, facts=replace(setup.facts, address=address))
     with pytest.raises(Permanent, match="no zone"):
-        work(cluster(release()), FakePlans())(setup, START)
+        work(cluster(release()), FakePlans())(known, START)
 
 
 @dataclass

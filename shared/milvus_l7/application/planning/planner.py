@@ -82,15 +82,19 @@ class Planner:
                 is_transient = isinstance(ran.ended, Transient | Waiting)
                 break
         else:
-            steps += _at_last(ports, setup)
+            waits = isinstance(ran.ended, Waiting) and ran.ended.facts is None
+            steps += _at_last(ports, setup, is_addressed=not waits)
         found = tuple(steps)
         impacts = chain_plan.impacts(found, _access(ports, setup))
         return ChainPlan(setup.setup_id, found, impacts, is_transient=is_transient)
 
 
-def _at_last(ports: DryRunPorts, setup: Setup) -> Iterator[Step]:
-    """Yield the DNS record that waits for an address, and what is removed when all is verified."""
-    if setup.facts.address is None and setup.desired.dns_zone is not None:
+def _at_last(ports: DryRunPorts, setup: Setup, *, is_addressed: bool) -> Iterator[Step]:
+    """Yield the DNS record that waits for an address, and what is removed when all is verified.
+
+    An address that is known may be of a load balancer that is no more.
+    """
+    if not is_addressed and setup.desired.dns_zone is not None:
         refused = records.publish(ports.zones, setup, UNKNOWN_ADDRESS, ports.ahead).waiting
         fault = Condition(refused.reason, refused.message) if refused else None
         yield Step(Stage.CREATE_INGRESS, ports.take(), WHEN_ADDRESSED, fault)
