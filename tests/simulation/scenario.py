@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from milvus_l7.domain.request.request import Refused, parse, parse_tear_down
+from milvus_l7.domain.kubernetes import kinds
+from milvus_l7.domain.setup import event as events
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.text.untrusted import mapping
-from milvus_l7.ports import ObjectRef
-from tests.builders import CLUSTER
+from milvus_l7.domain.setup.supervision import DriftPolicy
+from tests.builders import CLUSTER, TOPOLOGY, desired
 from tests.fakes.state import START
+from tests.simulation import invariants
+from tests.simulation.bus import CHECK, REQUESTED, TEAR_DOWN
 from tests.simulation.choices import Choices, shrunk
-from tests.simulation.cluster import INGRESS, SERVICE
-from tests.simulation.world import REQUESTED, TEAR_DOWN, Message, World
+from tests.simulation.cluster import NAMESPACE, SITES, ZONE, Site
+from tests.simulation.world import World
 
 STORM, CALM = timedelta(hours=2), timedelta(hours=60)
-MOST_PUBLISHED = 3000
-NAMED = {"cluster": CLUSTER, "release": "my-release"}
-BASE = {**NAMED, "drift": {"interval_s": 40_000}}
+GAPS = (3, 20, 60, 120, 400, 2000)  # seconds between two requests for one release
+REPORT, REPAIR = {"interval_s": 40_000}, {"policy": "repair", "interval_s": 3000}
+Json = dict[str, Any]
+Planned = tuple[float, str, bytes]  # when, on which topic, what
 
 
 @dataclass
@@ -41,28 +47,53 @@ class Ended:
         return self.world.trace
 
 
-def requests(choices: Choices) -> list[tuple[str, dict[str, Any], float]]:
-    """What users publish, with the seconds between."""
-    kinds: list[tuple[str, dict[str, Any]]] = [
-        (REQUESTED, {**BASE, "domain": "a.milvus.io"}),
-        (REQUESTED, {**BASE, "domain": "a.milvus.io", "backend_timeout_s": 60}),
-        (REQUESTED, {**BASE, "domain": "b.milvus.io"}),
-        (REQUESTED, {**BASE, "domain": "a.milvus.io", "certificate": {"type": "google-managed"}}),
-        (TEAR_DOWN, {**NAMED}),
-        (TEAR_DOWN, {**NAMED, "restore_l4": True}),
-        (REQUESTED, {**BASE, "domain": "a.milvus.io", "drift": {"policy": "repair", "interval_s": 900}}),
-        (REQUESTED, {**BASE, "domain": "c.milvus.io", "certificate": {"secret": "theirs-tls"}}),
-        (
-            REQUESTED,
-            {**BASE, "domain": "a.milvus.io", "dns": {"managed_zone": "projects/p/managedZones/milvus"}},
-        ),
-        (REQUESTED, {**BASE, "domain": "a.milvus.io", "on_failure": "restore"}),
+def kinds_of_request(site: Site, drift: Json) -> list[tuple[str, Json]]:
+    """Return everything that a user may publish for a release."""
+    named = {"cluster": CLUSTER, "release": site.release}
+    base = {**named, "domain": site.domain("a"), "drift": drift}
+    changes: list[Json] = [
+        {},
+        {"backend_timeout_s": 60},
+        {"domain": site.domain("b")},
+        {"certificate": {"type": "google-managed"}},
+        {"drift": REPAIR},
+        {"domain": site.domain("c"), "certificate": {"secret": "theirs-tls"}},  # refused: it holds nothing
+        {"dns": {"managed_zone": ZONE}},
+        {"dns": {"managed_zone": f"{ZONE}-other"}},  # refused: there is none
+        {"on_failure": "restore"},
+        {"paused": True},
+        {"backend_timeout_s": 61, "dry_run": True},
+        {"domain": "not a domain"},  # rejected
     ]
-    first = [(*kinds[0], 0.0)]
-    number = choices.pick((1, 2, 3, 4, 0), "more requests")
-    gaps = (3, 20, 60, 120, 400, 2000)
-    more = [(*choices.pick(kinds, "request"), float(choices.pick(gaps, "gap"))) for _ in range(number)]
-    return first + more
+    down: list[Json] = [{}, {"restore_l4": True}, {"event_id": "forged"}]
+    return [
+        *((REQUESTED, {**base, **change}) for change in changes),
+        *((TEAR_DOWN, {**named, **change}) for change in down),
+    ]
+
+
+def requests(choices: Choices, site: Site) -> Iterator[Planned]:
+    """Yield what users publish for a release."""
+    offered, at = kinds_of_request(site, choices.pick((REPORT, REPAIR), "drift", 0.6)), 0.0
+    for number in range(1 + choices.pick((1, 2, 3, 4, 0), "more requests")):
+        at += choices.pick(GAPS, "gap") if number else 0.0
+        topic, body = choices.pick(offered, "request", 0.0 if number else 0.8)
+        yield at, topic, json.dumps(body).encode()
+
+
+def forged(choices: Choices, site: Site) -> Iterator[Planned]:
+    """Yield events that nobody of ours has published, but whoever may publish on our topics."""
+    setup_id = desired(release=site.release).setup_id
+    for stage in choices.pick(((), tuple(Stage)), "forged events", 0.9):
+        at = float(choices.pick(GAPS, "gap"))
+        yield at, TOPOLOGY.trigger(stage), notice(setup_id, choices.pick((1, 2, 3, 0), "generation"))
+        yield at, CHECK, json.dumps({"setup_id": setup_id}).encode()
+
+
+def notice(setup_id: SetupId, generation: int) -> bytes:
+    """Return a chain event with an id that somebody has made up."""
+    body = {"event_id": "forged", "setup_id": setup_id, "generation": generation, "stage": "verify_endpoint"}
+    return json.dumps({"schema_version": events.SCHEMA_VERSION, **body}).encode()
 
 
 def simulate(seed: int, forced: list[int] | None = None) -> Ended:
@@ -74,147 +105,87 @@ def simulate(seed: int, forced: list[int] | None = None) -> Ended:
 def _simulated(seed: int, forced: list[int] | None) -> Ended:
     choices = Choices(seed, forced)
     world = World(choices)
-    at = 0.0
-    for topic, body, gap in requests(choices):
-        at += gap
-        world.later(at, lambda topic=topic, body=body: world.request(body, topic))  # type: ignore[misc]
-    world.run(START + STORM)
+    sites = SITES[: choices.pick((1, 2), "releases", 0.4)]
+    for site in sites:
+        _prepare(world, site)
+    world.agenda.run(START + STORM)
     choices.is_quiet = True
     settle(world)
-    problems = [*world.violations, *_stuck(world)]
-    if not problems:
-        problems = [*_end_state(world)]
-    if not problems:
-        problems = _second_run(world)
+    for _ in range(2):  # what ends a pause may fail, because of what was deleted during the pause
+        world.violations += [each for site in sites for each in invariants.failed(world, site)]
+        for site in sites:
+            _ask_again(world, site)
+        settle(world)
+    problems = invariants.broken(world, sites) or _second_run(world, sites)
     return Ended(seed, choices, problems, world)
+
+
+def _prepare(world: World, site: Site) -> None:
+    """Put on the agenda what is done to a release."""
+    choices = world.choices
+    for at, topic, body in (*requests(choices, site), *forged(choices, site)):
+        world.agenda.later(at, lambda topic=topic, body=body: world.request(topic, body))  # type: ignore[misc]
+    if after := choices.pick((0, 300, 3000, 7000, 20_000), "a dead letter is replayed after", 0.9):
+        world.agenda.later(after, lambda: _replay(world))
+    if after := choices.pick((0, 2000, 5000), "somebody deletes an object after", 0.8):
+        kind = choices.pick((kinds.INGRESS, kinds.BACKEND_CONFIG, kinds.SECRET), "of kind")
+        world.agenda.later(after, lambda: _meddle(world, site, kind))
+
+
+def _replay(world: World) -> None:
+    requested = [message for message in world.sent if message.is_request and not message.original_at]
+    if requested:
+        world.replay(world.choices.pick(requested, "replayed"))
+
+
+def _meddle(world: World, site: Site, kind: kinds.Kind) -> None:
+    """Somebody deletes objects of ours."""
+    for ref, live in list(world.kube.stored.items()):
+        if (ref.api_version, ref.kind, ref.namespace) == (*kind, NAMESPACE) and site.owns(ref.name):
+            world.kube.delete(live)
+            world.meddled.add(site.release)
+
+
+def _ask_again(world: World, site: Site) -> None:
+    """Do what a user does after the storm: end a pause, ask again for what has failed or was deleted."""
+    setup, messages = invariants.setup_of(world, site), invariants.accepted(world, site)
+    if setup is None or not messages:
+        return
+    has_failed = setup.supervision.paused or setup.status is Status.FAILED or _was_given_up(setup)
+    is_meddled = site.release in world.meddled
+    if is_meddled and setup.supervision.policy is DriftPolicy.REPAIR and not has_failed:
+        world.agenda.run(world.clock.moment + timedelta(hours=2))
+    elif has_failed or (is_meddled and setup.supervision.policy is DriftPolicy.REPORT):
+        body = json.loads(messages[-1].body)
+        ended = {"paused": False} if body.get("paused") else {}
+        world.request(messages[-1].topic, json.dumps({**body, **ended}).encode())
+
+
+def _was_given_up(setup: Setup) -> bool:
+    """Whether it was torn down because it failed, not because somebody asked for that."""
+    return setup.teardown is not None and setup.teardown.cause is not None
 
 
 def settle(world: World) -> None:
     """Let everything end that was begun."""
     end = world.clock.moment + CALM
     while not world.is_idle and world.clock.moment < end:
-        world.run(world.clock.moment + timedelta(minutes=10))
+        world.agenda.run(world.clock.moment + timedelta(minutes=10))
 
 
-def _stuck(world: World) -> list[str]:
-    found = []
-    for versioned in world.setups.stored.values():
-        setup = versioned.setup
-        if setup.poll_at is not None or setup.lease is not None or setup.requested is not None:
-            found.append(
-                f"stuck: {setup.status} poll_at {setup.poll_at} lease {setup.lease} {setup.requested}"
-            )
-    if world.setups.outbox:
-        found.append(f"outbox: {list(world.setups.outbox)[:3]}")
-    ids = [entry.entry_id for entry in world.setups.history]
-    found += [f"history entry twice: {each}" for each in {one for one in ids if ids.count(one) > 1}]
-    if len(world.published) > MOST_PUBLISHED:
-        found.append(f"{len(world.published)} events published")
-    theirs = world.kube.stored.get(ObjectRef("v1", "Secret", "default", "theirs-tls"))
-    if theirs is None or theirs["data"] != {"tls.crt": "eA=="}:
-        found.append("a foreign Secret was touched")
-    return found
-
-
-def _accepted(world: World) -> list[Message]:
-    """Valid requests in the order in which Pub/Sub took them."""
-    found = []
-    for message in world.sent:
-        try:
-            (parse if message.topic == REQUESTED else parse_tear_down)(message.body)
-        except Refused:
-            continue
-        found.append(message)
-    return sorted(found, key=lambda message: message.mark)
-
-
-def _end_state(world: World) -> list[str]:  # noqa: PLR0911  (a case a line)
-    last = _accepted(world)[-1]
-    setup = world.setups.only()
-    if setup.order != last.mark:
-        return [f"the last request is {last.mark}, the setup's {setup.order}"]
-    if last.topic == TEAR_DOWN:
-        return _torn_down(world, setup, restore=b"restore_l4" in last.body)
-    spec = parse(last.body)
-    if setup.refusal is not None and setup.desired != spec.desired:
-        return [] if spec.desired.certificate.secret else [f"refused: {setup.refusal}"]
-    if spec.desired.certificate.secret and setup.status is Status.FAILED:
-        return []
-    if setup.status is Status.FAILED:
-        return [] if _is_given_up(setup) else [f"failed: {setup.stages}"]
-    if setup.teardown is not None and setup.teardown.cause is not None:
-        return []
-    if setup.status is not Status.VERIFIED or setup.desired != spec.desired:
-        return [f"{setup.status}, {setup.desired} instead of {spec.desired}"]
-    return _served(world, setup)
-
-
-def _is_given_up(setup: Setup) -> bool:
-    """A wait or a budget came to its end in the storm; that is told, and a new request begins anew."""
-    return any("gave up" in r.message or "without a result" in r.message for r in setup.stages.values())
-
-
-def _served(world: World, setup: Setup) -> list[str]:
-    found, stored, desired = [], world.kube.stored, setup.desired
-    ingress = stored.get(INGRESS) or {}
-    hosts = [rule["host"] for rule in mapping(ingress, "spec").get("rules", [])]
-    if hosts != [desired.domain]:
-        found.append(f"hosts {hosts}")
-    config = stored.get(
-        ObjectRef("cloud.google.com/v1", "BackendConfig", "default", f"{SERVICE}-backendconfig")
-    )
-    if mapping(config, "spec").get("timeoutSec") != desired.backend_timeout_s:
-        found.append(f"time-out {mapping(config, 'spec').get('timeoutSec')}")
-    service = stored[ObjectRef("v1", "Service", "default", SERVICE)]
-    if service["spec"]["type"] != "ClusterIP":
-        found.append("the Service has a type of its own")
-    names = mapping(ingress, "metadata", "annotations").get("networking.gke.io/managed-certificates")
-    if bool(names) is not desired.is_google_managed:
-        found.append(f"managed certificates {names}")
-    managed = [ref.name for ref in stored if ref.kind == "ManagedCertificate"]
-    if len(managed) != int(desired.is_google_managed):
-        found.append(f"ManagedCertificates {managed}")
-    return found
-
-
-def _torn_down(world: World, setup: Setup, *, restore: bool) -> list[str]:
-    if setup.status is not Status.TORN_DOWN:
-        return (
-            []
-            if setup.status is Status.FAILED and _is_given_up(setup)
-            else [f"{setup.status}: {setup.stages}"]
-        )
-    found = []
-    for ref, live in world.kube.stored.items():
-        if live["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") == "milvus-l7":
-            found.append(f"left behind: {ref.kind} {ref.name}")
-    service = world.kube.stored[ObjectRef("v1", "Service", "default", SERVICE)]
-    kept = {"cloud.google.com/neg", "cloud.google.com/backend-config", "cloud.google.com/app-protocols"}
-    left = kept & set(service["metadata"].get("annotations", {}))
-    found += [f"annotation left: {each}" for each in left]
-    found += [f"record left: {each.name}" for each in world.zones.stored]
-    if restore:
-        config = world.kube.stored[ObjectRef("v1", "ConfigMap", "default", SERVICE)]["data"]["user.yaml"]
-        if service["spec"]["type"] != "LoadBalancer" or "tlsMode" in config:
-            found.append(f"not restored: {service['spec']['type']} {config!r}")
-    return found
-
-
-def _second_run(world: World) -> list[str]:
-    """The same request once more writes nothing."""
-    last = _accepted(world)[-1]
-    wanted = Status.TORN_DOWN if last.topic == TEAR_DOWN else Status.VERIFIED
-    if world.setups.only().status is not wanted:
-        return []
+def _second_run(world: World, sites: tuple[Site, ...]) -> list[str]:
+    """The same requests once more write nothing."""
+    last = [message for site in sites if (message := invariants.last_to_repeat(world, site))]
     before = len(world.writes)
-    world.request(json.loads(last.body), last.topic)
+    for message in last:
+        world.request(message.topic, message.body)
     settle(world)
     more = world.writes[before:]
     return [*world.violations, *([f"a second run writes {more}"] if more else [])]
 
 
 def shrink(ended: Ended) -> Ended:
-    """The calmest history that still ends badly."""
+    """Return the calmest history that still ends badly."""
 
     def fails(drawn: list[int]) -> bool:
         return bool(simulate(ended.seed, drawn).problems)
