@@ -73,6 +73,14 @@ def test_setup_that_waited_goes_on_waiting_in_the_same_run() -> None:
     assert (setup.record(FIRST), setup.budgets[FIRST]) == (waiting.record(FIRST), waiting.budgets[FIRST])
 
 
+def test_same_request_that_is_refused_while_a_stage_waits_leaves_that_waiting() -> None:
+    waiting = after(new_setup(), FIRST, Waiting(Reason.ROLLOUT_IN_PROGRESS, "1 of 2"))
+    again, _ = register(waiting, wish(), arrival("m2", seconds=1))
+    setup = after(again, PLAN, Failed(Reason.MUTUAL_TLS, "tlsMode 2"))
+    assert (setup.current, setup.record(FIRST)) == (FIRST, waiting.record(FIRST))
+    assert (setup.desired, setup.refusal and setup.refusal.reason) == (waiting.desired, Reason.MUTUAL_TLS)
+
+
 def test_tear_down_under_way_goes_on() -> None:
     down, _ = tear_down(
         finished(new_setup()), TearDownSpec(desired(), restore_l4=False), arrival("t1", seconds=1)

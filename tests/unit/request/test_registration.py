@@ -234,6 +234,12 @@ def verified_anew() -> Setup:
     return after(register(verified(), wish(), arrival("m2", seconds=1))[0], PLAN)
 
 
+def test_same_request_during_the_pause_leaves_a_verified_setup_verified() -> None:
+    paused, _ = register(verified(), wish(PAUSED), arrival("m2", seconds=1))
+    again, effect = register(paused, wish(PAUSED), arrival("m3", seconds=2))
+    assert (effect, again.status, again.check_at) == (Effect.ADJUSTED, Status.VERIFIED, None)
+
+
 def test_end_of_the_pause_starts_the_chain() -> None:
     paused, _ = register(verified(), wish(PAUSED), arrival("m2", seconds=1))
     setup, effect = register(paused, wish(), arrival("m3", seconds=2))

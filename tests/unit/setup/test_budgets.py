@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request import registration
-from milvus_l7.domain.request.registration import register, tear_down
+from milvus_l7.domain.request.registration import Effect, register, tear_down
 from milvus_l7.domain.request.request import TearDownSpec
 from milvus_l7.domain.setup.budget import ATTEMPTS, CRASHES, DEADLINE, Budget
 from milvus_l7.domain.setup.chain import Stage
@@ -119,14 +119,14 @@ def test_each_stage_has_a_budget_of_its_own() -> None:
     assert begun_later.budgets[second] == Budget(START, attempts=1)
 
 
-def test_stage_that_has_done_its_work_begins_with_a_budget_of_its_own_when_asked_for_again() -> None:
+def test_stage_that_has_done_its_work_has_its_time_anew_when_asked_for_again_and_nothing_else() -> None:
     waiting = after(after(new_setup(), FIRST), Stage.CONFIGURE_HEALTH_CHECK, UNAVAILABLE)
     late = START + DEADLINE + timedelta(hours=4)
     changed, _ = register(waiting, OTHER, arrival("m2", late))
     assert at(changed, late, PLAN) is Admission.RUN
     planned = after(changed, PLAN, at=late)
     assert at(planned, late) is Admission.RUN
-    assert begun(planned, FIRST, at=late).budgets[FIRST] == Budget(late, attempts=1)
+    assert begun(planned, FIRST, at=late).budgets[FIRST] == Budget(late, attempts=2)
 
 
 def test_plan_of_a_request_that_follows_a_refused_one_has_a_budget_of_its_own() -> None:
@@ -143,6 +143,28 @@ def test_repeated_requests_wake_but_renew_nothing() -> None:
     for number in range(3):
         setup, _ = register(setup, wish(), arrival(f"m{number + 2}", now))
     assert (setup.run, at(setup, now)) == (1, Admission.EXHAUSTED)
+
+
+def test_request_repeated_while_a_stage_waits_prolongs_neither_its_wait_nor_its_budget() -> None:
+    setup, now = after(new_setup(), FIRST, ROLLING_OUT), START
+    while setup.status is Status.WAITING:
+        now += timedelta(minutes=5)
+        setup, effect = register(setup, wish(), arrival(f"m{now}", now))
+        assert effect is Effect.WOKEN
+        setup = after(after(setup, PLAN, at=now), FIRST, ROLLING_OUT, now)
+    assert (setup.run, setup.status, now) == (1, Status.FAILED, START + timedelta(minutes=30))
+    assert setup.budgets[FIRST] == Budget(START, attempts=7)
+    assert setup.budgets[PLAN].attempts == 6
+
+
+def test_wait_that_is_given_up_is_waited_for_anew_in_the_next_run() -> None:
+    second = Stage.CONFIGURE_HEALTH_CHECK
+    waiting = after(after(new_setup(), FIRST), second, UNAVAILABLE)
+    asked_again = register(waiting, wish(), arrival("m2", minutes=1))[0]
+    failed = after(after(asked_again, PLAN), FIRST, Failed(Reason.MUTUAL_TLS, "tlsMode 2"))
+    late = START + timedelta(days=9)
+    again = after(after(register(failed, wish(), arrival("m3", late))[0], PLAN, at=late), FIRST, at=late)
+    assert again.record(second).waiting_since is None
 
 
 def test_changed_requests_and_tear_downs_in_between_renew_nothing() -> None:
@@ -174,9 +196,10 @@ def test_pause_counts_for_no_budget_and_no_wait() -> None:
     resumed, _ = register(paused, wish(), arrival("m3", hours=100, minutes=1))
     end = START + timedelta(hours=100)
     assert resumed.budgets[FIRST].started_at == resumed.record(FIRST).waiting_since == end
-    assert at(resumed, end + timedelta(minutes=1)) is Admission.RUN
+    planned = after(resumed, PLAN, at=end + timedelta(minutes=1))
+    assert at(planned, end + timedelta(minutes=1)) is Admission.RUN
     late = end + timedelta(minutes=29)
-    assert after(resumed, FIRST, ROLLING_OUT, late).record(FIRST).state is StageState.WAITING
+    assert after(planned, FIRST, ROLLING_OUT, late).record(FIRST).state is StageState.WAITING
 
 
 def test_pause_counts_for_no_wait_of_the_plan() -> None:

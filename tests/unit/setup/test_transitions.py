@@ -79,12 +79,20 @@ def test_same_request_runs_a_failed_setup_again() -> None:
     assert after(again, PLAN).record(FIRST).state is StageState.PENDING
 
 
-def test_same_request_wakes_a_setup_that_waits_at_once_in_the_same_run() -> None:
+def test_same_request_lets_a_setup_that_waits_look_at_everything_again_in_the_same_run() -> None:
     waiting = after(after(new_setup(), FIRST), SECOND, ROLLING_OUT)
     again, effect = register(waiting, wish(), arrival("m2", seconds=1))
-    assert (effect, again.run, again.current) == (Effect.WOKEN, 1, SECOND)
-    assert admission(again, trigger(again, SECOND), SECOND) is Admission.RUN
-    assert again.record(SECOND) == waiting.record(SECOND)
+    assert (effect, again.run, again.generation, again.current) == (Effect.WOKEN, 1, 1, PLAN)
+    assert admission(again, trigger(again, PLAN), PLAN) is Admission.RUN
+    planned = after(again, PLAN)
+    assert (planned.current, planned.desired) == (FIRST, waiting.desired)
+    assert after(planned, FIRST).record(SECOND).waiting_since == waiting.record(SECOND).waiting_since
+
+
+def test_same_request_leaves_a_chain_that_moves_alone() -> None:
+    moving = after(new_setup(), FIRST)
+    again, effect = register(moving, wish(), arrival("m2", seconds=1))
+    assert (effect, again.current, again.stages) == (Effect.WOKEN, SECOND, moving.stages)
 
 
 def test_event_of_an_earlier_generation_is_stale() -> None:

@@ -37,7 +37,7 @@ class Effect(Enum):
     CREATED = auto()
     CHANGED = auto()  # new generation
     RESTARTED = auto()  # same generation, the chain runs again from its start
-    WOKEN = auto()  # what waits is tried again at once; nothing is renewed
+    WOKEN = auto()  # what waits is tried again at once, from the plan on; nothing is renewed
     ADJUSTED = auto()  # only how the setup is looked after; nothing runs
     BURIED = auto()  # there was nothing to tear down, and a tombstone says so
     SUPERSEDED = auto()  # a later request is accepted already
@@ -60,7 +60,8 @@ class Arrival:
 def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple[Setup, Effect]:
     """Return the setup after a request, and what the request did. The same message again does nothing.
 
-    An unchanged request wakes a chain that waits, and starts one that has ended again. A changed request is
+    An unchanged request lets a chain that waits look at everything again, because what it waits for may be
+    for an earlier stage to mend, and starts one that has ended again. A changed request is
     planned first, and becomes what is desired when its plan refuses nothing. A paused setup is registered
     and left alone; the request that ends the pause starts its chain.
     """
@@ -72,12 +73,19 @@ def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple
     setup = _supervised(_accepting(existing, arrival), spec.supervision, arrival.now)
     if _is_changed(existing, spec.desired):
         return _unless_paused(_requested(setup, spec.desired, arrival.now), Effect.CHANGED)
-    is_adjusted = spec.supervision != existing.supervision and not existing.supervision.paused
-    if is_adjusted or spec.supervision.paused:
-        return _adjusted(setup, arrival.now)
+    return _repeated(setup, existing.supervision, arrival.now)
+
+
+def _repeated(setup: Setup, before: Supervision, now: datetime) -> tuple[Setup, Effect]:
+    """An unchanged request, which may change how the setup is looked after."""
+    is_resumed = before.paused and not setup.supervision.paused
+    if setup.supervision.paused or (setup.supervision != before and not is_resumed):
+        return _adjusted(setup, now), Effect.ADJUSTED
     if is_at_rest(setup):
-        return _again(setup, setup.generation, arrival.now), Effect.RESTARTED
-    return _woken(setup, arrival.now), Effect.WOKEN
+        return _again(_new_run(setup, now), setup.generation, now), Effect.RESTARTED
+    if setup.status is Status.WAITING and setup.requested is None and setup.effect is None:
+        return _again(setup, setup.generation, now), Effect.WOKEN
+    return _woken(setup, now), Effect.WOKEN
 
 
 def proposed(existing: Setup | None, spec: SetupSpec, now: datetime) -> Setup:
@@ -145,7 +153,7 @@ def repair(setup: Setup, now: datetime) -> Setup:
     It goes on being checked for drift, whatever becomes of the repair, and what the last request was refused
     for stays known.
     """
-    return _again(setup, setup.desired_generation, now)
+    return _again(_new_run(setup, now), setup.desired_generation, now)
 
 
 def _created(spec: SetupSpec, arrival: Arrival) -> Setup:
@@ -197,15 +205,18 @@ def _requested(setup: Setup, desired: Desired, now: datetime) -> Setup:
 
 def _again(setup: Setup, generation: int, now: datetime) -> Setup:
     """What is desired once more, its plan first."""
-    fresh = _new_run(setup, now)
     requested = Requested(setup.desired, generation)
-    again = replace(fresh, requested=requested, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
+    again = replace(setup, requested=requested, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
     return after_lease(again, now)
 
 
 def _new_run(setup: Setup, now: datetime) -> Setup:
-    """A run with budgets of its own. An effect that could not be taken back is tried again."""
-    records = {stage: record for stage, record in setup.stages.items() if stage is not setup.effect}
+    """A run with budgets and waits of its own. An effect that could not be taken back is tried again."""
+    records = {
+        stage: record
+        for stage, record in setup.stages.items()
+        if stage is not setup.effect and record.state is not StageState.PENDING
+    }
     return replace(setup, run=setup.run + 1, budgets={}, stages=records, updated_at=now)
 
 
@@ -238,7 +249,7 @@ def _unless_paused(setup: Setup, effect: Effect) -> tuple[Setup, Effect]:
     return (scheduled(setup), Effect.ADJUSTED) if setup.supervision.paused else (setup, effect)
 
 
-def _adjusted(setup: Setup, now: datetime) -> tuple[Setup, Effect]:
-    """A verified setup is checked at once under the new rules."""
+def _adjusted(setup: Setup, now: datetime) -> Setup:
+    """A verified setup is checked at once under the new rules, unless it is paused."""
     check_at = now if setup.status is Status.VERIFIED else setup.check_at
-    return scheduled(replace(setup, check_at=check_at)), Effect.ADJUSTED
+    return scheduled(replace(setup, check_at=check_at))

@@ -1,8 +1,8 @@
 """What one stage may spend in one run: a time, a number of executions, a number of those that die.
 
 A run begins only from a setup at rest (verified, failed, torn down) or with a repair. Neither a change of
-reasons, nor a crash, nor a request in between renews anything, as long as the stage has not done its work;
-paused time does not count.
+reasons, nor a crash, nor a request in between renews anything. Time counts only while the stage has work to
+do, and not during a pause.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ CRASHES = 10  # executions that end without a result
 class Budget:
     """What a stage has spent."""
 
-    started_at: datetime
+    started_at: datetime | None = None  # None: the stage has no work to do
     attempts: int = 0
     crashes: int = 0
 
-    def begun(self) -> Budget:
+    def begun(self, now: datetime) -> Budget:
         """Return the budget with one more execution."""
-        return replace(self, attempts=self.attempts + 1)
+        return replace(self, started_at=self.started_at or now, attempts=self.attempts + 1)
+
+    def done(self) -> Budget:
+        """Return the budget once the stage has done its work; if asked for again, its time begins anew."""
+        return replace(self, started_at=None)
 
     def crashed(self) -> Budget:
         """Return the budget after an execution that ended without a result."""
@@ -34,7 +38,7 @@ class Budget:
 
     def paused_for(self, span: timedelta) -> Budget:
         """Return the budget without the time of a pause."""
-        return replace(self, started_at=self.started_at + span)
+        return replace(self, started_at=self.started_at and self.started_at + span)
 
     def exhausted(self, now: datetime, scale: float = 1.0) -> str | None:
         """Return what there is no more of, in words; None while there is some left."""
@@ -42,6 +46,6 @@ class Budget:
             return f"{self.crashes} executions ended without a result"
         if self.attempts >= ATTEMPTS:
             return f"gave up after {self.attempts} executions"
-        if now - self.started_at >= DEADLINE * scale:
+        if self.started_at is not None and now - self.started_at >= DEADLINE * scale:
             return f"gave up after {round((now - self.started_at) / timedelta(hours=1))} h"
         return None

@@ -92,7 +92,7 @@ def admit(setup: Setup, stage: Stage, event: Event, moment: Moment) -> Admission
         return Admission.BUSY
     if setup.wake_at is not None and setup.wake_at > moment.now:
         return Admission.NOT_DUE
-    budget = _budget_left(setup, stage, moment.now)
+    budget = _budget_left(setup, stage)
     return Admission.EXHAUSTED if budget.exhausted(moment.now, moment.scale) else Admission.RUN
 
 
@@ -120,13 +120,13 @@ def _budgets_left(setup: Setup) -> Mapping[Stage, Budget]:
     return {**setup.budgets, lease.stage: setup.budgets[lease.stage].crashed()}
 
 
-def _budget_left(setup: Setup, stage: Stage, now: datetime) -> Budget:
-    return _budgets_left(setup).get(stage) or Budget(now)
+def _budget_left(setup: Setup, stage: Stage) -> Budget:
+    return _budgets_left(setup).get(stage, Budget())
 
 
 def _budgets_after(setup: Setup, stage: Stage) -> Mapping[Stage, Budget]:
-    """Return the budgets once the stage has done its work; if it is asked for again, that is other work."""
-    return {each: budget for each, budget in setup.budgets.items() if each is not stage}
+    """Return the budgets once the stage has done its work."""
+    return {**setup.budgets, stage: setup.budgets.get(stage, Budget()).done()}
 
 
 def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
@@ -136,7 +136,7 @@ def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
     return replace(
         _with_record(setup, stage, running, now),
         executions=setup.executions + 1,
-        budgets={**_budgets_left(setup), stage: _budget_left(setup, stage, now).begun()},
+        budgets={**_budgets_left(setup), stage: _budget_left(setup, stage).begun(now)},
         lease=lease,
         has_lost_lease=setup.has_lost_lease or _has_died(setup),
         wake_at=None,
@@ -240,7 +240,7 @@ def _taken_back(freed: Setup, stage: Stage, now: datetime) -> Settled:
 
 def exhaust(setup: Setup, stage: Stage, timing: Timing) -> Settled:
     """Return the setup with the stage failed because its budget is spent; the last cause is named."""
-    budget = _budget_left(setup, stage, timing.now)
+    budget = _budget_left(setup, stage)
     record = setup.record(stage)
     spent = budget.exhausted(timing.now, timing.scale) or "gave up"
     reason = record.reason or Reason.EXECUTION_LOST
@@ -344,6 +344,7 @@ def _planned(setup: Setup, now: datetime) -> Setup:
     record = replace(requested.record, state=StageState.DONE, reason=None, message="", finished_at=now)
     is_wanted_again = setup.teardown is not None
     is_of_a_later_one = setup.refusal is not None and setup.refusal.generation > requested.generation
+    waits = _waits(setup) if requested.generation == setup.desired_generation else {}
     return replace(
         setup,
         desired=requested.desired,
@@ -353,13 +354,22 @@ def _planned(setup: Setup, now: datetime) -> Setup:
         teardown=None,
         is_touched=setup.is_touched and not is_wanted_again,
         verified_at=None if is_wanted_again else setup.verified_at,
-        stages={Stage.PLAN_SETUP: record},
+        stages={**waits, Stage.PLAN_SETUP: record},
         budgets=_budgets_after(setup, Stage.PLAN_SETUP),
         facts=replace(setup.facts, checklist=()),
         wake_at=None,
         poll_at=now + ANNOUNCEMENT_RETRY_AFTER,
         updated_at=now,
     )
+
+
+def _waits(setup: Setup) -> Mapping[Stage, StageRecord]:
+    """What the stages wait for, so that running them again for the same generation prolongs no wait."""
+    return {
+        name: replace(record, state=StageState.PENDING)
+        for name, record in setup.stages.items()
+        if record.state in (StageState.WAITING, StageState.PENDING)
+    }
 
 
 def proposed(setup: Setup) -> Setup:
@@ -378,7 +388,7 @@ def refuse(setup: Setup, outcome: Failed, now: datetime) -> Setup:
         setup,
         requested=None,
         refusal=refusal,
-        budgets=_budgets_after(setup, Stage.PLAN_SETUP),
+        budgets={stage: each for stage, each in setup.budgets.items() if stage is not Stage.PLAN_SETUP},
         wake_at=None,
         poll_at=None,
         updated_at=now,
