@@ -11,7 +11,13 @@ from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.adapters.release import release_view
 from milvus_l7.domain.kubernetes import owned_fields, services
 from milvus_l7.domain.kubernetes.manifests import Manifest
-from milvus_l7.domain.release import helm_values, milvus_service, restoration, user_yaml
+from milvus_l7.domain.release import (
+    helm_values,
+    milvus_service,
+    restoration,
+    user_yaml,
+    user_yaml_restoration,
+)
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Failed, Waiting
@@ -87,7 +93,7 @@ class HelmDeployment:
         return found is None or not self._restoration(found).changes
 
     def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
-        """Return the values that are still ours, and the Service's type if it is not the recorded one."""
+        """Return what is still ours of the values and the live configuration, and a type not as recorded."""
         found = self._known(before)
         if found is None:
             return ()
@@ -96,7 +102,13 @@ class HelmDeployment:
         live_type = text(mapping(live, "spec").get("type")) or services.CLUSTER_IP
         if found.live_type is not None and live_type != found.live_type:
             fields.append(f"Service {self.release.namespace}/{service.name} spec.type")
+        left = user_yaml_restoration.restore(self._live_user_yaml(), found.user_yaml).changes
+        name = f"ConfigMap {self.release.namespace}/{release_view.fullname(self.release)}"
+        fields.extend(f"{name} user.yaml {each.path}" for each in left)
         return tuple(fields)
+
+    def _live_user_yaml(self) -> str:
+        return text(mapping(_config_map(self.objects, self.release), "data").get("user.yaml"))
 
     def secure(self, domain: str) -> None:
         """Upgrade the release if its values differ; else undo what was changed past Helm."""
@@ -155,12 +167,16 @@ def _revert_out_of_band_edits(kube: KubeObjects, release: Release, service: Mani
     """
     if not services.is_cluster_ip(service):
         _apply_as_helm(kube, service, ("spec", "type"), services.CLUSTER_IP)
-    live = kube.get(ObjectRef("v1", "ConfigMap", release.namespace, release_view.fullname(release)))
+    live = _config_map(kube, release)
     if live is None:
         return
     merged = user_yaml.merge(text(mapping(live, "data").get("user.yaml")))
     if merged.changes:
         _apply_as_helm(kube, live, ("data", "user.yaml"), merged.text)
+
+
+def _config_map(kube: KubeObjects, release: Release) -> Manifest | None:
+    return kube.get(ObjectRef("v1", "ConfigMap", release.namespace, release_view.fullname(release)))
 
 
 def _apply_as_helm(kube: KubeObjects, live: Manifest, path: tuple[str, ...], value: str) -> None:
