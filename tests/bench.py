@@ -21,7 +21,7 @@ from infra.bundle import bundle, function_names
 from localcloud.cloud import PROJECT
 from milvus_l7.domain.setup.chain import SETUP_STAGES
 from milvus_l7.domain.setup.document import Status
-from tests import bench_drift, bench_repoll
+from tests import bench_drift, bench_engine, bench_repoll
 from tests.e2e.stage_play import Play
 
 FRESH_PROCESSES = 9
@@ -138,6 +138,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as cache:
         os.environ["KUBECACHEDIR"] = cache  # Helm's, also in the demo's process
         show_cold_starts()
+        bench_engine.show()
         bench_repoll.show()
         bench_drift.show()
         show_warm_stages()
