@@ -85,6 +85,19 @@ def test_late_result_of_a_generation_before_starts_the_newest_one_and_is_not_in_
     assert [entry.outcome for entry in cloud.setups.history][-1] == "changed"
 
 
+def test_result_while_a_request_is_to_be_planned_is_told_of_the_generation_that_it_is_of(
+    cloud: FakeEngine,
+) -> None:
+    failed = Failed(Reason.HELM_FAILED, "old")
+    work = During([failed], happening=lambda: cloud.submit("m2", OTHER))
+    cloud.runner(FIRST, work).handle(planned(cloud))
+    told = next(event for event in cloud.events.published if event.topic == "l7-setup-failed")
+    assert (told.stage, told.generation) == ("prepare_tls", 1)
+    assert (cloud.setups.history[-1].outcome, cloud.setups.history[-1].generation) == ("failed", 1)
+    following = cloud.events.published[-1]
+    assert (following.topic, following.generation) == (TOPOLOGY.trigger(PLAN), 2)
+
+
 # A plan that refuses.
 
 
@@ -119,6 +132,7 @@ def test_refused_request_lets_the_chain_that_it_came_into_go_on_at_once(cloud: F
     cloud.submit("m2", OTHER)
     refuse(cloud)
     assert cloud.topics()[-2:] == ["l7-setup-failed", TOPOLOGY.trigger(SECOND)]
+    assert [event.generation for event in cloud.events.published[-2:]] == [2, 1]
     assert cloud.run_all() == list(SETUP_STAGES[2:])
     assert (cloud.only().status, cloud.only().desired.domain) == ("verified", "my-release.milvus.io")
 

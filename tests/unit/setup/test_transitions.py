@@ -95,11 +95,20 @@ def test_same_request_leaves_a_chain_that_moves_alone() -> None:
     assert (effect, again.current, again.stages) == (Effect.WOKEN, SECOND, moving.stages)
 
 
-def test_event_of_an_earlier_generation_is_stale() -> None:
+def test_event_of_an_earlier_generation_runs_nothing_and_is_stale_once_the_next_is_planned() -> None:
     setup = new_setup()
     event = trigger(setup, FIRST)
     changed, _ = register(setup, OTHER, arrival("m2", seconds=1))
-    assert admission(changed, event, FIRST) is Admission.STALE
+    assert admission(changed, event, FIRST) is Admission.EARLY
+    assert admission(after(changed, PLAN), event, FIRST) is Admission.STALE
+
+
+def test_event_of_a_generation_that_goes_on_after_a_refusal_still_starts_its_stage() -> None:
+    setup = new_setup()
+    event = trigger(setup, FIRST)
+    changed, _ = register(setup, OTHER, arrival("m2", seconds=1))
+    refused = after(changed, PLAN, Failed(Reason.MUTUAL_TLS, "tlsMode 2"))
+    assert (refused.generation, admission(refused, event, FIRST)) == (2, Admission.RUN)
 
 
 def test_event_for_a_stage_whose_turn_has_not_come_is_early() -> None:

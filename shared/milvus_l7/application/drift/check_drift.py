@@ -186,7 +186,7 @@ def _entry(setup: Setup, mark: str, outcome: str = "drifted") -> HistoryEntry:
     return HistoryEntry(
         entry_id=f"{events.CHECKED}.{mark}",
         at=setup.updated_at if report is None else report.checked_at,
-        generation=setup.generation,
+        generation=setup.desired_generation,
         stage=events.CHECKED,
         outcome=outcome,
         reason=findings[0].reason if findings else None,

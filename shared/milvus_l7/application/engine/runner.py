@@ -257,10 +257,11 @@ def _is_refused(setup: Setup, before: Setup) -> bool:
 def _entry(setup: Setup, stage: Stage, timing: Timing) -> HistoryEntry:
     record, refusal = setup.record(stage), setup.refusal
     is_refusal = stage is Stage.PLAN_SETUP and refusal is not None and refusal.at == timing.now
+    generation = refusal.generation if is_refusal and refusal else setup.generation_of(stage)
     return HistoryEntry(
         entry_id=f"{stage}.x{setup.executions}",
         at=timing.now,
-        generation=setup.generation,
+        generation=generation,
         stage=stage,
         outcome="refused" if is_refusal else record.state,
         reason=refusal.reason if is_refusal and refusal else record.reason,

@@ -25,7 +25,11 @@ _STEP = re.compile(r"[a-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event on one topic. `stage` is the step it tells of, not the one it starts."""
+    """One event on one topic. `stage` is the step it tells of, not the one it starts.
+
+    `generation` is the one that the step worked for, or is to work for: while a request is planned, and after
+    it was refused, not the setup's newest.
+    """
 
     event_id: str
     topic: str
@@ -75,25 +79,28 @@ _RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
 FIELDS = frozenset(_RULES)
 
 
-def _event(setup: Setup, topic: str, stage: str, mark: str) -> Event:
-    event_id = f"{setup.setup_id}.g{setup.generation}.r{setup.run}.{stage}.{mark}"
-    return Event(event_id, topic, setup.setup_id, setup.generation, stage)
+def _event(setup: Setup, generation: int, topic: str, stage: str, mark: str) -> Event:
+    event_id = f"{setup.setup_id}.g{generation}.r{setup.run}.{stage}.{mark}"
+    return Event(event_id, topic, setup.setup_id, generation, stage)
 
 
 def announcement(setup: Setup, stage: Stage, topology: Topology) -> Event:
     """`stage` is done. Announcing the same execution again gives the same event id."""
-    return _event(setup, topology.announcement(stage), stage, f"x{setup.executions}")
+    topic = topology.announcement(stage)
+    return _event(setup, setup.generation_of(stage), topic, stage, f"x{setup.executions}")
 
 
 def failure(setup: Setup, stage: Stage, topology: Topology) -> Event:
-    """`stage` has failed; for whoever watches `l7-setup-failed`."""
-    return _event(setup, topology.failed_topic, stage, f"x{setup.executions}.failed")
+    """`stage` has failed, or the plan has refused a request; for whoever watches `l7-setup-failed`."""
+    refused = setup.refusal if stage is Stage.PLAN_SETUP else None
+    generation = refused.generation if refused else setup.generation_of(stage)
+    return _event(setup, generation, topology.failed_topic, stage, f"x{setup.executions}.failed")
 
 
 def wake_up(setup: Setup, stage: Stage, topology: Topology, mark: str) -> Event:
     """The trigger event of `stage` once more; `mark` tells one wake-up from another."""
     before = stage.earlier[-1] if stage.earlier else ACCEPTED
-    return _event(setup, topology.trigger(stage), before, f"wake.{mark}")
+    return _event(setup, setup.generation_of(stage), topology.trigger(stage), before, f"wake.{mark}")
 
 
 def start(setup: Setup, topology: Topology, why: str) -> Event | None:
@@ -115,16 +122,17 @@ def plan_made(plan_id: str, setup_id: SetupId, topology: Topology) -> Event:
 
 def check_due(setup: Setup, topology: Topology, mark: str) -> Event:
     """The setup is to be checked for drift; `mark` tells one check from another."""
-    return _event(setup, topology.functions[CHECKED].trigger, CHECKED, f"check.{mark}")
+    topic = topology.functions[CHECKED].trigger
+    return _event(setup, setup.desired_generation, topic, CHECKED, f"check.{mark}")
 
 
 def drift_found(setup: Setup, topology: Topology, mark: str) -> Event:
     """A check has found other things than the one before."""
-    return _event(setup, topology.functions[CHECKED].announces or "", CHECKED, f"found.{mark}")
+    topic = topology.functions[CHECKED].announces or ""
+    return _event(setup, setup.desired_generation, topic, CHECKED, f"found.{mark}")
 
 
 def certificate_reissued(setup: Setup, topology: Topology) -> Event:
     """A certificate of ours was replaced before it ended; the new public one is on the setup."""
-    return _event(
-        setup, topology.reissued_topic, Stage.PROVISION_CERTIFICATE, f"x{setup.executions}.reissued"
-    )
+    stage, mark = Stage.PROVISION_CERTIFICATE, f"x{setup.executions}.reissued"
+    return _event(setup, setup.generation_of(stage), topology.reissued_topic, stage, mark)

@@ -52,7 +52,7 @@ class Admission(Enum):
 
     RUN = auto()
     REPEAT = auto()  # done before, but the next stage has not begun: announce again
-    STALE = auto()  # of an earlier generation
+    STALE = auto()  # of another generation than the stage is to work for
     EARLY = auto()  # an earlier stage is not done, or a request is to be planned first
     NOT_DUE = auto()  # waiting, and its time has not come
     BUSY = auto()  # another execution holds the lease; re-poll looks after it
@@ -80,7 +80,7 @@ class Moment:
 
 def admit(setup: Setup, stage: Stage, event: Event, moment: Moment) -> Admission:  # noqa: PLR0911
     """Return whether the event starts the stage now; all but RUN, REPEAT and EXHAUSTED is acknowledged."""
-    if event.generation != setup.generation:
+    if event.generation != setup.generation_of(stage):
         return Admission.STALE
     if is_paused(setup) and setup.effect is None:
         return Admission.PAUSED
@@ -344,7 +344,7 @@ def _planned(setup: Setup, now: datetime) -> Setup:
     record = replace(requested.record, state=StageState.DONE, reason=None, message="", finished_at=now)
     is_wanted_again = setup.teardown is not None
     is_of_a_later_one = setup.refusal is not None and setup.refusal.generation > requested.generation
-    waits = _waits(setup) if requested.generation == setup.desired_generation else {}
+    is_the_same = requested.desired == setup.desired and not is_wanted_again
     return replace(
         setup,
         desired=requested.desired,
@@ -354,7 +354,7 @@ def _planned(setup: Setup, now: datetime) -> Setup:
         teardown=None,
         is_touched=setup.is_touched and not is_wanted_again,
         verified_at=None if is_wanted_again else setup.verified_at,
-        stages={**waits, Stage.PLAN_SETUP: record},
+        stages={**(_waits(setup) if is_the_same else {}), Stage.PLAN_SETUP: record},
         budgets=_budgets_after(setup, Stage.PLAN_SETUP),
         facts=replace(setup.facts, checklist=()),
         wake_at=None,
@@ -364,7 +364,7 @@ def _planned(setup: Setup, now: datetime) -> Setup:
 
 
 def _waits(setup: Setup) -> Mapping[Stage, StageRecord]:
-    """What the stages wait for, so that running them again for the same generation prolongs no wait."""
+    """What the stages wait for, so that running them again for the same end prolongs no wait."""
     return {
         name: replace(record, state=StageState.PENDING)
         for name, record in setup.stages.items()
