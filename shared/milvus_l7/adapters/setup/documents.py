@@ -119,8 +119,9 @@ def _last_requested(document: dict[str, Any]) -> datetime:
     Earlier versions did not store it. A new wish began a run without records, so the first stage of a run
     began after the request that it is for.
     """
-    begun = (record.get("started_at") for record in document["stages"].values())
-    return min((each for each in begun if each), default=document["created_at"])
+    begun: list[datetime | None] = [record.get("started_at") for record in document["stages"].values()]
+    created: datetime = document["created_at"]
+    return min((each for each in begun if each), default=created)
 
 
 def _with_attempts(record: dict[str, Any]) -> dict[str, Any]:
