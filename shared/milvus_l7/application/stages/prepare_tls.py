@@ -36,7 +36,8 @@ class PrepareTls:
         annotations = setup.facts.annotations_before
         if annotations is None:
             annotations = self.frontends.of(setup, service).annotations_before()
-        facts = replace(setup.facts, service=service, before=before, annotations_before=annotations)
+        known = setup.facts.with_service(service)
+        facts = replace(known, before=before, annotations_before=annotations)
         if not deployment.is_secure():
             self.ahead.record(facts, begins_effect=True)
         deployment.secure(setup.desired.domain)

@@ -45,8 +45,8 @@ class TearDown:
         service = setup.facts.service or self._service(setup, now)
         if isinstance(service, Waiting):
             return service
-        if service is not None:
-            waiting = self._without_frontend(setup, service)
+        for each in (*setup.facts.former, *((service,) if service else ())):
+            waiting = self._without_frontend(setup, each)
             if waiting is not None:
                 return waiting
         if setup.teardown is None or not setup.teardown.restore_l4:

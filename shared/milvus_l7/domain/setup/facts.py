@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -82,6 +82,7 @@ class Facts:
     """What the stages found out; kept over generations, overwritten by the stage that owns it."""
 
     service: ServiceFacts | None = None
+    former: tuple[ServiceFacts, ...] = ()  # Services of other names that the release had before
     before: ReleaseBefore | None = None
     annotations_before: Mapping[str, str | None] | None = None  # of the Service; None value: not set
     certificate: CertificateFacts | None = None  # the self-managed one
@@ -90,6 +91,13 @@ class Facts:
     published: tuple[PublishedRecord, ...] = ()  # in every zone, for every domain that was ever wanted
     checklist: tuple[Check, ...] = ()
     milvus_version: str | None = None
+
+    def with_service(self, service: ServiceFacts) -> Facts:
+        """Return the facts with the release's Service; what is called after another one is not forgotten."""
+        known = self.service
+        if known is None or known.name == service.name:
+            return replace(self, service=service)
+        return replace(self, service=service, former=tuple(dict.fromkeys((*self.former, known))))
 
     def has_renewed_certificate(self, before: Facts) -> bool:
         """Whether the same Secret now holds another certificate, which pinned clients must be given."""
