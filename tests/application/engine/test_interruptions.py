@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from milvus_l7.application.engine.execution import Execution
 from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.reasons.errors import Unanswered
 from milvus_l7.domain.setup.budget import CRASHES
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import StageState
@@ -15,6 +18,7 @@ from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import TOPOLOGY, request
 from tests.fakes.engine import During, FakeEngine, Interrupted, ScriptedWork
+from tests.fakes.state import FakeClock
 
 FIRST, DOWN = Stage.PREPARE_TLS, Stage.TEAR_DOWN
 OTHER = request(domain="other.example.com")
@@ -89,6 +93,23 @@ def test_execution_that_dies_during_a_pause_is_woken_for_once(cloud: FakeEngine)
     assert (woken, cloud.only().lease, cloud.only().poll_at) == (1, None, None)
     cloud.submit("m3", request())
     assert cloud.run_all() == list(SETUP_STAGES[1:])
+
+
+def test_lease_outlasts_a_write_without_an_answer_whatever_the_clock_of_the_process_says(
+    cloud: FakeEngine,
+) -> None:
+    cloud.setups.clock = FakeClock(cloud.clock.moment + timedelta(minutes=5))
+
+    def work(execution: Execution) -> ScriptedWork:
+        for clock in (cloud.clock, cloud.setups.clock):
+            clock.advance(seconds=100)
+        execution.lose_answer(60)
+        return ScriptedWork([Unanswered(Reason.CLUSTER_UNAVAILABLE, "no answer")])
+
+    replace(cloud.runner(FIRST), work=work).handle(planned(cloud))
+    lease, now = cloud.only().lease, cloud.setups.clock.moment
+    assert lease is not None
+    assert not lease.has_run_out(now + timedelta(seconds=60))
 
 
 def test_tear_down_after_a_lease_that_was_lost_looks_twice(cloud: FakeEngine) -> None:

@@ -154,7 +154,7 @@ def test_requests_that_come_during_an_execution_coalesce_into_the_last() -> None
 def test_lease_runs_on_while_a_write_without_an_answer_may_still_take_effect() -> None:
     soon = START + timedelta(seconds=10)
     running = begun(new_setup(), FIRST)
-    ended = settled(running, Failed(Reason.HELM_FAILED, "x"), soon, has_raised=True, lost_answer_s=120).setup
+    ended = settled(running, Failed(Reason.HELM_FAILED, "x"), soon, has_raised=True, lost_answer_s=130).setup
     down = taken_down(ended)
     event = trigger(down, DOWN)
     end = soon + timedelta(seconds=120) + LEASE_MARGIN

@@ -61,8 +61,11 @@ class Execution:
 
     @property
     def lost_answer_s(self) -> float:
-        """Return for how long from now on a write of ours may still take effect."""
-        return max(self.lost_answer_until_s - self.watch.elapsed_s(), 0)
+        """Return until when, by the watch, a write of ours may still take effect; 0 if none may now.
+
+        The lease began after the watch was started, so it outlasts the write if it lasts so long.
+        """
+        return self.lost_answer_until_s if self.lost_answer_until_s > self.watch.elapsed_s() else 0
 
     def pass_write(self, may_take_s: float) -> None:
         """Return if the lease outlasts the write, and nothing newer was asked for; else raise `LeaseLost`."""

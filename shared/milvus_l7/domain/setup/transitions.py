@@ -164,7 +164,7 @@ class Result:
 
     outcome: Outcome
     has_raised: bool = False  # it was broken off, so an effect that it began is not settled
-    lost_answer_s: float = 0  # a write of it may still take effect for so long
+    lost_answer_s: float = 0  # since its beginning, within which a write of it may still take effect
 
 
 def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Settled:
@@ -177,7 +177,7 @@ def settle(setup: Setup, execution: str, result: Result, timing: Timing) -> Sett
     lease = setup.lease
     if lease is None or lease.execution != execution or lease.is_settled:
         raise LeaseLost(f"{setup.setup_id}: execution {execution} no longer holds the lease")
-    freed = _freed(setup, lease, result, timing.now)
+    freed = _freed(setup, lease, result)
     if lease.is_take_back and isinstance(result.outcome, Done):
         return _taken_back(freed, lease.stage, timing.now)
     if not lease.is_take_back and _is_overtaken(freed, lease):
@@ -207,12 +207,10 @@ def _due(setup: Setup, stage: Stage, now: datetime) -> Setup:
     return replace(setup, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
 
 
-def _freed(setup: Setup, lease: Lease, result: Result, now: datetime) -> Setup:
+def _freed(setup: Setup, lease: Lease, result: Result) -> Setup:
     """The setup without the lease, and without the mark of an effect that the execution has settled."""
     if result.lost_answer_s:
-        started = lease.started_at or now
-        duration_s = max((now - started).total_seconds(), 0) + result.lost_answer_s
-        return replace(setup, lease=replace(lease, duration_s=duration_s, is_settled=True))
+        return replace(setup, lease=replace(lease, duration_s=result.lost_answer_s, is_settled=True))
     is_settled = setup.effect is lease.stage and not lease.is_take_back and not result.has_raised
     return replace(setup, lease=None, effect=None if is_settled else setup.effect)
 
