@@ -114,7 +114,8 @@ def _raise(name: str, error: helm_python.HelmError, silence: type[Transient]) ->
         raise Transient(Reason.RELEASE_BUSY, message) from None
     if "Apply failed with" in said and "conflict" in said:
         raise Permanent(Reason.FIELD_CONFLICT, message) from None
-    raise Transient(Reason.HELM_FAILED, message) from None
+    # Helm's word for a request that was not answered, too.
+    raise silence(Reason.HELM_FAILED, message) from None
 
 
 def words(error: Exception) -> str:
