@@ -28,6 +28,7 @@ from tests.simulation.world import World
 STORM, CALM = timedelta(hours=2), timedelta(hours=60)
 GAPS = (3, 20, 60, 120, 400, 2000)  # seconds between two requests for one release
 REPORT, REPAIR = {"interval_s": 40_000}, {"policy": "repair", "interval_s": 3000}
+MOST_SENT = 8  # requests, after which users ask for nothing more meanwhile
 Json = dict[str, Any]
 Planned = tuple[float, str, bytes]  # when, on which topic, what
 
@@ -108,6 +109,7 @@ def _simulated(seed: int, forced: list[int] | None) -> Ended:
     sites = SITES[: choices.pick((1, 2), "releases", 0.4)]
     for site in sites:
         _prepare(world, site)
+    world.meanwhile = lambda: _ask_meanwhile(world, sites)
     world.agenda.run(START + STORM)
     choices.is_quiet = True
     settle(world)
@@ -130,6 +132,12 @@ def _prepare(world: World, site: Site) -> None:
     if after := choices.pick((0, 2000, 5000), "somebody deletes an object after", 0.8):
         kind = choices.pick((kinds.INGRESS, kinds.BACKEND_CONFIG, kinds.SECRET), "of kind")
         world.agenda.later(after, lambda: _meddle(world, site, kind))
+
+
+def _ask_meanwhile(world: World, sites: tuple[Site, ...]) -> None:
+    if len(world.sent) < MOST_SENT:
+        topic, body = world.choices.pick(kinds_of_request(world.choices.pick(sites, "of"), REPORT), "request")
+        world.request(topic, json.dumps(body).encode())
 
 
 def _replay(world: World) -> None:

@@ -50,6 +50,7 @@ STATE = (*READ, "unanswered")
 CHANGE = ("go", "suspend", "long", "fail", "kill", "lost", "orphaned", "inconclusive")
 WRITE = (*CHANGE, "conflict")
 UNDER_WAY = ("suspend", "long", "lost", "orphaned", "inconclusive")
+MEANWHILE = ("stale", *UNDER_WAY)  # a user may ask for something else at that very moment
 SUSPENDED = {"suspend": (5, 40, 100, 400), "long": (1500, 5000), "stale": (5, 40, 400, 2000)}
 CALM = 0.93  # how often a call goes well
 WIDEST_SKEW = timedelta(minutes=6)
@@ -155,6 +156,7 @@ class World:
         self.meddled: set[str] = set()  # releases of which somebody has deleted something
         self.noted: list[tuple[datetime, str, str, str]] = []
         self.running: dict[greenlet, str] = {}
+        self.meanwhile: Callable[[], object] | None = None  # what a user may do while a call is under way
         self.landing = ""  # the execution whose write lands without it
         self._start()
 
@@ -180,6 +182,8 @@ class World:
         """One call by the greenlet that is running."""
         fate = self.choices.pick(fates, label, CALM)
         self.note(label, fate)
+        if fate in MEANWHILE:
+            self._ask_meanwhile()
         if fate == "kill":
             raise Killed
         if fate in ("fail", "conflict"):
@@ -198,6 +202,10 @@ class World:
         if is_write:
             self._after(label)
         return result
+
+    def _ask_meanwhile(self) -> None:
+        if self.meanwhile and self.choices.pick((False, True), "a user asks meanwhile", 0.6):
+            self.meanwhile()
 
     def _failure(self, fate: str, *, is_state: bool) -> L7Error:
         if is_state:
@@ -223,7 +231,7 @@ class World:
             result = real()
             self.agenda.pause(float(self.choices.pick((0, 100, 400, 3000), "answered after")))
             return result
-        execution = self.running.get(getcurrent(), "")
+        execution = self.acting
         if fate != "inconclusive" or self.choices.pick((True, False), "lands"):
             self.agenda.later(delay, lambda: self._strays(label, real, execution))
         if fate == "orphaned":
@@ -252,7 +260,7 @@ class World:
 
     def _landed(self, what: str, name: str) -> None:
         """No effect after the lease, none without one, and none on what is not the release's own."""
-        execution = self.landing or self.running.get(getcurrent(), "")
+        execution = self.landing or self.acting
         if not execution:
             return
         self.writes.append(what)
@@ -265,9 +273,14 @@ class World:
         elif not next(site for site in SITES if site.release == holder.desired.release).owns(name):
             self.violations.append(f"{what} for {holder.setup_id}")
 
+    @property
+    def acting(self) -> str:
+        """The execution that is running."""
+        return self.running.get(getcurrent(), "")
+
     def note(self, what: str, how: str) -> None:
         """Keep a line of the trace."""
-        self.noted.append((self.clock.moment, self.running.get(getcurrent(), ""), what, how))
+        self.noted.append((self.clock.moment, self.acting, what, how))
 
     @property
     def trace(self) -> list[str]:
@@ -279,7 +292,7 @@ class World:
 
     def publish(self, event: Event) -> None:
         self.published.append(event)
-        self._send(self._message(event.topic, json.dumps(event.payload()).encode()))
+        self._send(self.message(event.topic, json.dumps(event.payload()).encode()))
 
     def publish_all(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -290,18 +303,19 @@ class World:
 
     def request(self, topic: str, body: bytes) -> Message:
         """A user publishes; the delivery may be late, and may come more than once."""
-        message = self._message(topic, body)
+        message = self.message(topic, body)
         self.sent.append(message)
         self._send(message)
         return message
 
     def replay(self, message: Message) -> None:
         """An operator publishes a dead letter again."""
-        again = self._message(message.topic, message.body, message.published_at)
+        again = self.message(message.topic, message.body, message.published_at)
         self.sent.append(again)
         self._send(again)
 
-    def _message(self, topic: str, body: bytes, original_at: datetime | None = None) -> Message:
+    def message(self, topic: str, body: bytes, original_at: datetime | None = None) -> Message:
+        """Return a message that Pub/Sub takes now."""
         return Message(topic, body, f"{next(self.ids):08}", self.clock.moment, original_at)
 
     def _send(self, message: Message) -> None:
@@ -320,13 +334,14 @@ class World:
         self.agenda.later(after_s, lambda: self._push(message, attempt))
 
     def _push(self, message: Message, attempt: int) -> None:
-        self._start_process(message, attempt, self._some_clock())
+        self.start(message, self._some_clock(), attempt)
 
     def _some_clock(self) -> ProcessClock:
         skew = self.choices.pick((0, 300, -300, 60), "clock", 0.8)
         return ProcessClock(self.clock, timedelta(seconds=skew))
 
-    def _start_process(self, message: Message, attempt: int, clock: ProcessClock) -> None:
+    def start(self, message: Message, clock: ProcessClock, attempt: int = MOST_DELIVERIES) -> None:
+        """Let a process with this clock handle a delivery of the message."""
         greenlet(lambda: self._work(message, attempt, clock), self.agenda.main).switch()
 
     def _work(self, message: Message, attempt: int, clock: ProcessClock) -> None:
@@ -367,7 +382,7 @@ class World:
         for topic, times in ((POLL, [s.poll_at for s in setups]), (CHECK, [s.check_at for s in setups])):
             clock = self._some_clock()
             if any(at and at <= clock.now() for at in times) or (topic == POLL and self.setups.outbox):
-                self._start_process(self._message(topic, b"{}"), MOST_DELIVERIES, clock)
+                self.start(self.message(topic, b"{}"), clock)
 
     def _quiet_minutes(self) -> int:
         """For how many whole minutes nothing can be due, because nothing else happens."""
