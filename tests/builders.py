@@ -13,6 +13,7 @@ import yaml
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.registration import Arrival
 from milvus_l7.domain.request.request import SetupSpec
+from milvus_l7.domain.setup.admission import Admission, Moment, admit
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.document import OrderMark, Setup, StageRecord, StageState
@@ -21,16 +22,7 @@ from milvus_l7.domain.setup.lease import Lease
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from milvus_l7.domain.setup.supervision import Supervision
 from milvus_l7.domain.setup.topology import Topology, topology
-from milvus_l7.domain.setup.transitions import (
-    Admission,
-    Moment,
-    Result,
-    Settled,
-    Timing,
-    admit,
-    begin,
-    settle,
-)
+from milvus_l7.domain.setup.transitions import Result, Settled, Timing, begin, settle
 from tests.fakes.state import START
 
 CLUSTER = "projects/milvus-testing-nonprod/locations/us-central1-a/clusters/milvus"

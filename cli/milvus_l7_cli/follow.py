@@ -8,7 +8,7 @@ from rich.console import RenderableType
 
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.setup.transitions import is_paused
+from milvus_l7.domain.setup.schedule import is_paused
 from milvus_l7_cli import exit_codes, freshness
 from milvus_l7_cli.client.backend import Backend
 from milvus_l7_cli.client.poll import Time

@@ -15,12 +15,12 @@ from milvus_l7.application.request.accept_request import AcceptRequest
 from milvus_l7.application.request.accept_tear_down import AcceptTearDown
 from milvus_l7.domain.request.registration import Effect
 from milvus_l7.domain.request.rejection import Rejection
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import OrderMark, Setup
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.outcome import Done, Outcome
-from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import CLUSTER, TOPOLOGY
 from tests.fakes.plans import FakePlans
 from tests.fakes.state import FakeClock, FakeEvents, FakeSetups

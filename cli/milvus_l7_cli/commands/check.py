@@ -9,7 +9,7 @@ import typer
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.drift_report import DriftReport
-from milvus_l7.domain.setup.transitions import is_paused
+from milvus_l7.domain.setup.schedule import is_paused
 from milvus_l7_cli import exit_codes, options
 from milvus_l7_cli.client.backend import ANSWER_TIMEOUT_S, Backend, check_topic, connect
 from milvus_l7_cli.client.lookup import find

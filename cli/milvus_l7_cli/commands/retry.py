@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.setup.transitions import is_paused
+from milvus_l7.domain.setup.schedule import is_paused
 from milvus_l7_cli import options
 from milvus_l7_cli.client import stored_request
 from milvus_l7_cli.client.backend import connect, request_topic

@@ -9,7 +9,7 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, Status
 from milvus_l7.domain.setup.facts import CheckState
-from milvus_l7.domain.setup.transitions import is_paused
+from milvus_l7.domain.setup.schedule import is_paused
 from milvus_l7.domain.text.excerpt import excerpt
 from milvus_l7_cli.views import drift_explanation
 from milvus_l7_cli.views.durations import ago, clock, until

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.transitions import is_paused
+from milvus_l7.domain.setup.schedule import is_paused
 from milvus_l7_cli import freshness
 from milvus_l7_cli.client.poll import Time
 from milvus_l7_cli.views.stages import Lines

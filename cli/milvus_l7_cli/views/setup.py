@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from milvus_l7.domain.setup.document import Refusal, Setup, Status
-from milvus_l7.domain.setup.transitions import is_paused
+from milvus_l7.domain.setup.schedule import is_paused
 from milvus_l7.domain.text.excerpt import excerpt
 from milvus_l7_cli.views import drift
 from milvus_l7_cli.views.checklist import checklist_table

@@ -10,12 +10,12 @@ import pytest
 from milvus_l7.application.engine.execution import Execution
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost, Unanswered
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Done, Outcome
-from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import request
 from tests.fakes.engine import FakeEngine
 from tests.fakes.state import FakeClock

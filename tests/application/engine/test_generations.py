@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from milvus_l7.domain.reasons import Reason
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
-from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import TOPOLOGY, request
 from tests.fakes.engine import During, FakeEngine, ScriptedWork
 

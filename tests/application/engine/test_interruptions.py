@@ -11,11 +11,11 @@ import pytest
 from milvus_l7.application.engine.execution import Execution
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Unanswered
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.budget import CRASHES
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import StageState
 from milvus_l7.domain.setup.event import Event
-from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import TOPOLOGY, request
 from tests.fakes.engine import During, FakeEngine, Interrupted, ScriptedWork
 from tests.fakes.state import FakeClock

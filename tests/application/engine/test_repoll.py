@@ -13,11 +13,11 @@ from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.application.engine.repoll import Tick
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Waiting
-from milvus_l7.domain.setup.transitions import Admission
 from milvus_l7.ports import Postponed, Queue, Versioned
 from tests.builders import request
 from tests.fakes.engine import FakeEngine, ScriptedWork

@@ -10,12 +10,12 @@ import pytest
 from milvus_l7.application.engine.runner import READINGS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Conflict, Permanent, StateConflict, StateUnavailable, Transient
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import StageState
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.facts import CertificateFacts, Facts
 from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
-from milvus_l7.domain.setup.transitions import Admission
 from milvus_l7.ports import Commit, Versioned
 from tests.builders import request, trigger
 from tests.fakes.engine import FakeEngine, ScriptedWork

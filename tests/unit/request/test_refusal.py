@@ -7,11 +7,11 @@ import pytest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request.registration import Effect, register, tear_down
 from milvus_l7.domain.request.request import SetupSpec, TearDownSpec
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Refusal, Setup, StageState, Status
 from milvus_l7.domain.setup.outcome import Failed, Waiting
 from milvus_l7.domain.setup.supervision import OnFailure, Supervision
-from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import (
     admission,
     after,

@@ -11,13 +11,15 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.registration import TOMBSTONE_KEPT, Arrival, Effect, bury, register, tear_down
 from milvus_l7.domain.request.request import TearDownSpec
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Done, Failed
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
-from milvus_l7.domain.setup.transitions import Admission, Settled, resting, written_ahead
+from milvus_l7.domain.setup.transitions import Settled, resting
+from milvus_l7.domain.setup.write_ahead import written_ahead
 from tests.builders import (
     admission,
     after,

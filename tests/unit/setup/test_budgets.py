@@ -9,13 +9,14 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.registration import Effect, register, tear_down
 from milvus_l7.domain.request.request import TearDownSpec
+from milvus_l7.domain.setup.admission import Admission, Moment, admit
 from milvus_l7.domain.setup.budget import ATTEMPTS, CRASHES, DEADLINE, Budget
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Refusal, Setup, StageState, Status
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Failed, Waiting
 from milvus_l7.domain.setup.supervision import Supervision
-from milvus_l7.domain.setup.transitions import Admission, Moment, Timing, admit, exhaust
+from milvus_l7.domain.setup.transitions import Timing, exhaust
 from tests.builders import (
     admission,
     after,

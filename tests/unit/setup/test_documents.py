@@ -16,6 +16,7 @@ from milvus_l7.domain.frontend.service_annotations import KEYS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.request.registration import repair
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.budget import Budget
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType, Desired, SetupId
@@ -45,7 +46,6 @@ from milvus_l7.domain.setup.facts import (
 from milvus_l7.domain.setup.lease import LEASE_MARGIN, Lease
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
-from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import admission, after, begun, new_setup, requested_setup, trigger
 from tests.fakes.state import START
 

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from milvus_l7.adapters.setup import documents
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import SETUP_STAGES, TEARDOWN_STAGES, Stage
 from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, Status, TearDown
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Done
-from milvus_l7.domain.setup.transitions import Admission, Result, Timing, settle
+from milvus_l7.domain.setup.transitions import Result, Timing, settle
 from tests.builders import admission, begun, new_setup, requested_setup, trigger
 from tests.fakes.state import START
 

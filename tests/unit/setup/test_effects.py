@@ -9,13 +9,14 @@ import pytest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request.registration import Effect, register, tear_down
 from milvus_l7.domain.request.request import TearDownSpec
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.event import start
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.supervision import OnFailure, Supervision
-from milvus_l7.domain.setup.transitions import Admission, written_ahead
+from milvus_l7.domain.setup.write_ahead import written_ahead
 from tests.builders import (
     TOPOLOGY,
     admission,

@@ -12,22 +12,15 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost
 from milvus_l7.domain.request.registration import register, tear_down
 from milvus_l7.domain.request.request import TearDownSpec
+from milvus_l7.domain.setup.admission import Admission, Moment, admit
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.event import start
 from milvus_l7.domain.setup.facts import Facts, PublishedRecord, ReleaseBefore
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
-from milvus_l7.domain.setup.transitions import (
-    SECOND_LOOK_AFTER,
-    Admission,
-    Moment,
-    Result,
-    Timing,
-    admit,
-    settle,
-    written_ahead,
-)
+from milvus_l7.domain.setup.transitions import SECOND_LOOK_AFTER, Result, Timing, settle
+from milvus_l7.domain.setup.write_ahead import written_ahead
 from tests.builders import (
     TOPOLOGY,
     admission,

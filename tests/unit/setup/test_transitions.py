@@ -10,10 +10,10 @@ import pytest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.retry_policy import spread
 from milvus_l7.domain.request.registration import Effect, register
+from milvus_l7.domain.setup.admission import Admission
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.outcome import LONGEST_MESSAGE, Done, Failed, Waiting
-from milvus_l7.domain.setup.transitions import Admission
 from tests.builders import (
     admission,
     after,

@@ -26,7 +26,7 @@ from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.reasons.errors import StateConflict
 from milvus_l7.domain.request import registration
 from milvus_l7.domain.setup import event as events
-from milvus_l7.domain.setup import transitions
+from milvus_l7.domain.setup import schedule
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup, StageState, Status
@@ -145,7 +145,7 @@ class CheckDrift:
         return decision.report
 
     def _next(self, setup: Setup, now: datetime) -> datetime:
-        return now + transitions.check_delay(setup) * self.pace_scale
+        return now + schedule.check_delay(setup) * self.pace_scale
 
     def _commit(self, found: Versioned, checked: Setup, decision: Decision, now: datetime) -> Commit:
         report, mark = decision.report, f"{decision.report.checked_at.timestamp():.3f}"
@@ -162,7 +162,7 @@ class CheckDrift:
 
 def _is_watched(setup: Setup) -> bool:
     """Whatever was once verified is checked until it is torn down, whatever its status."""
-    return setup.was_verified and setup.teardown is None and not transitions.is_paused(setup)
+    return setup.was_verified and setup.teardown is None and not schedule.is_paused(setup)
 
 
 def _hindrance(found: Versioned) -> str | None:
@@ -174,7 +174,7 @@ def _hindrance(found: Versioned) -> str | None:
 
 def _comparable(setup: Setup, planned: Mapping[Stage, StageWork]) -> Iterator[tuple[Stage, StageWork]]:
     """In a run that is under way, what its later stages are about to change is no drift."""
-    is_under_way = setup.requested is None and not transitions.is_at_rest(setup)
+    is_under_way = setup.requested is None and not schedule.is_at_rest(setup)
     for stage, work in planned.items():
         if not is_under_way or setup.record(stage).state is StageState.DONE:
             yield stage, work

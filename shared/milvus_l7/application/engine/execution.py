@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from milvus_l7.domain.reasons.errors import LeaseLost, StateConflict, StateUnavailable
-from milvus_l7.domain.setup import transitions
+from milvus_l7.domain.setup import write_ahead
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.ports import Clock, Commit, Setups, Versioned
@@ -87,7 +87,7 @@ class Execution:
             return
         for _ in range(CONFLICTS):
             now = self.watch.clock.now()
-            ahead = transitions.written_ahead(
+            ahead = write_ahead.written_ahead(
                 self.setup, self.name, facts, begins_effect=begins_effect, now=now
             )
             try:

@@ -10,8 +10,8 @@ from milvus_l7.application.engine.outbox import Outbox
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.schedule import WAKE_UP_RETRY_AFTER
 from milvus_l7.domain.setup.topology import Topology
-from milvus_l7.domain.setup.transitions import WAKE_UP_RETRY_AFTER
 from milvus_l7.ports import Clock, Queue
 
 # When a tick publishes no further left-over event; see `application.engine.due_queue.SERVING`.

@@ -28,13 +28,14 @@ from milvus_l7.domain.reasons.errors import (
 )
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup import transitions
+from milvus_l7.domain.setup.admission import Admission, Moment, admit
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.domain.setup.lease import Lease
 from milvus_l7.domain.setup.outcome import Failed, Outcome, Waiting
 from milvus_l7.domain.setup.topology import Topology
-from milvus_l7.domain.setup.transitions import Admission, Moment, Result, Settled, Timing
+from milvus_l7.domain.setup.transitions import Result, Settled, Timing
 from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import Clock, Commit, HistoryEntry, Setups, Versioned
 
@@ -118,7 +119,7 @@ class Runner:
 
     def _admit(self, found: Versioned, event: Event) -> Admission:
         moment = Moment(self.engine.clock.now(), found.read_at, self.engine.pace_scale)
-        admission = transitions.admit(found.setup, self.stage, event, moment)
+        admission = admit(found.setup, self.stage, event, moment)
         if admission is Admission.REPEAT:
             announced = events.announcement(found.setup, self.stage, self.engine.topology)
             self.engine.outbox.events.publish(announced)

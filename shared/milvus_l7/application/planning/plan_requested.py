@@ -10,7 +10,7 @@ from milvus_l7.application.planning.planner import Planner
 from milvus_l7.domain.planning import chain_plan
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
-from milvus_l7.domain.setup.transitions import proposed
+from milvus_l7.domain.setup.planned import proposed
 from milvus_l7.ports import PlanRecord, Plans
 
 

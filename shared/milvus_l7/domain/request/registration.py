@@ -18,14 +18,9 @@ from milvus_l7.domain.setup.document import (
     Status,
     TearDown,
 )
+from milvus_l7.domain.setup.schedule import ANNOUNCEMENT_RETRY_AFTER, after_lease, is_at_rest, scheduled
 from milvus_l7.domain.setup.supervision import Supervision
-from milvus_l7.domain.setup.transitions import (
-    ANNOUNCEMENT_RETRY_AFTER,
-    after_lease,
-    is_at_rest,
-    scheduled,
-    to_be_torn_down,
-)
+from milvus_l7.domain.setup.transitions import to_be_torn_down
 
 # A tear-down of an unknown setup is remembered for longer than Pub/Sub can keep an older set-up (31 d).
 TOMBSTONE_KEPT = timedelta(days=40)

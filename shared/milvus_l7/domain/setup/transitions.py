@@ -4,8 +4,9 @@ request --register--> pending --begin--> running --settle--> done | waiting | fa
                                  ^                              |
                                  +---- wake-up, lease expiry ---+
 
-`register` and the other ways to start a chain are in `domain.request.registration`; what follows from the
-planning of a request is in `planning`, what an execution under way may commit in `write_ahead`.
+`register` and the other ways to start a chain are in `domain.request.registration`; whether an event starts
+its stage is in `admission`, what follows from the planning of a request in `planned`, what an execution under
+way may commit in `write_ahead`.
 """
 
 from __future__ import annotations
@@ -13,52 +14,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import Enum, auto
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost
 from milvus_l7.domain.reasons.retry_policy import spread
-from milvus_l7.domain.setup.budget import Budget
 from milvus_l7.domain.setup.chain import TEARDOWN_STAGES, Stage
-from milvus_l7.domain.setup.document import (
-    Cause,
-    Refusal,
-    Setup,
-    StageRecord,
-    StageState,
-    Status,
-    TearDown,
-)
+from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, TearDown
 from milvus_l7.domain.setup.drift_report import Verdict
-from milvus_l7.domain.setup.event import Event
-from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.lease import Lease
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting, storable
+from milvus_l7.domain.setup.planned import planned, refuse
+from milvus_l7.domain.setup.schedule import (
+    ANNOUNCEMENT_RETRY_AFTER,
+    after_lease,
+    check_delay,
+    is_at_rest,
+    is_paused,
+    not_before_lease,
+    scheduled,
+)
+from milvus_l7.domain.setup.spending import budget_left, budgets_after, budgets_left, has_died
 from milvus_l7.domain.setup.supervision import OnFailure
 
-# If an announcement is not followed by a start within this time, re-poll repeats it.
-ANNOUNCEMENT_RETRY_AFTER = timedelta(minutes=10)
-# A wake-up that was published but not acted upon is published again after this time.
-WAKE_UP_RETRY_AFTER = timedelta(minutes=2)
 # Before a way back is done after an execution died, it looks again: a write sent last may have landed since.
 SECOND_LOOK_AFTER = timedelta(seconds=60)
-
-# States from which a run begins, with budgets of its own.
-AT_REST = (Status.FAILED, Status.VERIFIED, Status.TORN_DOWN)
-
-
-class Admission(Enum):
-    """What to do with an event that asks for a stage."""
-
-    RUN = auto()
-    REPEAT = auto()  # done before, but the next stage has not begun: announce again
-    STALE = auto()  # of another generation than the stage is to work for
-    EARLY = auto()  # an earlier stage is not done, or a request is to be planned first
-    NOT_DUE = auto()  # waiting, and its time has not come
-    BUSY = auto()  # another execution holds the lease; re-poll looks after it
-    FINISHED = auto()  # done, and known to be; or failed
-    PAUSED = auto()  # the user wants nothing done
-    EXHAUSTED = auto()  # the run has spent what it may on the stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,66 +48,6 @@ class Timing:
     scale: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When an event is looked at: by our clock, and by the state store's, which leases go by."""
-
-    now: datetime
-    read_at: datetime
-    scale: float = 1.0
-
-
-def admit(setup: Setup, stage: Stage, event: Event, moment: Moment) -> Admission:  # noqa: PLR0911
-    """Return whether the event starts the stage now; all but RUN, REPEAT and EXHAUSTED is acknowledged."""
-    if event.generation != setup.generation_of(stage):
-        return Admission.STALE
-    if is_paused(setup) and setup.effect is None:
-        return Admission.PAUSED
-    if setup.current is not stage:
-        return _passed(setup, stage)
-    if setup.record(stage).state is StageState.FAILED:
-        return Admission.FINISHED
-    if setup.lease is not None and not setup.lease.has_run_out(moment.read_at):
-        return Admission.BUSY
-    if setup.wake_at is not None and setup.wake_at > moment.now:
-        return Admission.NOT_DUE
-    budget = _budget_left(setup, stage)
-    return Admission.EXHAUSTED if budget.exhausted(moment.now, moment.scale) else Admission.RUN
-
-
-def _passed(setup: Setup, stage: Stage) -> Admission:
-    """Return what becomes of an event for a stage that is not the current one."""
-    if stage not in setup.chain:
-        return Admission.STALE
-    if setup.record(stage).state is not StageState.DONE or setup.requested is not None:
-        return Admission.EARLY
-    following = stage.following
-    is_unbegun = following is not None and setup.record(following).state is StageState.PENDING
-    return Admission.REPEAT if is_unbegun and setup.current is following else Admission.FINISHED
-
-
-def _has_died(setup: Setup) -> bool:
-    """Return whether the lease, which has run out, did so unsettled."""
-    return setup.lease is not None and not setup.lease.is_settled
-
-
-def _budgets_left(setup: Setup) -> Mapping[Stage, Budget]:
-    """Return the budgets; a lease that has run out unsettled is a crash of its own stage."""
-    lease = setup.lease
-    if lease is None or lease.is_settled or lease.stage not in setup.budgets:
-        return setup.budgets
-    return {**setup.budgets, lease.stage: setup.budgets[lease.stage].crashed()}
-
-
-def _budget_left(setup: Setup, stage: Stage) -> Budget:
-    return _budgets_left(setup).get(stage, Budget())
-
-
-def _budgets_after(setup: Setup, stage: Stage) -> Mapping[Stage, Budget]:
-    """Return the budgets once the stage has done its work."""
-    return {**setup.budgets, stage: setup.budgets.get(stage, Budget()).done()}
-
-
 def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
     """Return the setup with the lease's stage running; re-poll acts if nobody settles it in time."""
     stage, record = lease.stage, setup.record(lease.stage)
@@ -136,9 +55,9 @@ def begin(setup: Setup, lease: Lease, now: datetime) -> Setup:
     return replace(
         _with_record(setup, stage, running, now),
         executions=setup.executions + 1,
-        budgets={**_budgets_left(setup), stage: _budget_left(setup, stage).begun(now)},
+        budgets={**budgets_left(setup), stage: budget_left(setup, stage).begun(now)},
         lease=lease,
-        has_lost_lease=setup.has_lost_lease or _has_died(setup),
+        has_lost_lease=setup.has_lost_lease or has_died(setup),
         wake_at=None,
         poll_at=lease.ends_at(now),
     )
@@ -192,7 +111,7 @@ def _is_overtaken(freed: Setup, lease: Lease) -> bool:
 
 
 def _with_result(freed: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Settled:
-    ended = scheduled(_not_before_lease(_due(_ended(freed, stage, outcome, timing), stage, timing.now)))
+    ended = scheduled(not_before_lease(_due(_ended(freed, stage, outcome, timing), stage, timing.now)))
     if not _is_to_be_restored(ended, stage):
         return Settled(ended, ended)
     record = ended.record(stage)
@@ -215,19 +134,10 @@ def _freed(setup: Setup, lease: Lease, result: Result) -> Setup:
     return replace(setup, lease=None, effect=None if is_settled else setup.effect)
 
 
-def _not_before_lease(setup: Setup) -> Setup:
-    """A lease that runs on lets nothing begin before its end."""
-    if setup.lease is None or setup.poll_at is None:
-        return setup
-    end = setup.lease.ends_at(setup.updated_at)
-    wake_at = max(setup.wake_at, end) if setup.wake_at else end
-    return replace(setup, wake_at=wake_at, poll_at=max(setup.poll_at, end))
-
-
 def _ready(freed: Setup, now: datetime) -> Settled:
     """Nothing is recorded; what comes next begins at once."""
     ready = replace(freed, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER, updated_at=now)
-    ready = scheduled(_not_before_lease(ready))
+    ready = scheduled(not_before_lease(ready))
     return Settled(ready, ready, is_superseded=True)
 
 
@@ -238,7 +148,7 @@ def _taken_back(freed: Setup, stage: Stage, now: datetime) -> Settled:
 
 def exhaust(setup: Setup, stage: Stage, timing: Timing) -> Settled:
     """Return the setup with the stage failed because its budget is spent; the last cause is named."""
-    budget = _budget_left(setup, stage)
+    budget = budget_left(setup, stage)
     record = setup.record(stage)
     spent = budget.exhausted(timing.now, timing.scale) or "gave up"
     reason = record.reason or Reason.EXECUTION_LOST
@@ -248,7 +158,7 @@ def exhaust(setup: Setup, stage: Stage, timing: Timing) -> Settled:
         lease=None,
         executions=setup.executions + 1,
         budgets={**setup.budgets, stage: budget},
-        has_lost_lease=setup.has_lost_lease or _has_died(setup),
+        has_lost_lease=setup.has_lost_lease or has_died(setup),
     )
     return _with_result(freed, stage, Failed(reason, message), timing)
 
@@ -272,18 +182,6 @@ def _is_to_be_restored(setup: Setup, stage: Stage) -> bool:
     return wants and setup.teardown is None and setup.requested is None and not setup.was_verified
 
 
-def is_paused(setup: Setup) -> bool:
-    """Return whether nothing may be done: the user has paused the setup, and asked for no tear-down since."""
-    return setup.supervision.paused and (setup.teardown is None or setup.requested is not None)
-
-
-def scheduled(setup: Setup) -> Setup:
-    """Return the setup without times to look at it again, if it is paused with nothing left half-done."""
-    if not is_paused(setup) or setup.effect is not None or setup.lease is not None:
-        return setup
-    return replace(setup, wake_at=None, poll_at=None, check_at=None)
-
-
 def resting(setup: Setup, read_at: datetime) -> Setup:
     """Return a paused setup without a lease that has run out; the same one if there is none, or an effect.
 
@@ -292,16 +190,16 @@ def resting(setup: Setup, read_at: datetime) -> Setup:
     lease = setup.lease
     if not is_paused(setup) or setup.effect is not None or lease is None or not lease.has_run_out(read_at):
         return setup
-    has_lost_lease = setup.has_lost_lease or _has_died(setup)
-    return scheduled(replace(setup, lease=None, budgets=_budgets_left(setup), has_lost_lease=has_lost_lease))
+    has_lost_lease = setup.has_lost_lease or has_died(setup)
+    return scheduled(replace(setup, lease=None, budgets=budgets_left(setup), has_lost_lease=has_lost_lease))
 
 
 def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
     now = timing.now
     if stage is Stage.PLAN_SETUP and setup.requested is not None:
-        return _planned(setup, now)
+        return planned(setup, now)
     record = StageRecord(StageState.DONE, started_at=setup.record(stage).started_at, finished_at=now)
-    done = replace(_with_record(setup, stage, record, now), budgets=_budgets_after(setup, stage))
+    done = replace(_with_record(setup, stage, record, now), budgets=budgets_after(setup, stage))
     if done.current is not None:
         return replace(done, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
     ended = replace(done, wake_at=None, poll_at=None)
@@ -332,87 +230,6 @@ def _first_check(setup: Setup, timing: Timing) -> datetime:
     """After a repair the old verdict is looked at again at once."""
     is_repair = setup.drift is not None and setup.drift.verdict is Verdict.DRIFTED
     return timing.now if is_repair else timing.now + check_delay(setup) * timing.scale
-
-
-def _planned(setup: Setup, now: datetime) -> Setup:
-    """What was requested becomes what is desired: its plan refuses nothing."""
-    requested = setup.requested
-    if requested is None:
-        return setup
-    record = replace(requested.record, state=StageState.DONE, reason=None, message="", finished_at=now)
-    is_wanted_again = setup.teardown is not None
-    is_of_a_later_one = setup.refusal is not None and setup.refusal.generation > requested.generation
-    is_the_same = requested.desired == setup.desired and not is_wanted_again
-    return replace(
-        setup,
-        desired=requested.desired,
-        desired_generation=requested.generation,
-        requested=None,
-        refusal=setup.refusal if is_of_a_later_one else None,
-        teardown=None,
-        is_touched=setup.is_touched and not is_wanted_again,
-        verified_at=None if is_wanted_again else setup.verified_at,
-        stages={**(_waits(setup) if is_the_same else {}), Stage.PLAN_SETUP: record},
-        budgets=_budgets_after(setup, Stage.PLAN_SETUP),
-        facts=replace(setup.facts, checklist=()),
-        wake_at=None,
-        poll_at=now + ANNOUNCEMENT_RETRY_AFTER,
-        updated_at=now,
-    )
-
-
-def _waits(setup: Setup) -> Mapping[Stage, StageRecord]:
-    """What the stages wait for, so that running them again for the same end prolongs no wait."""
-    return {
-        name: replace(record, state=StageState.PENDING)
-        for name, record in setup.stages.items()
-        if record.state in (StageState.WAITING, StageState.PENDING)
-    }
-
-
-def proposed(setup: Setup) -> Setup:
-    """Return the setup as it would be worked for if what is requested were desired; for planning."""
-    requested = setup.requested
-    return setup if requested is None else replace(setup, desired=requested.desired, teardown=None)
-
-
-def refuse(setup: Setup, outcome: Failed, now: datetime) -> Setup:
-    """Return the setup after the plan refused its request: it goes on with what it had, if anything."""
-    requested = setup.requested
-    if requested is None:
-        return setup
-    refusal = Refusal(requested.generation, outcome.reason, outcome.message, now)
-    kept = replace(
-        setup,
-        requested=None,
-        refusal=refusal,
-        budgets={stage: each for stage, each in setup.budgets.items() if stage is not Stage.PLAN_SETUP},
-        wake_at=None,
-        poll_at=None,
-        updated_at=now,
-    )
-    if not setup.desired_generation:
-        failed = replace(
-            requested.record,
-            state=StageState.FAILED,
-            reason=outcome.reason,
-            message=outcome.message,
-            finished_at=now,
-        )
-        return replace(kept, desired=requested.desired, stages={Stage.PLAN_SETUP: failed})
-    if is_at_rest(kept):
-        return kept
-    return replace(kept, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
-
-
-def is_at_rest(setup: Setup) -> bool:
-    """Return whether nothing runs or waits to run, so that a new run may begin."""
-    return setup.status in AT_REST
-
-
-def check_delay(setup: Setup) -> timedelta:
-    """Return the time until the next drift check; setups drift apart, so that one tick does not get all."""
-    return timedelta(seconds=setup.supervision.interval_s) * spread(setup.setup_id)
 
 
 def _waiting(setup: Setup, stage: Stage, outcome: Waiting, timing: Timing) -> Setup:
@@ -469,24 +286,6 @@ def to_be_torn_down(setup: Setup, wish: TearDown, now: datetime) -> Setup:
         updated_at=now,
     )
     return after_lease(turned, now)
-
-
-def after_lease(setup: Setup, now: datetime) -> Setup:
-    """Return the setup, to be looked at when the lease of an execution under way ends, if not before."""
-    if setup.lease is None or setup.poll_at is None:
-        return setup
-    return replace(setup, poll_at=min(setup.poll_at, setup.lease.ends_at(now)))
-
-
-def written_ahead(setup: Setup, execution: str, facts: Facts, *, begins_effect: bool, now: datetime) -> Setup:
-    """Return the setup with what an execution is about to write; `LeaseLost` if it may not any more."""
-    lease = setup.lease
-    if lease is None or lease.execution != execution or lease.is_settled:
-        raise LeaseLost(f"{setup.setup_id}: execution {execution} no longer holds the lease")
-    if setup.generation_of(lease.stage) != lease.generation:
-        raise LeaseLost(f"{setup.setup_id}: generation {lease.generation} is no longer worked for")
-    effect = lease.stage if begins_effect else setup.effect
-    return replace(setup, facts=facts, effect=effect, is_touched=True, updated_at=now)
 
 
 def _with_record(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> Setup:
