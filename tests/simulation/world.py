@@ -53,6 +53,7 @@ UNDER_WAY = ("suspend", "long", "lost", "orphaned", "inconclusive")
 MEANWHILE = ("stale", *UNDER_WAY)  # a user may ask for something else at that very moment
 SUSPENDED = {"suspend": (5, 40, 100, 400), "long": (1500, 5000), "stale": (5, 40, 400, 2000)}
 CALM = 0.93  # how often a call goes well
+MINUTE = 60.0
 WIDEST_SKEW = timedelta(minutes=6)
 THEIRS = {"namespace": NAMESPACE, "name": "theirs-tls", "labels": {"app": "theirs"}}
 
@@ -167,7 +168,7 @@ class World:
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": THEIRS, "data": {"tls.crt": "eA=="}}
         self.kube.put(secret)
         self.controllers.act()
-        self.agenda.later(0.0, self.tick, is_tick=True)
+        self._tick_in(0.0)
 
     def _deploy(self, site: Site) -> None:
         counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
@@ -332,6 +333,8 @@ class World:
     def deliver(self, message: Message, after_s: float, attempt: int = 1) -> None:
         """Push the message once more after so many seconds."""
         self.agenda.later(after_s, lambda: self._push(message, attempt))
+        if self.tick_at > self.clock.moment + timedelta(seconds=after_s + MINUTE):
+            self._tick_in(after_s + MINUTE)
 
     def _push(self, message: Message, attempt: int) -> None:
         self.start(message, self._some_clock(), attempt)
@@ -372,10 +375,15 @@ class World:
 
     # The schedule
 
+    def _tick_in(self, seconds: float) -> None:
+        """Let the next tick come then, and not when it was to come."""
+        self.tick_at = at = self.clock.moment + timedelta(seconds=seconds)
+        self.agenda.later(seconds, lambda: self.tick() if at == self.tick_at else None, is_tick=True)
+
     def tick(self) -> None:
         """Cloud Scheduler, every minute; a tick that would find nothing is left out."""
         quiet = self._quiet_minutes()
-        self.agenda.later(60.0 * max(quiet, 1), self.tick, is_tick=True)
+        self._tick_in(MINUTE * max(quiet, 1))
         if quiet:
             return
         setups = [each.setup for each in self.setups.stored.values()]
