@@ -14,6 +14,7 @@ from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Status
 from milvus_l7.domain.text.untrusted import mapping
 from milvus_l7.ports import ValuesChange
+from tests.fakes.state import START
 from tests.simulation.agenda import ProcessClock
 from tests.simulation.bus import MOST_DELIVERIES, TEAR_DOWN
 from tests.simulation.cluster import ZONE
@@ -113,16 +114,19 @@ def test_post_that_times_out_and_lands_after_the_tear_down_looked_is_found_by_it
 def test_processes_five_minutes_apart_at_the_end_of_a_lease_do_not_run_side_by_side(
     play: Play, skew: int
 ) -> None:
-    """The wake-up comes when the lease has run out by the clock that is fast, and not by the store's."""
     play.at(CHECK, "kube.apply", "suspend", 19, 3000)
     play.request()
     play.after(seconds=15)
-    assert play.setup.lease is not None
-    wake_up = play.world.published[-1]
-    clock = ProcessClock(play.world.clock, timedelta(seconds=skew))
-    for minute in range(20):
-        message = play.world.message(wake_up.topic, notice(play.setup.setup_id, 1))
-        play.world.agenda.later(60.0 * minute, lambda message=message: play.world.start(message, clock))  # type: ignore[misc]
+    setup, clock = play.setup, ProcessClock(play.world.clock, timedelta(seconds=skew))
+    assert setup.lease is not None
+    left_s = (setup.lease.ends_at(START) - play.world.clock.now()).total_seconds()
+    wake_up = play.world.message(play.world.published[-1].topic, notice(setup.setup_id, 1))
+    play.world.agenda.later(left_s - 1, lambda: play.world.start(wake_up, clock))
+    play.after(seconds=left_s - 0.5)
+    assert play.setup.lease == setup.lease
+    play.world.agenda.later(1, lambda: play.world.start(wake_up, clock))
+    play.after(seconds=2)
+    assert play.setup.lease != setup.lease
     play.settle()
     assert play.broken == []
 
@@ -209,8 +213,8 @@ def test_take_back_owed_by_generation_one_is_done_while_generation_two_is_refuse
     play.request()
     play.settle()
     assert play.broken == []
-    said = [entry.reason for entry in play.world.setups.history if entry.stage == TLS]
-    assert said[0] is Reason.RELEASE_ROLLED_BACK
+    said = [entry.reason for entry in play.world.setups.history]
+    assert said.index(Reason.RELEASE_ROLLED_BACK) < said.index(Reason.DNS_ZONE_REFUSED)
     assert (play.setup.status, play.setup.desired_generation) == (Status.VERIFIED, 1)
 
 
@@ -239,12 +243,31 @@ def test_restoring_gives_back_what_was_there_although_the_result_was_lost_and_he
     play.at(TLS, step, fate)
     play.request()
     play.settle()
-    current = play.world.helm.get(SITE.release)
-    assert current is not None
-    play.world.helm.upgrade(current, ValuesChange({"resources": {"cpu": 1}}, "theirs"))
+    upgrade(play)
     play.tear_down(restore_l4=True)
     play.settle()
     assert play.broken == []
+
+
+def test_restoring_gives_back_what_was_there_although_another_revision_followed_before_the_result(
+    play: Play,
+) -> None:
+    def die_after_another_upgrade() -> None:
+        play.at(TLS, "kube.list", "kill", meanwhile=lambda: upgrade(play))
+
+    play.at(TLS, "helm: the objects are written", "go", meanwhile=die_after_another_upgrade)
+    play.request()
+    play.settle()
+    play.tear_down(restore_l4=True)
+    play.settle()
+    assert play.broken == []
+
+
+def upgrade(play: Play) -> None:
+    """Somebody else upgrades the release."""
+    current = play.world.helm.get(SITE.release)
+    assert current is not None
+    play.world.helm.upgrade(current, ValuesChange({"resources": {"cpu": 1}}, "theirs"))
 
 
 def test_execution_that_always_dies_comes_to_an_end_that_is_told(play: Play) -> None:

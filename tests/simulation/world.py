@@ -76,8 +76,9 @@ class Caller:
         writing = self._fates.get(method, self._fates["else"])
 
         def called(*args: Any, **more: Any) -> Any:
-            fates = READ if more.get("dry_run") else writing
-            return self._world.call(label, lambda: real(*args, **more), fates)
+            if more.get("dry_run"):
+                return self._world.call(f"{label} dry", lambda: real(*args, **more), READ)
+            return self._world.call(label, lambda: real(*args, **more), writing)
 
         return called
 
