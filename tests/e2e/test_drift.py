@@ -70,7 +70,7 @@ class Drifter:
     def allow(self, policy: str) -> None:
         if self._setup().supervision.policy == policy:
             return  # the same request again would run the whole chain
-        self.play.publish(drift={"policy": policy})
+        self.play.publish(drift={"policy": policy, "allow_outage": policy == "repair"})
         eventually(lambda: self._setup().supervision.policy == policy, 30, f"policy {policy}")
 
     def repaired(self) -> Setup:

@@ -66,7 +66,12 @@ def failed(world: World, site: Site) -> Iterator[str]:
 
 def _is_given_up(setup: Setup) -> bool:
     """A wait or a budget came to its end in the storm; that is told, and a new request begins anew."""
-    return any("gave up" in r.message or "without a result" in r.message for r in setup.stages.values())
+    return any(tells_of_an_end(record.message) for record in setup.stages.values())
+
+
+def tells_of_an_end(message: str) -> bool:
+    """Return whether a wait or a budget came to its end."""
+    return "gave up" in message or "without a result" in message
 
 
 def _is_bad(message: Message) -> bool:

@@ -170,7 +170,9 @@ def _ask_again(world: World, site: Site) -> None:
 
 
 def _was_given_up(setup: Setup) -> bool:
-    """Whether it was torn down because it failed, not because somebody asked for that."""
+    """Whether nobody asked for how it ended: torn down because it failed, or never planned to the end."""
+    if setup.refusal is not None and invariants.tells_of_an_end(setup.refusal.message):
+        return True
     return setup.teardown is not None and setup.teardown.cause is not None
 
 

@@ -40,6 +40,7 @@ def _whole(desired: Desired, supervision: Supervision) -> dict[str, Any]:
         "drift": {
             "policy": str(supervision.policy),
             "interval_s": supervision.interval_s,
+            "allow_outage": supervision.allow_outage,
             "reissue_certificate": supervision.reissue_certificate,
         },
         "paused": supervision.paused,

@@ -13,13 +13,14 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request.registration import register, tear_down
 from milvus_l7.domain.request.request import TearDownSpec
 from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup, Status
-from milvus_l7.domain.setup.drift_report import DriftReport, Verdict
+from milvus_l7.domain.setup.drift_report import DriftReport
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome
 from milvus_l7.domain.setup.supervision import DriftPolicy, Supervision
 from milvus_l7.domain.setup.work import StageWork
-from milvus_l7.ports import Commit, StagePorts
+from milvus_l7.ports import Commit, StagePorts, Versioned
 from tests.builders import TOPOLOGY, after, arrival, begun, desired, finished, new_setup, wish
 from tests.fakes.engine import FakeEngine
 from tests.fakes.plaintext_release import cluster, release
@@ -29,7 +30,8 @@ from tests.fakes.state import START
 
 PLAN, FIRST, SECOND = Stage.PLAN_SETUP, Stage.PREPARE_TLS, Stage.CONFIGURE_HEALTH_CHECK
 BROKEN = Failed(Reason.HELM_FAILED, "x")
-REPAIRING = Supervision(policy=DriftPolicy.REPAIR)
+REPAIRING = Supervision(policy=DriftPolicy.REPAIR, allow_outage=True)
+WITHOUT_LEAVE = replace(REPAIRING, allow_outage=False)
 
 
 def passing(ports: StagePorts) -> StageWork:
@@ -153,14 +155,46 @@ def test_check_that_is_asked_for_too_soon_after_the_last_is_put_off() -> None:
 def test_put_off_check_does_not_move_one_that_is_sooner() -> None:
     world = World(verified())
     world.check()
-    world.engine.setups.commit(Commit(replace(world.engine.only(), check_at=START), 2))
+    found = world.engine.setups.load(world.setup.setup_id)
+    assert found is not None
+    world.engine.setups.commit(Commit(replace(found.setup, check_at=START), found.version))
     assert world.check() is None
     assert world.engine.only().check_at == START
 
 
-def test_report_of_a_clock_that_is_ahead_does_not_put_checks_off_for_ever() -> None:
-    ahead = DriftReport(START + timedelta(minutes=5), Verdict.HEALTHY)
-    assert World(replace(verified(), drift=ahead)).check() is not None
+def test_check_that_began_by_a_clock_that_is_ahead_does_not_put_checks_off_for_ever() -> None:
+    ahead = START + timedelta(minutes=5)
+    assert World(replace(verified(), check_begun_at=ahead)).check() is not None
+
+
+def test_of_messages_that_come_during_a_check_none_begins_another() -> None:
+    world, begun_checks = World(verified()), []
+
+    def meeting_more(ports: StagePorts) -> StageWork:
+        def work(setup: Setup, now: datetime) -> Outcome:
+            begun_checks.append(now)
+            if len(begun_checks) < 5:
+                assert replace(world.use_case, verification=meeting_more).check(setup.setup_id) is None
+            return Done(setup.facts)
+
+        return work
+
+    replace(world.use_case, verification=meeting_more).check(world.setup.setup_id)
+    assert len(begun_checks) == 1
+
+
+def test_of_checks_that_are_asked_for_at_once_one_begins_and_the_others_are_put_off() -> None:
+    world = World(replace(verified(), check_at=None))
+    setups, real = world.engine.setups, world.engine.setups.load
+
+    def meeting_another(setup_id: SetupId) -> Versioned | None:
+        found, setups.load = real(setup_id), real  # type: ignore[method-assign]
+        assert world.check() is not None
+        return found
+
+    setups.load = meeting_another  # type: ignore[method-assign]
+    assert world.check() is None
+    assert world.engine.only().check_at == world.engine.clock.now() + LEAST_AGE
 
 
 def test_repair_begins_with_the_plan_and_is_checked_when_it_has_ended() -> None:
@@ -178,6 +212,15 @@ def test_repair_begins_with_the_plan_and_is_checked_when_it_has_ended() -> None:
         "verify_endpoint",
     ]
     assert world.engine.only().check_at == world.engine.clock.now()
+
+
+def test_repair_that_would_interrupt_clients_needs_leave() -> None:
+    world = World(verified(supervision=WITHOUT_LEAVE))
+    report = world.check()
+    assert report is not None
+    ours = {finding.reason for finding in report.findings if finding.is_repairable}
+    assert (ours, report.repairs) == ({Reason.REPAIR_NEEDS_LEAVE}, ())
+    assert (world.engine.only().status, world.engine.topics()) == (Status.VERIFIED, ["l7-drift-found"])
 
 
 @pytest.mark.parametrize("before", [failed_again, changed])

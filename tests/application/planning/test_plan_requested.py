@@ -16,11 +16,14 @@ from milvus_l7.application.stages import registry
 from milvus_l7.domain.dns.records import RecordSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.request import registration
 from milvus_l7.domain.request.registration import register, tear_down
 from milvus_l7.domain.request.request import TearDownSpec
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, Status
+from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
+from milvus_l7.domain.setup.supervision import DriftPolicy, Supervision
 from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import ObjectRef, StagePorts
 from tests.builders import arrival, desired, finished, new_setup, request, requested_setup, wish
@@ -55,6 +58,18 @@ def test_plan_without_a_refusal_is_done_writes_nothing_and_is_kept() -> None:
     assert (record.made_at, record.reason) == (START, None)
     assert record.plan is not None
     assert "service.type" in record.plan
+
+
+def test_repair_that_would_interrupt_clients_is_refused_unless_that_is_allowed_or_asked_for() -> None:
+    verified = finished(new_setup(supervision=Supervision(policy=DriftPolicy.REPAIR)))
+    repair = replace(registration.repair(verified, START), facts=Facts())
+    outcome = work(cluster(release()), FakePlans())(repair, START)
+    assert isinstance(outcome, Failed)
+    assert (outcome.reason, "TLS only" in outcome.message) == (Reason.REPAIR_NEEDS_LEAVE, True)
+    allowed = replace(repair, supervision=Supervision(policy=DriftPolicy.REPAIR, allow_outage=True))
+    asked_for, _ = register(repair, wish(repair.supervision), arrival("m2", seconds=1))
+    for setup in (allowed, asked_for):
+        assert isinstance(work(cluster(release()), FakePlans())(setup, START), Done)
 
 
 def test_what_any_stage_would_refuse_fails_the_plan_with_its_reason() -> None:

@@ -8,7 +8,13 @@ from datetime import timedelta
 import pytest
 
 from milvus_l7.domain.drift import evaluation
-from milvus_l7.domain.drift.evaluation import StageObservation, evaluate, is_news, plan_repair
+from milvus_l7.domain.drift.evaluation import (
+    MOST_REPAIRS_IN_ALL,
+    StageObservation,
+    evaluate,
+    is_news,
+    plan_repair,
+)
 from milvus_l7.domain.kubernetes.change import Change
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
@@ -142,6 +148,27 @@ def test_repair_that_is_undone_three_times_in_a_row_stops_and_says_who() -> None
         "kubectl-edit",
         False,
     )
+
+
+def test_repairs_of_a_day_are_limited_whatever_they_mend() -> None:
+    now, report = START, None
+    for number in range(MOST_REPAIRS_IN_ALL):
+        decision = plan_repair(_again(replace(NEG, field=f"field{number}"), report), now)
+        assert decision.first is HEALTH
+        report, now = decision.report, now + timedelta(hours=1)
+    decision = plan_repair(_again(replace(NEG, field="another"), report), now)
+    assert (decision.first, decision.report.findings[0].reason) == (None, Reason.REPAIR_LIMIT_REACHED)
+    assert plan_repair(decision.report, START + timedelta(hours=24)).first is HEALTH
+
+
+def _again(change: Change, previous: DriftReport | None) -> DriftReport:
+    return evaluate((StageObservation(HEALTH, (change,)),), (), previous, START)
+
+
+def test_repair_that_is_not_allowed_is_said_and_not_begun() -> None:
+    decision = plan_repair(drifted(NEG), START, is_allowed=False)
+    assert (decision.first, decision.report.repairs) == (None, ())
+    assert decision.report.findings[0].reason is Reason.REPAIR_NEEDS_LEAVE
 
 
 def test_one_contested_field_stops_every_repair() -> None:

@@ -203,6 +203,14 @@ def test_pause_counts_for_no_budget_and_no_wait() -> None:
     assert after(planned, FIRST, ROLLING_OUT, late).record(FIRST).state is StageState.WAITING
 
 
+def test_budget_that_began_during_a_pause_does_not_begin_after_its_end() -> None:
+    paused, _ = register(new_setup(), wish(Supervision(paused=True)), arrival("m2", minutes=1))
+    down, _ = tear_down(paused, TearDownSpec(desired(), restore_l4=False), arrival("t1", hours=100))
+    waiting = after(down, Stage.TEAR_DOWN, UNAVAILABLE, START + timedelta(hours=100))
+    resumed, _ = register(waiting, wish(), arrival("m3", hours=101))
+    assert resumed.budgets[Stage.TEAR_DOWN].started_at == START + timedelta(hours=101)
+
+
 def test_pause_counts_for_no_wait_of_the_plan() -> None:
     setup = after(requested_setup(), PLAN, UNAVAILABLE)
     paused, _ = register(setup, wish(Supervision(paused=True)), arrival("m2", minutes=1))

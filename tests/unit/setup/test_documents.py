@@ -104,8 +104,7 @@ supervisions = st.builds(
     Supervision,
     st.sampled_from(list(DriftPolicy)),
     st.integers(60, 86400),
-    st.booleans(),
-    st.booleans(),
+    *[st.booleans()] * 3,
     st.sampled_from(list(OnFailure)),
 )
 findings = st.builds(Finding, *[words] * 5, reasons, moments, words, st.booleans())
@@ -116,9 +115,10 @@ reports = st.builds(
     st.lists(findings, max_size=2).map(tuple),
     st.lists(st.builds(Unobserved, words, reasons, words), max_size=2).map(tuple),
     st.lists(st.builds(Repair, words, st.integers(1, 3), moments), max_size=2).map(tuple),
+    st.lists(moments, max_size=2).map(tuple),
 )
 causes = st.builds(Cause, st.sampled_from(list(Stage)), reasons, words)
-budgets = st.builds(Budget, moments, st.integers(0, 600), st.integers(0, 10))
+budgets = st.builds(Budget, maybe(moments), st.integers(0, 600), st.integers(0, 10))
 stages = st.sampled_from(list(Stage))
 marks = st.builds(OrderMark, moments, words)
 leases = st.builds(

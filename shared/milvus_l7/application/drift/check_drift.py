@@ -22,6 +22,8 @@ from milvus_l7.application.stages import registry
 from milvus_l7.domain.certificates import key_pair as certificates
 from milvus_l7.domain.drift import evaluation, wording
 from milvus_l7.domain.drift.evaluation import Decision, StageObservation
+from milvus_l7.domain.planning import chain_plan
+from milvus_l7.domain.planning.chain_plan import ClientAccess
 from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.reasons.errors import StateConflict
 from milvus_l7.domain.request import registration
@@ -83,12 +85,16 @@ class CheckDrift:
         if self._is_too_soon(found.setup):
             self._put_off(found)
             return None
-        report = self._observe(found.setup)
-        return self._keep(found, report)
+        begun = replace(found.setup, check_begun_at=self.clock.now())
+        try:
+            found = self.outbox.setups.commit(Commit(begun, found.version))
+        except StateConflict:
+            return self.check(setup_id)  # of messages that come together one begins, the others are put off
+        return self._keep(found, *self._observe(found.setup))
 
     def _is_too_soon(self, setup: Setup) -> bool:
         """Whether one publisher asks without end; the scheduler asks later than that anyway."""
-        last = setup.drift.checked_at if setup.drift else None
+        last = setup.check_begun_at
         return last is not None and last <= self.clock.now() < last + LEAST_AGE * self.pace_scale
 
     def _put_off(self, found: Versioned) -> None:
@@ -106,13 +112,15 @@ class CheckDrift:
         event = events.check_due(setup, self.topology, f"{setup.check_at.timestamp():.3f}")
         return QueueAction(self._next(setup, now), event)
 
-    def _observe(self, setup: Setup) -> DriftReport:
+    def _observe(self, setup: Setup) -> tuple[DriftReport, bool]:
+        """Return the report, and whether its repair would interrupt anybody."""
         now = self.clock.now()
         ports = self.dry_run()
-        observations, state = [], setup
+        observations, steps, state = [], [], setup
         for stage, work in _comparable(setup, registry.planned(ports)):
             ran = run_stage(ports, stage, bugs.told(stage, work), state, now)
             observations.append(_observation(ran, ports))
+            steps.append(ran.step)
             state = ran.setup
         checks: tuple[Check, ...] = ()
         if not any(evaluation.is_inconclusive(each) for each in observations):
@@ -120,7 +128,8 @@ class CheckDrift:
             observations.append(_observation(ran, ports))
             checks = ran.setup.facts.checklist
         report = evaluation.evaluate(observations, checks, setup.drift, now)
-        return evaluation.with_finding(report, _expiring(setup, now))
+        has_outage = bool(chain_plan.impacts(tuple(steps), ClientAccess()))
+        return evaluation.with_finding(report, _expiring(setup, now)), has_outage
 
     def _verify(self, ports: DryRunPorts, setup: Setup, now: datetime) -> StageDryRun:
         """The checklist on the cluster as it is. It makes no throw-away collection in Milvus."""
@@ -129,11 +138,12 @@ class CheckDrift:
         work = bugs.told(Stage.VERIFY_ENDPOINT, self.verification(ports.observed()))
         return run_stage(ports, Stage.VERIFY_ENDPOINT, work, fresh, now)
 
-    def _keep(self, found: Versioned, report: DriftReport) -> DriftReport | None:
+    def _keep(self, found: Versioned, report: DriftReport, has_outage: bool) -> DriftReport | None:
         now, setup = self.clock.now(), found.setup
         decision = Decision(report)
         if setup.supervision.policy is DriftPolicy.REPAIR and setup.status is Status.VERIFIED:
-            decision = evaluation.plan_repair(report, now)
+            is_allowed = setup.supervision.allow_outage or not has_outage
+            decision = evaluation.plan_repair(report, now, is_allowed=is_allowed)
         checked = replace(setup, drift=decision.report, check_at=setup.check_at or self._next(setup, now))
         commit = self._commit(found, checked, decision, now)
         try:

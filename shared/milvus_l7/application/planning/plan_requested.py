@@ -8,6 +8,7 @@ from datetime import datetime
 
 from milvus_l7.application.planning.planner import Planner
 from milvus_l7.domain.planning import chain_plan
+from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.planned import proposed
@@ -31,8 +32,16 @@ class PlanRequested:
         self.plans.store(_record(setup, plan, now))
         refusal = plan.refusal
         if refusal is None:
-            return Done()
+            return _without_leave(setup, plan) or Done()
         return (Waiting if plan.is_transient else Failed)(refusal.reason, refusal.message)
+
+
+def _without_leave(setup: Setup, plan: chain_plan.ChainPlan) -> Failed | None:
+    """Return why a repair, which nobody asked for now, may not interrupt anybody."""
+    is_repair = setup.requested is not None and setup.requested.is_repair
+    if not is_repair or not plan.impacts or setup.supervision.allow_outage:
+        return None
+    return Failed(Reason.REPAIR_NEEDS_LEAVE, " ".join(impact.message for impact in plan.impacts))
 
 
 def _record(setup: Setup, plan: chain_plan.ChainPlan, now: datetime) -> PlanRecord:

@@ -31,6 +31,8 @@ DRY_RUN = "dry run"
 # Another writer undoes our repairs: after so many of the same within such a time, repairing stops.
 MOST_REPAIRS = 3
 REPAIR_CONFLICT_WINDOW = timedelta(hours=24)
+# Repairs of one setup within such a time, whatever they mend.
+MOST_REPAIRS_IN_ALL = 12
 
 # Reasons that tell of the observation, not of the setup. That nothing was listed is among them: it is
 # no evidence that there is nothing.
@@ -79,7 +81,8 @@ def evaluate(
     findings = tuple(replace(each, since=known.get(each.key, now)) for each in found)
     unobserved = tuple(_unobserved(observations, checks))
     verdict = Verdict.DRIFTED if findings else Verdict.UNKNOWN if unobserved else Verdict.HEALTHY
-    return DriftReport(now, verdict, findings, unobserved, previous.repairs if previous else ())
+    report = DriftReport(now, verdict, findings, unobserved)
+    return replace(report, repairs=previous.repairs, repaired_at=previous.repaired_at) if previous else report
 
 
 def expiring(secret: str, not_after: datetime, notice: timedelta, now: datetime) -> Finding | None:
@@ -107,25 +110,39 @@ class Decision:
     first: Stage | None = None
 
 
-def plan_repair(report: DriftReport, now: datetime) -> Decision:
-    """Plan the repair of what is ours; none if another writer keeps undoing one, who is then named."""
+def plan_repair(report: DriftReport, now: datetime, *, is_allowed: bool = True) -> Decision:
+    """Plan the repair of what is ours; none if another writer keeps undoing one, who is then named.
+
+    None either, which the findings say, if there were too many within a day, or one that is not allowed
+    because it would interrupt somebody.
+    """
     recent = {each.key: each for each in report.repairs if now - each.at < REPAIR_CONFLICT_WINDOW}
     contested = {key for key, each in recent.items() if each.count >= MOST_REPAIRS}
     findings = tuple(_mark_contested(each) if each.key in contested else each for each in report.findings)
     ours = [each for each in findings if each.is_repairable]
-    kept = replace(report, findings=findings, repairs=tuple(recent.values()))
+    lately = tuple(at for at in report.repaired_at if now - at < REPAIR_CONFLICT_WINDOW)
+    kept = replace(report, findings=findings, repairs=tuple(recent.values()), repaired_at=lately)
     if not ours or any(each.reason is Reason.REPAIR_UNDONE for each in findings):
         return Decision(kept)
+    if len(lately) >= MOST_REPAIRS_IN_ALL:
+        return Decision(_withheld(kept, Reason.REPAIR_LIMIT_REACHED))
+    if not is_allowed:
+        return Decision(_withheld(kept, Reason.REPAIR_NEEDS_LEAVE))
     counts = {each.key: recent[each.key].count + 1 if each.key in recent else 1 for each in ours}
     repairs = {**recent, **{key: Repair(key, count, now) for key, count in counts.items()}}
     first = min((Stage(each.stage) for each in ours), key=SETUP_STAGES.index)
-    return Decision(replace(kept, repairs=tuple(repairs.values())), first)
+    return Decision(replace(kept, repairs=tuple(repairs.values()), repaired_at=(*lately, now)), first)
 
 
 def is_news(report: DriftReport, previous: DriftReport | None) -> bool:
     """Return whether the report has a finding that the previous one had not, or not for this reason."""
     known = {(each.key, each.reason) for each in previous.findings} if previous else set()
     return any((each.key, each.reason) not in known for each in report.findings)
+
+
+def _withheld(report: DriftReport, reason: Reason) -> DriftReport:
+    findings = tuple(replace(each, reason=reason) if each.is_repairable else each for each in report.findings)
+    return replace(report, findings=findings)
 
 
 def _mark_contested(finding: Finding) -> Finding:

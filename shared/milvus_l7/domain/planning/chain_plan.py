@@ -29,6 +29,7 @@ WHEN_SERVED = "once the new certificate is served and verified"
 _TLS_MODE = "extraConfigFiles[user.yaml].common.security.tlsMode"
 _SERVER_TLS = "1"
 _LAYER_4 = "LoadBalancer"
+_SERVICE_TYPES = ("service.type", "spec.type")  # by Helm, and past it
 
 # Characters of JSON. A document holds one MiB, and a plan has some dozens of values, half of them of others.
 LONGEST_VALUE = 8 * 1024
@@ -129,7 +130,7 @@ def _restart_impacts(changes: list[Change], ways: ClientAccess) -> Iterator[Impa
 
 def _address_impacts(changes: list[Change], ways: ClientAccess) -> Iterator[Impact]:
     for change in changes:
-        if change.field == "service.type" and change.before == _LAYER_4:
+        if change.field in _SERVICE_TYPES and change.before == _LAYER_4:
             address = f" {ways.address}" if ways.address else ""
             message = f"The Layer-4 address{address} is released; another one may be given on the way back."
             yield Impact(ImpactKind.ADDRESS_RELEASED, message)

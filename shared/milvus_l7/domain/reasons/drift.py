@@ -14,6 +14,17 @@ REPAIR_UNDONE = Text(
     "Another writer has undone the same repair three times in a row, so repairing has stopped.",
     "Stop the writer that the finding names from changing the field, then publish the request again.",
 )
+REPAIR_LIMIT_REACHED = Text(
+    "RepairLimitReached",
+    "The setup has been repaired twelve times within a day, so repairing has stopped until that is past.",
+    "Find what keeps changing the setup, then publish the request again.",
+)
+REPAIR_NEEDS_LEAVE = Text(
+    "RepairNeedsLeave",
+    "The repair would interrupt clients of Milvus, and the request does not allow that.",
+    'See `milvus-l7 plan`, then publish the request again to repair it now, or allow it for good: "drift": '
+    '{"policy": "repair", "allow_outage": true}.',
+)
 CERTIFICATE_EXPIRING = Text(
     "CertificateExpiring",
     "The certificate in the Secret ends within 30 days.",

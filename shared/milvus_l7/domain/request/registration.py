@@ -148,7 +148,8 @@ def repair(setup: Setup, now: datetime) -> Setup:
     It goes on being checked for drift, whatever becomes of the repair, and what the last request was refused
     for stays known.
     """
-    return _again(_new_run(setup, now), setup.desired_generation, now)
+    again = _again(_new_run(setup, now), setup.desired_generation, now)
+    return replace(again, requested=again.requested and replace(again.requested, is_repair=True))
 
 
 def _created(spec: SetupSpec, arrival: Arrival) -> Setup:
@@ -172,8 +173,9 @@ def _late(existing: Setup, mark: OrderMark) -> Effect | None:
 
 
 def _accepting(existing: Setup, arrival: Arrival) -> Setup:
-    """The setup with the message as its last request; what was refused before is no longer that."""
-    return replace(existing, order=arrival.mark, refusal=None, updated_at=arrival.now)
+    """The setup with the message as its last request: nothing refused, and a repair now asked for."""
+    requested = existing.requested and replace(existing.requested, is_repair=False)
+    return replace(existing, order=arrival.mark, requested=requested, refusal=None, updated_at=arrival.now)
 
 
 def _is_changed(existing: Setup, desired: Desired) -> bool:
@@ -231,7 +233,7 @@ def _supervised(setup: Setup, supervision: Supervision, now: datetime) -> Setup:
 
 
 def _resumed(setup: Setup, paused: timedelta, now: datetime) -> Setup:
-    budgets = {stage: budget.paused_for(paused) for stage, budget in setup.budgets.items()}
+    budgets = {stage: budget.paused_for(paused, now) for stage, budget in setup.budgets.items()}
     stages = {stage: record.paused_for(paused) for stage, record in setup.stages.items()}
     requested = setup.requested and setup.requested.paused_for(paused)
     check_at = now if setup.was_verified else None

@@ -132,6 +132,7 @@ def _supervision(request: Request) -> Supervision:
     return Supervision(
         policy=DriftPolicy(request.drift.policy),
         interval_s=request.drift.interval_s,
+        allow_outage=request.drift.allow_outage,
         reissue_certificate=request.drift.reissue_certificate,
         paused=request.paused,
         on_failure=OnFailure(request.on_failure),

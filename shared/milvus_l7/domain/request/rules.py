@@ -79,12 +79,14 @@ def _set_up_problems(reading: Reading[Request]) -> Iterator[Problem]:
 
 
 def _drift_problems(reading: Reading[Request]) -> Iterator[Problem]:
-    """Yield what forbids to replace a certificate: that is a repair, and only of one that we issued."""
+    """Yield what goes with repair only, and for which certificate there is nothing to replace."""
     request = reading.request
+    reports = DriftPolicy(request.drift.policy) is not DriftPolicy.REPAIR
+    for name in ("allow_outage", "reissue_certificate"):
+        if getattr(request.drift, name) and reports and "drift.policy" not in reading.unread:
+            yield Problem(f"drift.{name}", "true", "goes with policy repair only")
     if not request.drift.reissue_certificate:
         return
-    if "drift.policy" not in reading.unread and DriftPolicy(request.drift.policy) is not DriftPolicy.REPAIR:
-        yield Problem("drift.reissue_certificate", "true", "goes with policy repair only")
     if _is_managed(request) or request.certificate.secret is not None:
         rule = "goes only with a certificate that milvus-l7 issues"
         yield Problem("drift.reissue_certificate", "true", rule)

@@ -125,6 +125,9 @@ class DriftRequest(Struct, forbid_unknown_fields=True, frozen=True):
     interval_s: Annotated[int, Meta(ge=60, le=86400, description="Seconds between two checks.")] = (
         Supervision().interval_s
     )
+    allow_outage: Annotated[
+        bool, Meta(description="With repair: also what interrupts clients, as a restart of Milvus does.")
+    ] = False
     reissue_certificate: Annotated[
         bool, Meta(description="With repair: replace a certificate that we issued 30 days before it ends.")
     ] = False

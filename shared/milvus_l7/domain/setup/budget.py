@@ -36,9 +36,9 @@ class Budget:
         """Return the budget after an execution that ended without a result."""
         return replace(self, crashes=self.crashes + 1)
 
-    def paused_for(self, span: timedelta) -> Budget:
-        """Return the budget without the time of a pause."""
-        return replace(self, started_at=self.started_at and self.started_at + span)
+    def paused_for(self, span: timedelta, now: datetime) -> Budget:
+        """Return the budget without the time of a pause that ends now; it may have begun during the pause."""
+        return replace(self, started_at=self.started_at and min(self.started_at + span, now))
 
     def exhausted(self, now: datetime, scale: float = 1.0) -> str | None:
         """Return what there is no more of, in words; None while there is some left."""

@@ -90,6 +90,7 @@ class Requested:
     desired: Desired
     generation: int
     record: StageRecord = StageRecord()  # of the planning
+    is_repair: bool = False  # nobody asked for it, so it needs leave to interrupt anybody
 
     def paused_for(self, span: timedelta) -> Requested:
         """Return the request without the time of a pause."""
@@ -136,6 +137,7 @@ class Setup:
     supervision: Supervision = field(default_factory=Supervision)
     drift: DriftReport | None = None  # the last drift check since the setup was verified
     check_at: datetime | None = None  # next drift check; None while there is nothing to check
+    check_begun_at: datetime | None = None  # when the last drift check began, whatever became of it
     expires_at: datetime | None = None  # a tombstone: when the state store may forget it
     schema_version: int = SCHEMA_VERSION
 

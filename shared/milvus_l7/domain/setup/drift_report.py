@@ -64,3 +64,4 @@ class DriftReport:
     findings: tuple[Finding, ...] = ()
     unobserved: tuple[Unobserved, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    repaired_at: tuple[datetime, ...] = ()  # when repairs began, within the last day

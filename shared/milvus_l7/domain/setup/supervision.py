@@ -26,6 +26,7 @@ class Supervision:
 
     policy: DriftPolicy = DriftPolicy.REPORT
     interval_s: int = 900  # between two drift checks
+    allow_outage: bool = False  # with repair: also one that interrupts clients
     reissue_certificate: bool = False  # with repair: a certificate of ours that is about to end
     paused: bool = False  # no stage and no drift check runs; a tear-down does
     on_failure: OnFailure = OnFailure.KEEP
