@@ -101,7 +101,7 @@ def test_release_that_unpacks_to_too_much_is_refused() -> None:
         stored_release.decoded(secret(b"{}" + b" " * stored_release.LIMITS.size_bytes))
 
 
-@pytest.mark.parametrize(("version", "number"), [("12", 12), ("", 0), ("x", 0), ("-1", 0)])
+@pytest.mark.parametrize(("version", "number"), [("12", 12), ("", 0), ("x", 0), ("-1", 0), ("9" * 19, 0)])
 def test_revision_is_read_from_the_label(version: str, number: int) -> None:
     assert stored_release.revision(secret(b"{}", version)) == number
 

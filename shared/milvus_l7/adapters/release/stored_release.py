@@ -31,6 +31,7 @@ from milvus_l7.ports import Manifest
 LIMITS = Limits(size_bytes=16 * 1024 * 1024, depth=64, items=400_000)
 MANIFEST_LIMITS = bounded_yaml.Limits(characters=8 * 1024 * 1024, depth=64, nodes=100_000)
 MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
+MOST_DIGITS = 15  # of a revision
 MAX_SUBCHART_DEPTH = 8  # subcharts inside each other
 _GZIP = 16 + zlib.MAX_WBITS
 _DOCUMENT = re.compile(r"^---\n# Source: (?P<path>\S+)\n", re.MULTILINE)
@@ -59,9 +60,9 @@ class StoredRelease:
 
 
 def revision(secret: Manifest) -> int:
-    """Return the revision that a release Secret is of; 0 if it does not say."""
+    """Return the revision that a release Secret is of; 0 if it does not say, or none that Helm gives."""
     version = text(mapping(secret, "metadata", "labels").get("version"))
-    return int(version) if version.isdecimal() else 0
+    return int(version) if version.isdecimal() and len(version) <= MOST_DIGITS else 0
 
 
 def status(secret: Manifest) -> str:

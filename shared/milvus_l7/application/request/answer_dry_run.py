@@ -12,7 +12,7 @@ from milvus_l7.domain.planning import chain_plan
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.request import registration
-from milvus_l7.domain.request.request import parse
+from milvus_l7.domain.request.request import Refused, parse
 from milvus_l7.domain.setup import event as events
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.event import Event
@@ -50,7 +50,11 @@ class AnswerDryRun:
 
     def _made(self, record: PlanRecord) -> PlanRecord:
         now = self.clock.now()
-        spec = parse(record.request.encode())
+        try:
+            spec = parse(record.request.encode())
+        except Refused as refused:
+            message = "this release refuses the request, which an earlier one has taken"
+            return replace(record, made_at=now, reason=refused.reason, message=message)
         found = self.outbox.setups.load(record.setup_id)
         setup = registration.proposed(found.setup if found else None, spec, now)
         try:
