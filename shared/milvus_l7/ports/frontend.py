@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from milvus_l7.domain.kubernetes.change import Plan
@@ -57,7 +58,7 @@ class Frontend(Protocol):
         """
         ...
 
-    def expose(self) -> str | Waiting:
+    def expose(self, now: datetime) -> str | Waiting:
         """Expose the Service with its certificate, and return the address, or what it waits for.
 
         The wanted certificate is attached beside what serves now; `retire` removes that when the wanted one
@@ -65,8 +66,8 @@ class Frontend(Protocol):
         """
         ...
 
-    def observe(self) -> FrontendObservation:
-        """Return what the cluster says of the frontend now. Writes nothing."""
+    def observe(self, now: datetime) -> FrontendObservation:
+        """Return what the cluster says of the frontend. Writes nothing."""
         ...
 
     def retire(self, *, verified: bool = True) -> Plan:

@@ -96,6 +96,20 @@ def test_a_failure_that_has_passed_is_not_quoted(kube: FakeKubeObjects) -> None:
     assert found.reason is Reason.ADDRESS_PENDING
 
 
+def test_an_address_that_a_change_of_class_left_behind_is_not_taken(kube: FakeKubeObjects) -> None:
+    run(kube)
+    address_it(kube)
+    live = kube.stored[INGRESS]
+    left = {"kubernetes.io/ingress.class": "nginx", "ingress.kubernetes.io/url-map": "k8s2-um"}
+    kube.put(live | {"metadata": live["metadata"] | {"annotations": left}}, "kubectl-edit")
+    for _ in range(2):
+        found = run(kube)
+        assert isinstance(found, Waiting)
+        assert (found.reason, "let go" in found.message) == (Reason.ADDRESS_PENDING, True)
+    kube.stored[INGRESS]["metadata"]["finalizers"] = ["networking.gke.io/ingress-finalizer-V2"]
+    assert isinstance(run(kube), Done)
+
+
 def test_a_changed_domain_changes_the_rule(kube: FakeKubeObjects) -> None:
     run(kube)
     address_it(kube)

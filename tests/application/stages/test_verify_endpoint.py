@@ -71,6 +71,15 @@ def test_unhealthy_backends_of_ready_pods_are_told_apart(world: World) -> None:
     assert world.verify().reason is Reason.BACKENDS_UNHEALTHY  # type: ignore[union-attr]
 
 
+def test_milvus_is_not_asked_at_an_address_that_a_change_of_class_left_behind(world: World) -> None:
+    (live,) = [o for ref, o in world.kube.stored.items() if ref.kind == "Ingress"]
+    live["metadata"]["annotations"]["kubernetes.io/ingress.class"] = "nginx"
+    outcome = world.verify()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is Reason.INGRESS_CLASS_CHANGED
+    assert world.probe.looks == []
+
+
 def test_pods_of_other_services_say_nothing_of_the_backends(world: World) -> None:
     world.put_ingress("UNHEALTHY")
     world.probe.version = None

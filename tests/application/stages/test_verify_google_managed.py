@@ -219,6 +219,15 @@ def test_missing_certificate_event_about_one_that_is_there_is_old(world: Managed
     waits(world.verify(), Reason.CERTIFICATE_PROVISIONING)
 
 
+def test_missing_certificate_of_another_is_old_once_it_is_there(world: ManagedWorld) -> None:
+    world.report("Provisioning")
+    world.attach(Attachments((DOMAIN, OTHER_DOMAIN), (NAME, "theirs"), (SECRET,)))
+    world.warn("MissingCertificate", "ManagedCertificate default:theirs missing")
+    waits(world.verify(), Reason.MANAGED_CERTIFICATE_MISSING)
+    world.kube.put(certificate_objects.managed_certificate(desired(certificate=SPEC), "theirs"))
+    waits(world.verify(), Reason.CERTIFICATE_PROVISIONING)
+
+
 def test_ingress_without_the_certificate_is_told(world: ManagedWorld) -> None:
     world.attach(Attachments((DOMAIN,), (), (SECRET,)))
     waits(world.verify(), Reason.CERTIFICATE_NOT_ATTACHED)

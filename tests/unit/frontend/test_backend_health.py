@@ -37,6 +37,18 @@ def test_healthy_group_passes() -> None:
     assert check.state is CheckState.PASSED
 
 
+CLASS, URL_MAP = "kubernetes.io/ingress.class", "ingress.kubernetes.io/url-map"
+
+
+def test_report_that_was_left_behind_by_a_change_of_class_is_no_health() -> None:
+    stale = annotated(**{backend_health.REPORT: {NEG: "HEALTHY"}, CLASS: "nginx"})
+    check = backend_health.backends(stale, service(), PORT)
+    assert (check.state, check.reason) == (CheckState.FAILED, Reason.INGRESS_CLASS_CHANGED)
+    back = annotated(**{backend_health.REPORT: {NEG: "HEALTHY"}, CLASS: "gce", URL_MAP: "k8s2-um"})
+    check = backend_health.backends(back, service(), PORT)
+    assert (check.state, check.reason) == (CheckState.PENDING, Reason.BACKENDS_UNHEALTHY)
+
+
 @pytest.mark.parametrize("state", ["UNHEALTHY", "DRAINING", "x\ny" * 500])
 def test_group_that_is_reported_otherwise_fails_with_that_word(state: str) -> None:
     check = backend_health.backends(ingress({NEG: state, "other": "HEALTHY"}), service(), PORT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -103,6 +104,120 @@ def test_old_warning_does_not_hide_an_earlier_one_that_still_counts() -> None:
     assert found.reason is Reason.INGRESS_SYNC_FAILING
 
 
+def test_load_balancers_success_says_nothing_of_a_missing_certificate() -> None:
+    found = ingress_status.warning(naming("other"), [MISSING, CREATED, ADDRESSED])
+    assert found is not None
+    assert found.reason is Reason.MANAGED_CERTIFICATE_MISSING
+
+
+# Age
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def ago(event: dict[str, Any], **span: float) -> dict[str, Any]:
+    then = NOW - timedelta(**span)
+    return event | {"lastTimestamp": then.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def reason_now(*events: dict[str, Any]) -> Reason:
+    return ingress_status.waiting(INGRESS, events, NOW).reason
+
+
+def test_sync_that_had_nothing_to_complain_about_settles_the_warnings_before_it() -> None:
+    older = ago(event("Warning", "Translate", "older"), minutes=40)
+    assert reason_now(older, ago(FAILED, minutes=30), ago(SCHEDULED, minutes=20)) is Reason.ADDRESS_PENDING
+
+
+def test_sync_that_has_only_begun_settles_nothing() -> None:
+    for span in ({"seconds": 0}, {"seconds": 30}, {"minutes": 2}):
+        assert reason_now(ago(FAILED, minutes=30), ago(SCHEDULED, **span)) is Reason.INGRESS_SYNC_FAILING
+
+
+@pytest.mark.parametrize("later_s", [0, 5, 600])
+def test_sync_that_failed_settles_nothing_however_long_ago(later_s: float) -> None:
+    """Events tell whole seconds, and come in any order within one."""
+    begun, failed = ago(SCHEDULED, seconds=1200), ago(FAILED, seconds=1200 - later_s)
+    assert reason_now(begun, failed) is Reason.INGRESS_SYNC_FAILING
+    assert reason_now(failed, begun) is Reason.INGRESS_SYNC_FAILING
+
+
+def test_resync_every_ten_minutes_settles_what_was_corrected_meanwhile() -> None:
+    events = [ago(SCHEDULED, minutes=25), ago(FAILED, minutes=24), ago(SCHEDULED, minutes=14)]
+    assert reason_now(*events) is Reason.ADDRESS_PENDING
+    assert reason_now(*events, ago(FAILED, minutes=13)) is Reason.INGRESS_SYNC_FAILING
+
+
+def test_events_that_do_not_tell_their_time_are_settled_by_success_alone() -> None:
+    assert reason_now(FAILED, SCHEDULED) is Reason.INGRESS_SYNC_FAILING
+    assert reason_now(FAILED, ago(SCHEDULED, minutes=20)) is Reason.INGRESS_SYNC_FAILING
+
+
+def test_sync_settles_no_missing_certificate() -> None:
+    events = [ago(MISSING, minutes=30), ago(SCHEDULED, minutes=20)]
+    found = ingress_status.warning(naming("other"), events, now=NOW)
+    assert found is not None
+    assert found.reason is Reason.MANAGED_CERTIFICATE_MISSING
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [({"seconds": 20}, "20 s ago"), ({"minutes": 12}, "12 min ago"), ({"seconds": -9}, "0 s ago")],
+)
+def test_message_says_how_old_the_warning_is(span: dict[str, float], words: str) -> None:
+    found = ingress_status.waiting(INGRESS, [ago(FAILED, **span)], NOW)
+    assert found.message == f"Sync ({words}): Error syncing to GCP: something"
+
+
+def test_warning_that_holds_nothing_back_is_none() -> None:
+    harmless = event("Warning", "THCAnnotationWithoutFlag", "THC annotation present")
+    assert ingress_status.waiting(INGRESS, [harmless]).reason is Reason.ADDRESS_PENDING
+
+
+def test_words_of_combined_events_are_the_newest_ones() -> None:
+    combined = event("Warning", "MissingCertificate", f"(combined from similar events): {MISSING['message']}")
+    assert ingress_status.warning(naming("one"), [combined]) is None
+    success = event("Normal", "Sync", "(combined from similar events): Scheduled for sync")
+    assert ingress_status.waiting(INGRESS, [FAILED, success]).reason is Reason.INGRESS_SYNC_FAILING
+
+
+# A class that was changed away
+
+CLASS, URL_MAP = "kubernetes.io/ingress.class", "ingress.kubernetes.io/url-map"
+FINALIZER = "networking.gke.io/ingress-finalizer-V2"
+
+
+def addressed(
+    annotations: dict[str, Any], finalizers: list[str] | None = None, **spec: Any
+) -> dict[str, Any]:
+    metadata = {"annotations": annotations} | ({"finalizers": finalizers} if finalizers else {})
+    status = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
+    return {"metadata": metadata, "spec": spec, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("ingress", "is_fresh"),
+    [
+        (addressed({CLASS: "gce", URL_MAP: "x"}, [FINALIZER]), True),
+        (addressed({URL_MAP: "x"}, ["networking.gke.io/ingress-finalizer"]), True),
+        (addressed({CLASS: "gce"}), True),
+        (addressed({CLASS: "nginx", URL_MAP: "x"}), False),
+        (addressed({CLASS: "nginx", URL_MAP: "x"}, [FINALIZER]), False),  # the controller has yet to see it
+        (addressed({CLASS: "gce-internal", URL_MAP: "x"}, [FINALIZER]), False),
+        (addressed({URL_MAP: "x"}, [FINALIZER], ingressClassName="gce"), False),
+        (addressed({CLASS: "gce", URL_MAP: "x"}), False),  # changed back, and not taken up yet
+        (addressed({CLASS: "gce", URL_MAP: "x"}, ["somebody.io/else"]), False),
+    ],
+)
+def test_address_that_the_controller_left_behind_is_none(ingress: dict[str, Any], is_fresh: bool) -> None:
+    assert ingress_status.address(ingress) == ("203.0.113.9" if is_fresh else None)
+
+
+def test_waiting_for_the_controller_to_take_the_ingress_up_again_says_so() -> None:
+    found = ingress_status.waiting(addressed({CLASS: "gce", URL_MAP: "x"}), [])
+    assert (found.reason, "let go" in found.message) == (Reason.ADDRESS_PENDING, True)
+
+
 NO_SECRET = event("Warning", "Sync", 'error initializing translator env: secrets "s" not found')
 
 
@@ -147,12 +262,24 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = ["type", "reason", "message", "involvedObject", "metadata", "status"]
+KEYS = [
+    "type",
+    "reason",
+    "message",
+    "involvedObject",
+    "metadata",
+    "status",
+    "lastTimestamp",
+    "series",
+    "spec",
+]
 ODD = st.dictionaries(st.sampled_from(KEYS), JSON | st.just("Warning") | st.just("XPN"))
 
 
 @given(ODD, st.lists(ODD, max_size=4))
 def test_no_content_of_ingress_or_events_makes_a_look_crash(ingress: Any, events: list[Any]) -> None:
-    ingress_status.waiting(ingress, events)
+    ingress_status.waiting(ingress, events, NOW)
+    ingress_status.address(ingress)
+    ingress_status.missed_certificates(ingress, events)
     ingress_status.firewall_change(events)
     ingress_status.unusable_secret(ingress, events)

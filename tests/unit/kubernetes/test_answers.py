@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from milvus_l7.adapters.kubernetes.answers import Answer, content, last_seen
+from milvus_l7.adapters.kubernetes.answers import Answer, content
+from milvus_l7.domain.kubernetes.events import last_seen
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Conflict, Permanent, Transient, Unanswered
 

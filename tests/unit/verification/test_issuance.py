@@ -200,6 +200,20 @@ def test_rate_limit_names_the_domain() -> None:
     assert A not in check.message
 
 
+def test_attempt_that_failed_as_a_whole_is_tried_again() -> None:
+    """Google may report this shortly even of a certificate that is issued."""
+    check = issuance.certificate(scene(managed("ProvisioningFailed", {A: "Active", B: "Active"})))
+    told(check, Reason.CERTIFICATE_PROVISIONING, "ProvisioningFailed", "Google tries again")
+    assert check.state is CheckState.PENDING
+
+
+def test_waiting_says_how_often_gke_looks() -> None:
+    for each in (managed("Provisioning"), managed("", {}, certificateName="")):
+        assert "every ten minutes" in issuance.certificate(scene(each)).message
+    not_loaded = scene(managed("Provisioning"), ingress=ingress(NAME, ""))
+    assert "every ten minutes" in issuance.certificate(not_loaded).message
+
+
 @pytest.mark.parametrize("state", ["FailedNotVisible", "FailedCaaForbidden"])
 def test_failure_that_has_been_corrected_is_waited_for(state: str) -> None:
     check = issuance.certificate(scene(managed("ProvisioningFailed", {A: "Active", B: state})))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from milvus_l7.adapters.frontend import attached_certificates, health_check, ingress_observation, retirement
 from milvus_l7.adapters.frontend.ingress_observation import IngressObservation
@@ -58,10 +59,11 @@ class IngressFrontend:
         before = self.setup.facts.annotations_before or {}
         health_check.restore(self.objects, self.setup.desired, self.service, before)
 
-    def expose(self) -> str | Waiting:
+    def expose(self, now: datetime) -> str | Waiting:
         """Apply the Ingress where it differs, and return its address, or why it has none.
 
-        An address that was there before an update stays valid: the controller does not change it.
+        An address that was there before an update stays valid: the controller does not change it. One that
+        was left behind by a change of class does not.
         """
         wanted, live = attachment.wanted(self.setup), self.objects.get(self._ref)
         _refuse_if_foreign(self.setup, self.service, live)
@@ -71,14 +73,14 @@ class IngressFrontend:
         manifest = ingress_objects.ingress(self.setup.desired, self.service, attachments)
         # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
         apply.apply_if_changed(self.objects, ApplyRequest(live, manifest, force=True))
-        address = manifests.address(live)
+        address = ingress_status.address(live)
         if address is not None:
             return address
-        return ingress_status.waiting(live, self.objects.events(self._ref) if live else ())
+        return ingress_status.waiting(live, self.objects.events(self._ref) if live else (), now)
 
-    def observe(self) -> IngressObservation:
-        """Return what Ingress and Service say now."""
-        return ingress_observation.observe(self.objects, self._ref, self.service)
+    def observe(self, now: datetime) -> IngressObservation:
+        """Return what Ingress and Service say."""
+        return ingress_observation.observe(self.objects, self._ref, self.service, now)
 
     def retire(self, *, verified: bool = True) -> Plan:
         """Detach or delete what is no longer wanted, and return what that was."""

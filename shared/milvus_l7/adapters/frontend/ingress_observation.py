@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from milvus_l7.domain.frontend import backend_health, ingress_status
 from milvus_l7.domain.frontend.attachment import PRE_SHARED
 from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
-from milvus_l7.domain.kubernetes import kinds, manifests
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
@@ -26,11 +27,14 @@ class IngressObservation:
     service: Manifest | None
     read_events: Callable[[], Sequence[Manifest]]  # about the Ingress, oldest first
     read_pods: Callable[[Manifest | None], Sequence[Manifest]]  # behind the Service
+    now: datetime | None = None  # None: nothing tells its age
+    # Whether a ManagedCertificate of that name is there.
+    has_certificate: Callable[[str], bool] = lambda _name: False
 
     @property
     def address(self) -> str | None:
-        """Return the address in the Ingress' status."""
-        return manifests.address(self.ingress)
+        """Return the address in the Ingress' status, unless that is stale."""
+        return ingress_status.address(self.ingress)
 
     @property
     def attached(self) -> tuple[str, ...]:
@@ -49,8 +53,9 @@ class IngressObservation:
 
     def warning(self, present: str | None = None) -> Condition | None:
         """Return what the newest unsettled Warning about the Ingress means."""
-        known = {present} if present else set()
-        return ingress_status.warning(self.ingress, self.events, known)
+        missed = ingress_status.missed_certificates(self.ingress, self.events)
+        known = {name for name in missed if name == present or self.has_certificate(name)}
+        return ingress_status.warning(self.ingress, self.events, known, self.now)
 
     def backends(self) -> Check:
         """Return the item `backends`; the Pods are asked for only when they can explain something."""
@@ -65,7 +70,9 @@ class IngressObservation:
         return backend_health.protocol_problem(self.service, self.port) if self.service else None
 
 
-def observe(objects: KubeObjects, ingress: ObjectRef, port: ServiceFacts) -> IngressObservation:
+def observe(
+    objects: KubeObjects, ingress: ObjectRef, port: ServiceFacts, now: datetime
+) -> IngressObservation:
     """Read the Ingress and the Service of its name; events and Pods are read when they are asked for."""
     namespace = ingress.namespace
 
@@ -73,10 +80,15 @@ def observe(objects: KubeObjects, ingress: ObjectRef, port: ServiceFacts) -> Ing
         labels = backend_health.selector(service)
         return objects.list(ObjectRef(*kinds.POD, namespace), labels) if labels else ()
 
+    def has_certificate(name: str) -> bool:
+        return objects.get(ObjectRef(*kinds.MANAGED_CERTIFICATE, namespace, name)) is not None
+
     return IngressObservation(
         port,
         objects.get(ingress),
         objects.get(ObjectRef(*kinds.SERVICE, namespace, port.name)),
         lambda: objects.events(ingress),
         pods,
+        now,
+        has_certificate,
     )

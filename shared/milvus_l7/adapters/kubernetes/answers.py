@@ -17,10 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from milvus_l7.domain.kubernetes.manifests import LONG_AGO
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient, Unanswered
 from milvus_l7.domain.text.excerpt import SHOWN_WORDS
@@ -103,23 +101,3 @@ def _words(answer: Answer, kind: str) -> str:
         said = "the cluster serves no such kind"
     words = f"the Kubernetes API answered {answer.status} for a {kind}: {said or 'no explanation'}"
     return words[:SHOWN_WORDS]
-
-
-def last_seen(event: Mapping[str, Any]) -> datetime:
-    """Return when a Kubernetes Event last happened, in UTC; long ago if it does not tell.
-
-    Old and new ways to report one fill different fields.
-    """
-    series = event.get("series") or {}
-    metadata = event.get("metadata") or {}
-    times = (
-        series.get("lastObservedTime"),
-        event.get("lastTimestamp"),
-        event.get("eventTime"),
-        metadata.get("creationTimestamp"),
-    )
-    text = next((time for time in times if time), None)
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else LONG_AGO
-    except (ValueError, OverflowError):
-        return LONG_AGO

@@ -15,7 +15,7 @@ from milvus_l7.adapters.kubernetes import answers, bounds
 from milvus_l7.adapters.kubernetes.answers import Answer
 from milvus_l7.adapters.kubernetes.bounds import Bounds, TooLargeError
 from milvus_l7.adapters.lazy_import import postponed
-from milvus_l7.domain.kubernetes import kinds
+from milvus_l7.domain.kubernetes import events, kinds
 from milvus_l7.domain.kubernetes.manifests import OURS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
@@ -81,7 +81,7 @@ class KubernetesObjects:
         about = {"kind": ref.kind, "name": ref.name, "namespace": ref.namespace}
         selector = ",".join(f"involvedObject.{key}={value}" for key, value in about.items())
         found = self._pages(ObjectRef(*kinds.EVENT, ref.namespace), [("fieldSelector", selector)])
-        return sorted(found, key=answers.last_seen)
+        return sorted(found, key=events.last_seen)
 
     def apply(
         self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = OURS

@@ -19,12 +19,12 @@ class CreateIngress:
     zones: DnsZones
     ahead: WriteAhead
 
-    def __call__(self, setup: Setup, now: datetime) -> Outcome:  # noqa: ARG002  (the shape of every stage)
+    def __call__(self, setup: Setup, now: datetime) -> Outcome:
         """Expose the Service; done when there is an address, which goes into the facts, and DNS leads to it.
 
         Waits with ADDRESS_PENDING, or for what the controller's own words mean. Raises as `Frontend.expose`.
         """
-        exposed = self.frontends.of(setup, service_of(setup)).expose()
+        exposed = self.frontends.of(setup, service_of(setup)).expose(now)
         if isinstance(exposed, Waiting):
             return exposed
         addressed = replace(setup, facts=replace(setup.facts, address=exposed))

@@ -42,7 +42,7 @@ class VerifyEndpoint:
         """
         objects = self.connections.objects(setup.desired.cluster)
         frontend = self.frontends.of(setup, service_of(setup))
-        scene = snapshot.gather(objects, setup, frontend.observe())
+        scene = snapshot.gather(objects, setup, frontend.observe(now))
         facts, outcome = self._verified(scene, now)
         verified = isinstance(outcome, Done)
         if not verified and not _may_be_hidden(facts):

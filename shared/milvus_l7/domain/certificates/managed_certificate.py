@@ -18,6 +18,7 @@ from milvus_l7.domain.text import untrusted
 
 # `status.certificateStatus`, source: GoogleCloudPlatform/gke-managed-certs pkg/config.
 ACTIVE = "Active"
+FAILED = "ProvisioningFailed"  # an attempt has; Google tries again, and it may be seen shortly before Active
 PERMANENTLY_FAILED = "ProvisioningFailedPermanently"
 RENEWAL_FAILED = "RenewalFailed"  # the old certificate is still served
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from milvus_l7.domain.frontend import ingress_status
 from milvus_l7.domain.frontend.service_annotations import ALPHA_APP_PROTOCOLS, APP_PROTOCOLS, LIMITS
 from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
@@ -34,7 +35,18 @@ def backends(ingress: Manifest | None, service: Manifest | None, port: ServiceFa
     if ingress is None:
         message = f"Ingress {port.name} is gone; publish the request again"
         return checks.failed(checks.BACKENDS, Reason.INGRESS_NOT_FOUND, message)
+    if not ingress_status.has_class(ingress):
+        message = (
+            f"Ingress {port.name} has another class, so it has no load balancer; publish the request again"
+        )
+        return checks.failed(checks.BACKENDS, Reason.INGRESS_CLASS_CHANGED, message)
+    return _reported(ingress, service, port)
+
+
+def _reported(ingress: Manifest, service: Manifest, port: ServiceFacts) -> Check:
     group = neg_name(service, port.port)
+    if not ingress_status.is_taken_up(ingress):
+        return _unknown(f"GKE has let go of Ingress {port.name} and has not taken it up again yet")
     if group is None:
         return _unknown(f"Service {port.name} has no network endpoint group for port {port.port} yet")
     state = _json_object(ingress, REPORT).get(group)

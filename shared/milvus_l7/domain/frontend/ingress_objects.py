@@ -11,6 +11,7 @@ from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ServiceFacts
 
 INGRESS_CLASS = "kubernetes.io/ingress.class"
+CLASS = "gce"  # an external load balancer
 MANAGED_CERTIFICATES = "networking.gke.io/managed-certificates"  # comma list of names
 
 
@@ -52,7 +53,7 @@ def ingress(desired: Desired, service: ServiceFacts, attachments: Attachments) -
     """
     backend = {"service": {"name": service.name, "port": {"number": service.port}}}
     paths = {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}
-    annotations = {INGRESS_CLASS: "gce"}
+    annotations = {INGRESS_CLASS: CLASS}
     if attachments.managed:
         annotations[MANAGED_CERTIFICATES] = ",".join(attachments.managed)
     tls = [{"secretName": secret} for secret in attachments.secrets]

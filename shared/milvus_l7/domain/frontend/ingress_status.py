@@ -1,5 +1,12 @@
 """How far GKE's Ingress controller has come with an Ingress: why there is no address yet.
 
+    Warning --> success                                  settled: it got on
+    Warning --> "Scheduled for sync" --> SYNC_TIME       settled: that sync had nothing to complain about
+    Warning --> "Scheduled for sync"                     still counts: that sync may be under way
+
+A sync says that it begins, when the Ingress has changed and every ten minutes, and then only what it made or
+why it failed; tries in between, after a failure, announce nothing. Events expire after an hour.
+
 Source: kubernetes/ingress-gce `pkg/events`, `pkg/controller/controller.go`, `pkg/annotations/ingress.go`;
 GoogleCloudPlatform/gke-managed-certs `pkg/controller/sync`. Ingress and events are untrusted input.
 """
@@ -7,16 +14,30 @@ GoogleCloudPlatform/gke-managed-certs `pkg/controller/sync`. Ingress and events 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from milvus_l7.domain.frontend import ingress_warnings
-from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
+from milvus_l7.domain.frontend.ingress_objects import CLASS, INGRESS_CLASS, MANAGED_CERTIFICATES
+from milvus_l7.domain.kubernetes import events as kube_events
+from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.text import untrusted
 
-LOOKED_AT = 4000  # characters of an event's message; the controller writes some hundred
+# A sync that fails has said so by then: it makes some resources of Compute Engine, one after the other.
+SYNC_TIME = timedelta(minutes=3)
+SCHEDULED = "Scheduled for sync"  # said before every attempt, so it is no success
+# Warnings that hold nothing back (kubernetes/ingress-gce `pkg/controller`, `pkg/healthchecks`).
+_HARMLESS = frozenset({"THCAnnotationWithoutFlag"})
+
+
+# What the controller annotates once it has made a front end, and never without its finalizer.
+_MADE = tuple(
+    f"ingress.kubernetes.io/{key}" for key in ("url-map", "forwarding-rule", "https-forwarding-rule")
+)
+_FINALIZER = "networking.gke.io/ingress-finalizer"
 
 
 def names(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
@@ -25,90 +46,131 @@ def names(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def waiting(ingress: Manifest | None, events: Sequence[Manifest]) -> Waiting:
+def is_taken_up(ingress: Manifest | None) -> bool:
+    """Return whether GKE's controller stands behind what the Ingress says of its load balancer.
+
+    When the class is changed away, it frees the load balancer and takes its finalizer off, but leaves the
+    address in the status, and all that it has annotated. What it has annotated without its finalizer is
+    stale, too, until it has taken the Ingress up again.
+    """
+    if not has_class(ingress):
+        return False
+    metadata = untrusted.mapping(ingress, "metadata")
+    annotations = untrusted.mapping(metadata, "annotations")
+    if not any(key in annotations for key in _MADE):
+        return True
+    finalizers = metadata.get("finalizers")
+    names = finalizers if isinstance(finalizers, list) else []
+    return any(untrusted.text(name).startswith(_FINALIZER) for name in names)
+
+
+def has_class(ingress: Manifest | None) -> bool:
+    """Return whether the Ingress is of the class whose load balancer we want."""
+    annotations = untrusted.mapping(ingress, "metadata", "annotations")
+    name = untrusted.text(annotations.get(INGRESS_CLASS))
+    return name == CLASS or (not name and "ingressClassName" not in untrusted.mapping(ingress, "spec"))
+
+
+def address(ingress: Manifest | None) -> str | None:
+    """Return the load balancer's address, unless the status is stale."""
+    return manifests.address(ingress) if is_taken_up(ingress) else None
+
+
+def waiting(ingress: Manifest | None, events: Sequence[Manifest], now: datetime | None = None) -> Waiting:
     """Return why there is no address yet, judged by the Ingress' events, oldest first."""
-    found = warning(ingress, events)
+    found = warning(ingress, events, now=now)
+    if found is None and manifests.address(ingress) is not None:
+        return Waiting(
+            Reason.ADDRESS_PENDING, "GKE has let go of the Ingress and has not taken it up again yet"
+        )
     if found is None:
         return Waiting(Reason.ADDRESS_PENDING, "the load balancer has no address yet")
     return Waiting(found.reason, found.message)
 
 
 def warning(
-    ingress: Manifest | None, events: Sequence[Manifest], present: Collection[str] = ()
+    ingress: Manifest | None,
+    events: Sequence[Manifest],
+    present: Collection[str] = (),
+    now: datetime | None = None,
 ) -> Condition | None:
-    """Return what the newest Warning means that no success has followed and that is about this very Ingress.
+    """Return what the newest Warning means that still counts and is about this very Ingress.
 
-    `present`: ManagedCertificates that are known to exist, so that a warning that misses one is old.
+    `present`: ManagedCertificates that are known to exist, so that a warning that misses one is old. Without
+    `now` no age is told, and only a success settles a Warning.
     """
     wanted = set(names(ingress, MANAGED_CERTIFICATES)) - set(present)
-    event = _unsettled(ingress, events, wanted)
+    event = _unsettled(ingress, events, wanted, now)
     if event is None:
         return None
-    return ingress_warnings.classified(untrusted.text(event.get("reason")), _message(event))
+    return ingress_warnings.classified(
+        untrusted.text(event.get("reason")), kube_events.message(event), kube_events.age(event, now)
+    )
 
 
-def unusable_secret(ingress: Manifest | None, events: Sequence[Manifest]) -> str | None:
+def missed_certificates(ingress: Manifest | None, events: Sequence[Manifest]) -> frozenset[str]:
+    """Return the ManagedCertificates that the Ingress names and that a Warning has missed."""
+    told = (ingress_warnings.missing_certificate(kube_events.message(event)) for event in events)
+    return frozenset(names(ingress, MANAGED_CERTIFICATES)) & frozenset(filter(None, told))
+
+
+def unusable_secret(
+    ingress: Manifest | None, events: Sequence[Manifest], now: datetime | None = None
+) -> str | None:
     """Return the TLS Secret that keeps the controller from syncing the Ingress now, if it says which.
 
     One entry of TLS whose Secret is gone or broken holds back all the others (kubernetes/ingress-gce#1334).
     """
-    event = _unsettled(ingress, events, ())
-    return ingress_warnings.unusable_secret(_message(event)) if event is not None else None
+    event = _unsettled(ingress, events, (), now)
+    return ingress_warnings.unusable_secret(kube_events.message(event)) if event is not None else None
 
 
 def collection_warning(events: Sequence[Manifest]) -> str | None:
     """Return why the controller cannot take the load balancer down, in its own words, or None."""
-    failed = [_message(event) for event in events if event.get("reason") == "GarbageCollection"]
+    failed = [kube_events.message(event) for event in events if event.get("reason") == "GarbageCollection"]
     return ingress_warnings.words(failed[-1]) if failed else None
 
 
 def firewall_change(events: Sequence[Manifest]) -> str | None:
     """Return the firewall rule that a Shared VPC's admin must create, in the controller's words, or None."""
-    asked = [_message(event) for event in events if event.get("reason") == "XPN"]
+    asked = [kube_events.message(event) for event in events if event.get("reason") == "XPN"]
     return asked[-1] if asked else None
 
 
 def _unsettled(
-    ingress: Manifest | None, events: Sequence[Manifest], wanted: Collection[str]
+    ingress: Manifest | None,
+    events: Sequence[Manifest],
+    wanted: Collection[str],
+    now: datetime | None,
 ) -> Manifest | None:
-    """Return the newest Warning about this Ingress that no success has followed, and that is not settled."""
+    """Return the newest Warning about this Ingress that still counts.
+
+    That a ManagedCertificate is missing is said by another controller, which says nothing when all is well.
+    """
     uid = untrusted.mapping(ingress, "metadata").get("uid")
-    for event in reversed(events):
-        if not _is_about(event, uid):
-            continue
-        if event.get("type") == "Warning" and not _is_settled(event, wanted):
-            return event
-        if _is_success(event):
-            return None
+    synced: Manifest | None = None  # the newest announcement of a sync
+    is_over = False  # whether the older warnings of the load balancer's controller are settled
+    for event in reversed([event for event in events if kube_events.is_about(event, uid)]):
+        missed = ingress_warnings.missing_certificate(kube_events.message(event))
+        if not kube_events.is_warning(event):
+            is_over = is_over or _is_success(event)
+            synced = synced or (event if _announces_sync(event) else None)
+        elif missed is not None:
+            if missed in wanted:
+                return event
+        elif not is_over and untrusted.text(event.get("reason")) not in _HARMLESS:
+            is_over = kube_events.is_older(event, synced, now, SYNC_TIME)
+            if not is_over:
+                return event
     return None
 
 
-def _is_settled(event: Manifest, wanted: Collection[str]) -> bool:
-    """Return whether it misses a ManagedCertificate that is no longer `wanted`.
-
-    No event says that all is well with such a one.
-    """
-    missed = ingress_warnings.missing_certificate(_message(event))
-    return missed is not None and missed not in wanted
+def _announces_sync(event: Manifest) -> bool:
+    return kube_events.message(event).startswith(SCHEDULED)
 
 
 def _is_success(event: Manifest) -> bool:
-    """Return whether the event says that the controller got on: a created part, or an address.
-
-    `Scheduled for sync` is said before every attempt, so it is none.
-    """
-    if event.get("type") == "Warning":
-        return False
+    """Return whether the event says that the controller got on: a created part, or an address."""
     if event.get("reason") == "IPChanged":
         return True
-    return event.get("reason") == "Sync" and not _message(event).startswith("Scheduled")
-
-
-def _is_about(event: Manifest, uid: object) -> bool:
-    """Return whether the event is about this Ingress; an earlier one of the same name left its own behind."""
-    about = untrusted.mapping(event, "involvedObject").get("uid")
-    return about is None or about == uid
-
-
-def _message(event: Manifest) -> str:
-    return untrusted.text(event.get("message"))[:LOOKED_AT]
+    return event.get("reason") == "Sync" and not _announces_sync(event)

@@ -23,13 +23,15 @@ CERTIFICATE_INVALID = Text(
 CERTIFICATE_PROVISIONING = Text(
     "CertificateProvisioning",
     "Google is issuing the certificate.",
-    "Nothing to do; it usually takes 10 to 60 minutes once DNS leads to the load balancer.",
+    "Nothing to do; it usually takes 10 to 60 minutes once DNS leads to the load balancer, and GKE reports "
+    "it up to ten minutes later.",
     RetryPolicies.ISSUING,
 )
 CERTIFICATE_NOT_ATTACHED = Text(
     "CertificateNotAttached",
     "The ManagedCertificate is not attached to the load balancer.",
-    "Nothing to do at first; if it lasts, look at the Ingress' events. When it has failed, publish again.",
+    "Nothing to do at first: GKE looks every ten minutes. If it lasts, look at the events of the Ingress and "
+    "the ManagedCertificate. When it has failed, publish again.",
     RetryPolicies.QUICK,
 )
 CAA_FORBIDS = Text(

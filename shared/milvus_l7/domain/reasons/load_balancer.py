@@ -17,6 +17,12 @@ INGRESS_SYNC_FAILING = Text(
     "The message carries the controller's own words; correct what it names.",
     RetryPolicies.HUMAN,
 )
+INGRESS_SYNC_RETRYING = Text(
+    "IngressSyncRetrying",
+    "The Ingress controller met an error that heals by itself, as one before the endpoint group exists.",
+    "Nothing to do: the controller tries again by itself; if it lasts, look at what the message names.",
+    RetryPolicies.QUICK,
+)
 SERVICE_PORT_MISSING = Text(
     "ServicePortMissing",
     "The Ingress names a Service, or a port of it, that the controller does not find.",
@@ -44,7 +50,8 @@ STATIC_IP_UNUSABLE = Text(
 TLS_ENTRY_WITHOUT_SECRET = Text(
     "TlsEntryWithoutSecret",
     "A tls entry of the Ingress names no Secret, or one that cannot be used.",
-    "Remove the entry, or let it name a Secret with tls.crt and tls.key in the same namespace.",
+    "Remove the entry, or let it name a Secret with tls.crt and tls.key that fit each other, in the same "
+    "namespace; a corrected Secret is seen within ten minutes.",
     RetryPolicies.HUMAN,
 )
 NO_FRONT_END = Text(
@@ -64,6 +71,18 @@ MANAGED_CERTIFICATE_MISSING = Text(
     "The Ingress names a ManagedCertificate that does not exist, which blocks all others on it.",
     "Create it, or remove its name from the annotation networking.gke.io/managed-certificates.",
     RetryPolicies.HUMAN,
+)
+PRE_SHARED_CERTIFICATE_MISSING = Text(
+    "PreSharedCertificateMissing",
+    "The Ingress names a certificate of Compute Engine that does not exist, which holds back all the rest.",
+    "Look at the ManagedCertificate's events for why it was not made, or take a name that you have put there "
+    "yourself out of the annotation ingress.gcp.kubernetes.io/pre-shared-cert.",
+    RetryPolicies.HUMAN,
+)
+INGRESS_CLASS_CHANGED = Text(
+    "IngressClassChanged",
+    "The class of the Ingress was changed, so GKE has let go of it: its address and health are stale.",
+    "Stop what changes kubernetes.io/ingress.class, then publish the request again.",
 )
 INGRESS_NOT_FOUND = Text(
     "IngressNotFound",

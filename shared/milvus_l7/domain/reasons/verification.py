@@ -76,7 +76,8 @@ TLS_NOT_SERVED = Text(
 OTHER_CERTIFICATE_SERVED = Text(
     "OtherCertificateServed",
     "The load balancer serves another certificate than the one provisioned.",
-    "Nothing to do at first: a changed Secret is picked up within ten minutes.",
+    "Nothing to do at first: GKE looks at Secrets and ManagedCertificates every ten minutes, and shows "
+    "the old one until then.",
     RetryPolicies.QUICK,
 )
 MILVUS_UNREACHABLE = Text(

@@ -36,6 +36,7 @@ FINAL = frozenset(
     {
         Reason.CERTIFICATE_FAILED_PERMANENTLY,
         Reason.CERTIFICATE_INVALID,
+        Reason.INGRESS_CLASS_CHANGED,
         Reason.INGRESS_NOT_FOUND,
         Reason.MANAGED_CERTIFICATE_GONE,
         Reason.SERVICE_NOT_FOUND,

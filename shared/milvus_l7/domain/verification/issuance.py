@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from milvus_l7.domain.certificates import managed_certificate
-from milvus_l7.domain.certificates.managed_certificate import ACTIVE, RENEWAL_FAILED
+from milvus_l7.domain.certificates.managed_certificate import ACTIVE, FAILED, RENEWAL_FAILED
 from milvus_l7.domain.dns import diagnosis
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
@@ -108,9 +108,13 @@ def _unattached(scene: CertificateObservation) -> Condition | None:
         return scene.warning
     if not certificate_name:
         return Condition(
-            Reason.CERTIFICATE_NOT_ATTACHED, f"GKE has not taken up ManagedCertificate {wanted} yet"
+            Reason.CERTIFICATE_NOT_ATTACHED,
+            f"GKE has not taken up ManagedCertificate {wanted} yet; it looks every ten minutes",
         )
-    message = f"certificate {certificate_name} of ManagedCertificate {wanted} is not on the load balancer yet"
+    message = (
+        f"certificate {certificate_name} of ManagedCertificate {wanted} is not on the load balancer yet; "
+        "GKE looks every ten minutes"
+    )
     return Condition(Reason.CERTIFICATE_NOT_ATTACHED, message)
 
 
@@ -136,9 +140,10 @@ def _patience(scene: CertificateObservation, waits: Sequence[str]) -> Condition:
             Reason.CERTIFICATE_RATE_LIMITED, f"the authority limits the rate for {_listed(limited)}"
         )
     state = _status(scene.live) or "not reported on yet"
+    has_failed = state == FAILED or bool(_reported(scene))
     message = f"ManagedCertificate {scene.wanted.name} is {state}{_reported(scene)}"
-    right = "; DNS is right, Google tries again" if _reported(scene) else ""
-    return Condition(Reason.CERTIFICATE_PROVISIONING, message + right)
+    right = "; DNS is right, Google tries again" if has_failed else ""
+    return Condition(Reason.CERTIFICATE_PROVISIONING, f"{message}{right}; GKE looks every ten minutes")
 
 
 def _cause(scene: CertificateObservation) -> Condition | None:
