@@ -15,6 +15,7 @@ import pytest
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.adapters.frontend import retirement
+from milvus_l7.adapters.frontend.secret_inspection import SecretInspection
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
@@ -173,6 +174,10 @@ def issued(cluster: Cluster, number: str = "") -> str:
     return str(secret["data"]["tls.crt"])
 
 
+def secrets(cluster: Cluster) -> SecretInspection:
+    return SecretInspection(cluster.kube, X509Certificates(), NOW)
+
+
 def test_another_domain_gets_a_second_secret_and_the_way_back_the_first(cluster: Cluster) -> None:
     install_service(cluster)
     cluster.run_chain()
@@ -185,8 +190,8 @@ def test_another_domain_gets_a_second_secret_and_the_way_back_the_first(cluster:
         names = [entry["secretName"] for entry in ingress(cluster)["spec"]["tls"]]
         assert names == [f"{NAME}-tls{number}", f"{NAME}-tls{before}"]
         setup = replace(setup, facts=done.facts or setup.facts)
-        assert retirement.retire(cluster.kube, setup)
-        assert retirement.retire(cluster.kube, setup) == ()
+        assert retirement.retire(secrets(cluster), setup)
+        assert retirement.retire(secrets(cluster), setup) == ()
         assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls{number}"}]
         assert [rule["host"] for rule in ingress(cluster)["spec"]["rules"]] == [domain]
     assert issued(cluster) == first != issued(cluster, "-2")
@@ -201,8 +206,8 @@ def test_a_switch_and_back_attaches_before_it_detaches(cluster: Cluster) -> None
     assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]
     assert ingress(cluster)["metadata"]["annotations"][MANAGED] == f"{NAME}-tls"
     setup = google_managed(cluster, to_google)
-    assert retirement.retire(cluster.kube, setup)
-    assert retirement.retire(cluster.kube, setup) == ()
+    assert retirement.retire(secrets(cluster), setup)
+    assert retirement.retire(secrets(cluster), setup) == ()
     assert "tls" not in ingress(cluster)["spec"]
     assert issued(cluster) == first
 
@@ -213,8 +218,8 @@ def test_a_switch_and_back_attaches_before_it_detaches(cluster: Cluster) -> None
     }
     cluster.space.patch(f"ingresses/{NAME}", {"metadata": {"annotations": shown}}, group=INGRESSES)
     setup = replace(cluster.ready_setup(), facts=back.facts or setup.facts)
-    assert retirement.retire(cluster.kube, setup, verified=False)
-    assert retirement.retire(cluster.kube, setup, verified=False) == ()
+    assert retirement.retire(secrets(cluster), setup, verified=False)
+    assert retirement.retire(secrets(cluster), setup, verified=False) == ()
     assert issued(cluster) == first
     assert MANAGED not in ingress(cluster)["metadata"]["annotations"]
     assert ingress(cluster)["spec"]["tls"] == [{"secretName": f"{NAME}-tls"}]

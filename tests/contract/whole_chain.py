@@ -109,7 +109,7 @@ class Chain:
             if stage in works:
                 self._work(works[stage])
             elif stage is Stage.VERIFY_ENDPOINT:
-                self.ports.frontends.of(self.setup, service_of(self.setup)).retire()
+                self.ports.frontends.of(self.setup, service_of(self.setup)).retire(datetime.now(UTC))
 
     def _work(self, work: Any) -> None:
         for _ in range(3):

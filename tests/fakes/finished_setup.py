@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from milvus_l7.domain.certificates.key_pair import CertificateView, KeyPair, invalid
 from milvus_l7.domain.frontend import backend_health, service_annotations
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
@@ -46,6 +47,18 @@ def manifest(
 
 
 @dataclass
+class GoodPairs:
+    """Takes every key and certificate for a pair that is in date, but those that are nonsense."""
+
+    def inspect(self, pair: KeyPair) -> CertificateView:
+        if pair.certificate_pem == "nonsense":
+            raise invalid("tls.crt holds no certificate in PEM, or a broken one")
+        return CertificateView(
+            SHA256, (DOMAIN,), START, START + timedelta(days=99), True, pair.certificate_pem
+        )
+
+
+@dataclass
 class World:
     """A finished setup with a certificate of our own, in which one thing or another is then changed."""
 
@@ -59,8 +72,12 @@ class World:
         self.put_ingress("HEALTHY")
 
     def put_secret(self, pem: str) -> None:
-        entries = {"tls.crt": base64.b64encode(pem.encode()).decode()}
-        self.kube.put({**manifest("v1", "Secret", "my-release-milvus-tls"), "data": entries})
+        self.put_pair("my-release-milvus-tls", pem)
+
+    def put_pair(self, name: str, pem: str) -> None:
+        pair = {"tls.crt": pem, "tls.key": "its key"}
+        entries = {key: base64.b64encode(text.encode()).decode() for key, text in pair.items()}
+        self.kube.put({**manifest("v1", "Secret", name), "type": "kubernetes.io/tls", "data": entries})
 
     def put_service(self, protocols: dict[str, str]) -> None:
         groups = {"network_endpoint_groups": {"19530": NEG}}
@@ -73,11 +90,19 @@ class World:
         pod["metadata"]["labels"] = {"component": component}
         self.kube.put({**pod, "status": {"conditions": [{"type": "Ready", "status": ready}]}})
 
-    def warn(self, reason: str, message: str) -> None:
-        about = {"kind": "Ingress", "name": SERVICE.name}
+    def warn(self, reason: str, message: str, kind: str = "Ingress") -> None:
+        self.happens("Warning", reason, message, kind)
+
+    def happens(self, event_type: str, reason: str, message: str, kind: str = "Ingress") -> None:
+        about = {"kind": kind, "name": SERVICE.name}
         self.kube.happened.append(
-            {"type": "Warning", "reason": reason, "message": message, "involvedObject": about}
+            {"type": event_type, "reason": reason, "message": message, "involvedObject": about}
         )
+
+    @property
+    def ingress(self) -> dict[str, Any]:
+        (found,) = [o for ref, o in self.kube.stored.items() if ref.kind == "Ingress"]
+        return found
 
     def put_ingress(self, state: str, address: str = ADDRESS) -> None:
         ingress = manifest(
@@ -94,5 +119,5 @@ class World:
 
     def verify(self, facts: Facts = FACTS, **desired: Any) -> Outcome:
         setup: Setup = replace(new_setup(**desired), facts=facts)
-        ports = {"probe": self.probe, "resolver": self.resolver}
+        ports = {"probe": self.probe, "resolver": self.resolver, "certificates": GoodPairs()}
         return stage(Stage.VERIFY_ENDPOINT, OneCluster(self.kube), **ports)(setup, START)

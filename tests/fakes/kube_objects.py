@@ -25,6 +25,7 @@ class FakeKubeObjects:
     stored: dict[ObjectRef, Json] = field(default_factory=dict)
     owners: dict[ObjectRef, dict[tuple[str, ...], set[str]]] = field(default_factory=dict)
     happened: list[Json] = field(default_factory=list)  # Kubernetes Events, oldest first
+    forbids_events: bool = False  # whether listing them is refused
     writes: int = 0
     versions: Any = field(default_factory=lambda: count(2))  # nothing ever has version 1
 
@@ -42,6 +43,8 @@ class FakeKubeObjects:
         return copied([o for o in same if labels.items() <= o["metadata"].get("labels", {}).items()])
 
     def events(self, ref: ObjectRef) -> list[Json]:
+        if self.forbids_events:
+            raise Permanent(Reason.CLUSTER_ACCESS_DENIED, "events is forbidden")
         about = [event["involvedObject"] for event in self.happened]
         fits = [(a.get("kind"), a.get("name")) == (ref.kind, ref.name) for a in about]
         return [event for event, fit in zip(self.happened, fits, strict=True) if fit]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ClusterPorts:
-    """The ports that follow from the ways into the clusters."""
+    """The ports that follow from the ways into the clusters, and what needs no wiring."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -46,11 +46,18 @@ class ClusterPorts:
         return HelmDeployments(self._connections)
 
     @cached_property
+    def certificates(self) -> Certificates:
+        """Return the maker and judge of X.509 certificates."""
+        from milvus_l7.adapters.certificates.x509 import X509Certificates
+
+        return X509Certificates()
+
+    @cached_property
     def frontends(self) -> Frontends:
         """Return the GKE Ingresses in those clusters."""
         from milvus_l7.adapters.frontend.gke_ingress import IngressFrontends
 
-        return IngressFrontends(self._connections)
+        return IngressFrontends(self._connections, self.certificates)
 
 
 class NothingAhead:
@@ -80,13 +87,6 @@ class ProductionPorts(ClusterPorts):
         from milvus_l7.adapters.dns.cloud_dns import CloudDnsZones
 
         return CloudDnsZones()
-
-    @cached_property
-    def certificates(self) -> Certificates:
-        """Return the maker of X.509 certificates."""
-        from milvus_l7.adapters.certificates.x509 import X509Certificates
-
-        return X509Certificates()
 
     @cached_property
     def probe(self) -> EndpointProbe:

@@ -35,6 +35,15 @@ class FrontendObservation(Protocol):
         """Return what the controller complains about; not that the certificate `present` is missing."""
         ...
 
+    def certificate_warning(self, name: str) -> Condition | None:
+        """Return why Google does not make the certificate of that ManagedCertificate, if it is told."""
+        ...
+
+    @property
+    def unseen(self) -> str:
+        """Return what could not be looked at so far for want of a right; "" if everything could."""
+        ...
+
     def backends(self) -> Check:
         """Return the checklist's item: whether the load balancer finds Milvus healthy, and if not, why."""
         ...
@@ -70,7 +79,7 @@ class Frontend(Protocol):
         """Return what the cluster says of the frontend. Writes nothing."""
         ...
 
-    def retire(self, *, verified: bool = True) -> Plan:
+    def retire(self, now: datetime, *, verified: bool = True) -> Plan:
         """Remove certificates and hosts that are no longer wanted, and return what that was.
 
         Call it when the whole checklist has passed; with `verified` false when another certificate than the

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from milvus_l7.adapters.frontend import retirement
+from milvus_l7.adapters.frontend.secret_inspection import SecretInspection
 from milvus_l7.domain.certificates import certificate_objects
-from milvus_l7.domain.certificates.key_pair import KeyPair
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.setup.chain import Stage
@@ -22,6 +22,7 @@ from milvus_l7.ports import ObjectRef
 from tests.builders import new_setup
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
 from tests.fakes.ports import stage
+from tests.fakes.provisioning import FakeCertificates, pair
 from tests.fakes.state import START
 
 NAME = "my-release-milvus"
@@ -30,6 +31,7 @@ SERVICE = ServiceFacts(NAME, "milvus", 19530)
 INGRESS = ObjectRef("networking.k8s.io/v1", "Ingress", "default", NAME)
 SECRET = ObjectRef("v1", "Secret", "default", TLS)
 MANAGED = ObjectRef("networking.gke.io/v1", "ManagedCertificate", "default")
+PAIR = pair(1)
 ANNOTATION = "networking.gke.io/managed-certificates"
 
 
@@ -77,8 +79,8 @@ class World:
             self.kube.create(certificate_objects.managed_certificate(setup.desired, managed.name))
         elif setup.facts.certificate is not None:
             name = setup.facts.certificate.secret
-            self.kube.create(certificate_objects.tls_secret(setup.desired, name, KeyPair("k", "c")))
-        stage(Stage.CREATE_INGRESS, OneCluster(self.kube))(setup, START)
+            self.kube.create(certificate_objects.tls_secret(setup.desired, name, PAIR))
+        stage(Stage.CREATE_INGRESS, OneCluster(self.kube), certificates=FakeCertificates())(setup, START)
         self.kube.done.clear()
 
     def controllers_say(self, served: str, pre_shared: str) -> None:
@@ -87,12 +89,9 @@ class World:
         self.kube.stored[INGRESS]["metadata"]["annotations"] |= said
 
     def retire(self, setup: Setup, *, verified: bool = True) -> Plan:
-        return retirement.retire(self.kube, setup, verified=verified)
-
-    def happens(self, message: str) -> None:
-        about = {"kind": "Ingress", "name": NAME, "namespace": "default"}
-        warning = {"involvedObject": about, "type": "Warning", "reason": "Sync", "message": message}
-        self.kube.happened.append(warning)
+        return retirement.retire(
+            SecretInspection(self.kube, FakeCertificates(), START), setup, verified=verified
+        )
 
     def names(self, kind: str) -> list[str]:
         return sorted(ref.name for ref in self.kube.stored if ref.kind == kind)
@@ -158,7 +157,7 @@ def test_a_verified_secret_detaches_the_one_before_with_its_host_and_leaves_it(w
 
 def test_a_secret_on_which_the_controller_fails_is_taken_off_before_all_is_verified(world: World) -> None:
     setup = changed_domain_of_secret(world)
-    world.happens(f'error initializing translator env: secrets "{TLS}" not found')
+    del world.kube.stored[SECRET]
     assert world.retire(setup, verified=False)
     assert world.tls == [{"secretName": f"{TLS}-2"}]
     assert len(world.kube.stored[INGRESS]["spec"]["rules"]) == 2
@@ -251,10 +250,10 @@ def test_one_that_was_never_attached_goes_too(world: World) -> None:
 
 
 def test_an_adopted_secret_is_detached_and_stays(world: World) -> None:
-    world.kube.put(
-        certificate_objects.tls_secret(self_managed().desired, "theirs", KeyPair("k", "c")), "kubectl"
+    world.kube.put(certificate_objects.tls_secret(self_managed().desired, "theirs", PAIR), "kubectl")
+    stage(Stage.CREATE_INGRESS, OneCluster(world.kube), certificates=FakeCertificates())(
+        self_managed("theirs"), START
     )
-    stage(Stage.CREATE_INGRESS, OneCluster(world.kube))(self_managed("theirs"), START)
     world.attach(google_managed())
     assert world.retire(google_managed())
     assert (world.tls, world.names("Secret")) == (None, ["theirs"])

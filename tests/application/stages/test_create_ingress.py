@@ -22,6 +22,7 @@ from tests.builders import new_setup
 from tests.fakes.dns_zones import ZONE, FakeDnsZones
 from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
 from tests.fakes.ports import stage
+from tests.fakes.provisioning import FakeCertificates, pair, secret
 from tests.fakes.state import START
 
 NAME = "my-release-milvus"
@@ -35,7 +36,8 @@ def ready_setup(**changes: Any) -> Setup:
 
 
 def run(kube: FakeKubeObjects, setup: Setup | None = None, zones: FakeDnsZones | None = None) -> Outcome:
-    work = stage(Stage.CREATE_INGRESS, OneCluster(kube), zones=zones or FakeDnsZones())
+    ports = {"zones": zones or FakeDnsZones(), "certificates": FakeCertificates()}
+    work = stage(Stage.CREATE_INGRESS, OneCluster(kube), **ports)
     return work(setup or ready_setup(), START)
 
 
@@ -52,7 +54,9 @@ def happens(kube: FakeKubeObjects, kind: str, reason: str, message: str) -> None
 
 @pytest.fixture
 def kube() -> FakeKubeObjects:
-    return FakeKubeObjects()
+    found = FakeKubeObjects()
+    found.put(secret(pair(1), f"{NAME}-tls"))
+    return found
 
 
 def test_a_new_ingress_waits_for_its_address(kube: FakeKubeObjects) -> None:
@@ -148,7 +152,7 @@ def test_a_setup_without_a_certificate_is_refused(kube: FakeKubeObjects) -> None
     setup = ready_setup()
     with pytest.raises(Permanent):
         run(kube, replace(setup, facts=replace(setup.facts, certificate=None)))
-    assert kube.stored == {}
+    assert INGRESS not in kube.stored
 
 
 # Another Secret
@@ -171,41 +175,120 @@ def test_another_secret_is_attached_beside_the_one_that_serves(kube: FakeKubeObj
     assert [r["host"] for r in kube.stored[INGRESS]["spec"]["rules"]] == ["new.io", "my-release.milvus.io"]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        f'error initializing translator env: secrets "{NAME}-tls" not found',
-        f'secret "{NAME}-tls" does not specify cert as string data',
-    ],
+BROKEN = {
+    "tls.key is not the key": secret(replace(pair(1), key_pem="key-2"), f"{NAME}-tls"),
+    "expired": secret(pair(1, until=START - timedelta(days=1)), f"{NAME}-tls"),
+    "garbage": secret(replace(pair(1), certificate_pem="garbage"), f"{NAME}-tls"),
+    "has no tls.key": {**secret(pair(1), f"{NAME}-tls"), "data": {"tls.crt": "eA=="}},
+}
+REFUSED = (
+    "Error syncing to GCP: error running load balancer syncing routine: loadbalancer 0123-default-milvus-89 "
+    "does not exist: Cert creation failures - k8s2-cr-0123-89ab-cdef Error:googleapi: Error 400: The SSL "
+    "certificate could not be parsed., sslCertificateCouldNotParseCert"
 )
-def test_a_secret_on_which_the_controller_fails_is_not_kept_beside_the_new_one(
-    kube: FakeKubeObjects, words: str
+
+
+@pytest.mark.parametrize("fault", [*BROKEN, "does not exist"])
+def test_a_secret_that_no_load_balancer_takes_is_not_kept_beside_the_new_one(
+    kube: FakeKubeObjects, fault: str
 ) -> None:
+    """What the controller says of it has no name of a Secret."""
     run(kube)
-    happens(kube, "Warning", "Sync", f"Error syncing to GCP: {words}")
+    old = ObjectRef("v1", "Secret", "default", f"{NAME}-tls")
+    if fault in BROKEN:
+        kube.put(BROKEN[fault])
+    else:
+        del kube.stored[old]
+    happens(kube, "Warning", "Sync", REFUSED)
     run(kube)
     assert secrets(kube) == [f"{NAME}-tls"]  # it is the wanted one
-    run(kube, with_secret("theirs"))
+    found = run(kube, with_secret("theirs"))
     assert secrets(kube) == ["theirs"]
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.TLS_ENTRY_WITHOUT_SECRET
+    assert f"Secret {NAME}-tls" in found.message
+    assert fault in found.message
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({}, "its owner must correct it"),
+        ({"app.kubernetes.io/managed-by": "milvus-l7"}, "publish the request"),
+    ],
+)
+def test_broken_secret_is_told_with_who_must_mend_it(
+    kube: FakeKubeObjects, labels: dict[str, str], words: str
+) -> None:
+    kube.put(secret(replace(pair(1), key_pem="key-2"), f"{NAME}-tls", labels=labels))
+    run(kube)
+    happens(kube, "Warning", "Sync", REFUSED)
+    found = run(kube)
+    assert isinstance(found, Waiting)
+    assert words in found.message
+
+
+def test_secret_that_was_corrected_is_seen_within_ten_minutes(kube: FakeKubeObjects) -> None:
+    run(kube)
+    happens(kube, "Warning", "Sync", REFUSED)
+    found = run(kube)
+    assert isinstance(found, Waiting)
+    assert "every ten minutes" in found.message
+
+
+class Forbidding(FakeKubeObjects):
+    """Refuses to show Secrets, or Events, or both."""
+
+    refused: tuple[str, ...] = ("Secret",)
+
+    def get(self, ref: ObjectRef) -> Any:
+        self._refuse(ref.kind)
+        return super().get(ref)
+
+    def events(self, ref: ObjectRef) -> Any:
+        self._refuse("Event")
+        return super().events(ref)
+
+    def _refuse(self, kind: str) -> None:
+        if kind in self.refused:
+            raise Permanent(Reason.CLUSTER_ACCESS_DENIED, f"cannot read {kind}")
+
+
+def forbidding(kube: FakeKubeObjects, *kinds: str) -> Forbidding:
+    found = Forbidding(kube.stored, kube.owners, kube.happened, versions=kube.versions)
+    found.refused = kinds
+    return found
+
+
+def test_secret_that_may_not_be_read_stays_unless_the_controller_names_it(kube: FakeKubeObjects) -> None:
+    run(kube)
+    blind = forbidding(kube, "Secret")
+    for words, kept in ((REFUSED, True), (f'Error syncing to GCP: secrets "{NAME}-tls" not found', False)):
+        happens(kube, "Warning", "Sync", words)
+        found = run(blind, with_secret("theirs"))
+        assert secrets(kube) == ["theirs", *([f"{NAME}-tls"] if kept else [])]
+        assert isinstance(found, Waiting)
+        assert "no right to read the Secrets" in found.message
+
+
+def test_without_the_right_to_list_events_the_wait_says_what_is_not_seen(kube: FakeKubeObjects) -> None:
+    run(kube)
+    happens(kube, "Warning", "Sync", REFUSED)
+    found = run(forbidding(kube, "Event"))
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.ADDRESS_PENDING
+    assert "events, which we have no right to list" in found.message
 
 
 def test_events_are_read_only_where_they_can_matter(kube: FakeKubeObjects) -> None:
-    class Forbidding(FakeKubeObjects):
+    class Failing(FakeKubeObjects):
         def events(self, ref: ObjectRef) -> Any:
-            raise Permanent(Reason.CLUSTER_ACCESS_DENIED, ref.kind)
+            raise Transient(Reason.CLUSTER_UNAVAILABLE, ref.kind)
 
     run(kube)
     address_it(kube)
-    forbidding = Forbidding(stored=kube.stored, owners=kube.owners, versions=kube.versions)
-    assert isinstance(run(forbidding), Done)
-
-
-def test_a_secret_with_which_the_controller_has_come_to_terms_is_kept(kube: FakeKubeObjects) -> None:
-    run(kube)
-    happens(kube, "Warning", "Sync", f'secrets "{NAME}-tls" not found')
-    happens(kube, "Normal", "IPChanged", "IP is now 192.0.2.1")
-    run(kube, with_secret("theirs"))
-    assert secrets(kube) == ["theirs", f"{NAME}-tls"]
+    failing = Failing(stored=kube.stored, owners=kube.owners, versions=kube.versions)
+    assert isinstance(run(failing), Done)
 
 
 # Google-managed
@@ -314,6 +397,32 @@ def test_a_self_managed_setup_needs_no_right_to_managed_certificates(kube: FakeK
             raise Permanent(Reason.CLUSTER_ACCESS_DENIED, ref.kind)
 
     assert isinstance(run(Forbidding()), Waiting)
+
+
+QUOTA = "googleapi: Error 403: Quota 'SSL_CERTIFICATES' exceeded.  Limit: 10.0 globally., quotaExceeded"
+PRE_SHARED_ABSENT = (
+    "Error syncing to GCP: error running load balancer syncing routine: loadbalancer 0123-default-milvus-89 "
+    "does not exist: googleapi: Error 404: The resource 'projects/p/global/sslCertificates/mcrt-1' was not "
+    "found, notFound"
+)
+
+
+def certificate_event(kube: FakeKubeObjects, kind: str, reason: str, message: str) -> None:
+    about = {"kind": "ManagedCertificate", "name": MANAGED, "namespace": "default"}
+    kube.happened.append({"involvedObject": about, "type": kind, "reason": reason, "message": message})
+
+
+def test_certificate_that_google_does_not_make_is_explained_by_its_own_events(kube: FakeKubeObjects) -> None:
+    """The load balancer's controller says only that it does not exist."""
+    make_managed(kube)
+    run(kube, managed_setup())
+    happens(kube, "Warning", "Sync", PRE_SHARED_ABSENT)
+    assert run(kube, managed_setup()).reason is Reason.PRE_SHARED_CERTIFICATE_MISSING  # type: ignore[union-attr]
+    certificate_event(kube, "Warning", "TooManyCertificates", QUOTA)
+    found = run(kube, managed_setup())
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.QUOTA_EXCEEDED
+    assert "SSL_CERTIFICATES" in found.message
 
 
 def test_address_is_published_in_the_zone_of_the_request(kube: FakeKubeObjects) -> None:

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
+from milvus_l7.domain.frontend import ingress_objects
+from milvus_l7.domain.frontend.ingress_objects import Attachments
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import Endpoint
-from tests.fakes.finished_setup import ADDRESS, DOMAIN, FACTS, PEM, World
+from tests.builders import desired
+from tests.fakes.finished_setup import ADDRESS, DOMAIN, FACTS, PEM, SERVICE, World
 
 NAMES = ["certificate", "backends", "dns", "tls", "milvus"]
 
@@ -105,6 +108,125 @@ def test_controllers_warning_explains_a_handshake_that_fails(world: World) -> No
 def test_controllers_warning_does_not_matter_when_everything_works(world: World) -> None:
     world.warn("Sync", "Error syncing to GCP: googleapi: Error 500")
     assert isinstance(world.verify(), Done)
+
+
+CERTIFICATE_REFUSED = (
+    "Error syncing to GCP: error running load balancer syncing routine: loadbalancer 0123-default-milvus-89 "
+    "does not exist: Cert creation failures - k8s2-cr-0123-89ab-cdef Error:googleapi: Error 400: The SSL "
+    "certificate could not be parsed., sslCertificateCouldNotParseCert"
+)
+
+
+def attach(world: World, *secrets: str) -> None:
+    world.kube.apply(
+        ingress_objects.ingress(desired(), SERVICE, Attachments((DOMAIN,), (), secrets)), force=True
+    )
+
+
+def test_broken_secret_beside_ours_is_told_and_taken_off_the_ingress(world: World) -> None:
+    """A switch that hung: the old certificate is served, because the controller fails on a third one."""
+    world.put_pair("theirs", "nonsense")
+    attach(world, "my-release-milvus-tls", "theirs")
+    world.probe.sha256 = "f" * 64
+    world.warn("Sync", CERTIFICATE_REFUSED)
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.RETIRING_CERTIFICATE
+    tls = checks(outcome)["tls"]
+    assert tls.reason is Reason.TLS_ENTRY_WITHOUT_SECRET
+    assert "Secret theirs: tls.crt holds no certificate" in tls.message
+    assert "its owner must correct it" in tls.message
+    assert [entry["secretName"] for entry in world.ingress["spec"]["tls"]] == ["my-release-milvus-tls"]
+
+
+@pytest.mark.parametrize(
+    ("event_reason", "message", "reason"),
+    [
+        (
+            "AttachFailed",
+            'Failed to Attach 2 network endpoint(s) (NEG "k8s1-x" in zone "us-central1-a"): googleapi: Error '
+            "400: Invalid value for field 'resource.ipAddress': '10.0.0.13'. Specified IP address 10.0.0.13 "
+            "doesn't belong to the (sub)network default or to the instance gke-a-4cnf., invalid",
+            Reason.NEG_MISSING,
+        ),
+        (
+            "SyncNetworkEndpointGroupFailed",
+            'Failed to sync NEG "k8s1-x" (will retry): googleapi: Error 403: Required '
+            "'compute.networkEndpointGroups.create' permission for 'projects/p', forbidden",
+            Reason.NEG_FAILING,
+        ),
+        (
+            "SyncNetworkEndpointGroupFailed",
+            'Failed to sync NEG "k8s1-x" (will retry): googleapi: Error 403: Quota '
+            "'NETWORK_ENDPOINT_GROUPS' exceeded.  Limit: 10.0 in region us-central1., quotaExceeded",
+            Reason.QUOTA_EXCEEDED,
+        ),
+        (
+            "ProcessServiceFailed",
+            'error processing service "default/my-release-milvus": NEG annotation is invalid.',
+            Reason.NEG_MISSING,
+        ),
+        (
+            "EnterDegradedMode",
+            "Entering degraded mode for NEG default/my-release-milvus-k8s1-x due to sync err: node not found",
+            Reason.NEG_FAILING,
+        ),
+        (
+            "AttachFailed",
+            'Failed to Attach 1 network endpoint(s) (NEG "k8s1-x" in zone "us-central1-a"): googleapi: Error '
+            "503: Internal error, backendError",
+            Reason.BACKENDS_UNHEALTHY,
+        ),
+    ],
+)
+@pytest.mark.parametrize("state", ["UNHEALTHY", "Unknown"])
+def test_events_of_the_service_explain_a_group_that_never_gets_healthy(
+    world: World, state: str, event_reason: str, message: str, reason: Reason
+) -> None:
+    world.put_ingress(state)
+    world.probe.version = None
+    world.warn(event_reason, message, "Service")
+    found = checks(world.verify())["backends"]
+    assert (found.state, found.reason) == (CheckState.FAILED, reason)
+    assert message[:40] in found.message
+    world.happens("Normal", "Attach", "Attach 2 network endpoint(s)", "Service")
+    assert checks(world.verify())["backends"].reason is Reason.BACKENDS_UNHEALTHY
+
+
+def test_endpoint_that_cannot_be_taken_out_keeps_none_from_getting_healthy(world: World) -> None:
+    world.put_ingress("Unknown")
+    world.probe.version = None
+    world.warn("DetachFailed", "Failed to Detach 1 network endpoint(s)", "Service")
+    assert checks(world.verify())["backends"].state is CheckState.PENDING
+
+
+@pytest.mark.parametrize("kind", ["Ingress", "Service"])
+def test_firewall_that_is_left_to_an_admin_is_told(world: World, kind: str) -> None:
+    world.put_ingress("UNHEALTHY")
+    world.probe.version = None
+    world.put_pod("True")
+    asked = "Firewall change required by security admin: `gcloud compute firewall-rules create k8s`"
+    world.happens("Normal", "XPN", asked, kind)
+    found = checks(world.verify())["backends"]
+    assert found.reason is Reason.BACKENDS_UNHEALTHY_PODS_READY
+    assert asked in found.message
+
+
+@pytest.mark.parametrize("spoil", ["backends", "tls"])
+def test_without_the_right_to_list_events_it_still_verifies_and_says_what_it_does_not_see(
+    world: World, spoil: str
+) -> None:
+    world.warn("Sync", "Error syncing to GCP: googleapi: Error 403: Quota 'SSL_CERTIFICATES' exceeded")
+    world.kube.forbids_events = True
+    assert isinstance(world.verify(), Done)
+    if spoil == "tls":
+        world.probe.sha256 = None
+    else:
+        world.put_ingress("Unknown")
+        world.probe.version = None
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert "no right to list" in checks(outcome)[spoil].message
 
 
 def test_name_server_that_is_down_says_nothing_of_the_domain(world: World) -> None:

@@ -219,6 +219,70 @@ def test_missing_certificate_event_about_one_that_is_there_is_old(world: Managed
     waits(world.verify(), Reason.CERTIFICATE_PROVISIONING)
 
 
+def unmade(world: ManagedWorld) -> None:
+    """Google does not make the certificate: its name is on the Ingress, and its object has no status."""
+    (live,) = [o for ref, o in world.kube.stored.items() if ref.kind == "ManagedCertificate"]
+    live["status"] = {}
+    world.warn(
+        "Sync",
+        "Error syncing to GCP: error running load balancer syncing routine: loadbalancer 0123-m-89 does "
+        f"not exist: googleapi: Error 404: The resource 'projects/p/global/sslCertificates/{CERTIFICATE}' "
+        "was not found, notFound",
+    )
+
+
+def certificate_event(world: ManagedWorld, event_type: str, reason: str, message: str) -> None:
+    about = {"kind": "ManagedCertificate", "name": NAME}
+    told = {"type": event_type, "reason": reason, "message": message, "involvedObject": about}
+    world.kube.happened.append(told)
+
+
+@pytest.mark.parametrize(
+    ("event_reason", "message", "reason"),
+    [
+        (
+            "TooManyCertificates",
+            "googleapi: Error 403: Quota 'SSL_CERTIFICATES' exceeded.  Limit: 10.0 globally., quotaExceeded",
+            Reason.QUOTA_EXCEEDED,
+        ),
+        (
+            "BackendError",
+            "operation operation-1578944378860-59c0aa2d274a8-547f28d8-6dacdff0 failed: FORBIDDEN",
+            Reason.CERTIFICATE_REFUSED,
+        ),
+        (
+            "BackendError",
+            "googleapi: Error 400: Invalid value for field 'resource.managed.domains[0]', invalid",
+            Reason.CERTIFICATE_REFUSED,
+        ),
+        (
+            "BackendError",
+            "googleapi: Error 503: Internal error, backendError",
+            Reason.CERTIFICATE_NOT_ATTACHED,
+        ),
+    ],
+)
+def test_certificate_that_google_does_not_make_is_explained_by_its_own_events(
+    world: ManagedWorld, event_reason: str, message: str, reason: Reason
+) -> None:
+    unmade(world)
+    waits(world.verify(), Reason.PRE_SHARED_CERTIFICATE_MISSING)
+    certificate_event(world, "Warning", event_reason, message)
+    assert message.replace("  ", " ") in waits(world.verify(), reason)
+    certificate_event(world, "Normal", "Create", f"Create SslCertificate {CERTIFICATE}")
+    waits(world.verify(), Reason.PRE_SHARED_CERTIFICATE_MISSING)
+
+
+def test_without_the_right_to_list_events_an_unissued_certificate_says_what_is_not_seen(
+    world: ManagedWorld,
+) -> None:
+    unmade(world)
+    world.kube.forbids_events = True
+    assert "no right to list" in waits(world.verify(), Reason.CERTIFICATE_NOT_ATTACHED)
+    world.report("Provisioning")
+    assert "no right to list" in waits(world.verify(), Reason.CERTIFICATE_PROVISIONING)
+
+
 def test_missing_certificate_of_another_is_old_once_it_is_there(world: ManagedWorld) -> None:
     world.report("Provisioning")
     world.attach(Attachments((DOMAIN, OTHER_DOMAIN), (NAME, "theirs"), (SECRET,)))

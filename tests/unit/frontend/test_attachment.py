@@ -83,7 +83,7 @@ def test_a_secret_stays_behind_a_new_one() -> None:
 
 
 def test_a_secret_that_holds_the_controller_back_goes_unless_it_is_wanted() -> None:
-    live = replace(seen(replace(WITH_SECRET, secrets=(ONE, "s"))), unusable="s")
+    live = replace(seen(replace(WITH_SECRET, secrets=(ONE, "s"))), unusable={"s"})
     assert attachment.attach(secret(TWO), live).secrets == (TWO, ONE)
     assert attachment.attach(managed(ONE), live).secrets == (ONE,)
     assert attachment.attach(secret("s"), live).secrets == ("s", ONE)
@@ -216,7 +216,7 @@ def test_a_secret_that_serves_another_host_stays_until_all_is_verified() -> None
 @pytest.mark.parametrize("wanted", [secret("s"), managed(ONE)], ids=["secret", "managed"])
 def test_a_secret_that_holds_the_controller_back_is_taken_off_before_all_is_verified(wanted: Wanted) -> None:
     live = Attachments(("a.io", "old.io"), (ONE,), ("s", TWO))
-    stuck = replace(seen(live, ONE), unusable=TWO)
+    stuck = replace(seen(live, ONE), unusable={TWO})
     found = attachment.retirement(wanted, stuck, verified=False)
     assert found == Retirement(replace(live, secrets=("s",)))
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from milvus_l7.adapters.frontend.object_events import ObjectEvents
+from milvus_l7.adapters.frontend.secret_inspection import SecretInspection
 from milvus_l7.domain.certificates import managed_certificate
-from milvus_l7.domain.frontend import attachment, ingress_status
+from milvus_l7.domain.frontend import attached_secrets, attachment, ingress_status
+from milvus_l7.domain.frontend.attached_secrets import SecretFaults
 from milvus_l7.domain.frontend.attachment import Seen, Wanted
 from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.ports import KubeObjects, Manifest, ObjectRef
+from milvus_l7.ports import Manifest, ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class Gathered:
 
     seen: Seen
     managed: Sequence[Manifest] = ()
+    secrets: SecretFaults = attached_secrets.NO_FAULTS  # of those that are not wanted
 
 
 def ingress_ref(namespace: str, service: str) -> ObjectRef:
@@ -26,17 +30,28 @@ def ingress_ref(namespace: str, service: str) -> ObjectRef:
     return ObjectRef(*kinds.INGRESS, namespace, service)
 
 
-def gather(objects: KubeObjects, setup: Setup, wanted: Wanted, live: Manifest | None) -> Gathered:
+def gather(secrets: SecretInspection, setup: Setup, wanted: Wanted, live: Manifest | None) -> Gathered:
     """Read what may be attached to the Ingress `live`, and only what matters. Writes nothing.
 
-    ManagedCertificates only where there can be any; events only where a Secret besides the wanted one could
-    be what the controller fails on. Raises what the cluster raises.
+    ManagedCertificates only where there can be any; Secrets only besides the wanted one, which was judged
+    when it was provided. Raises what the cluster raises, but not for want of the right to read such a Secret.
     """
+    namespace = setup.desired.namespace
     others = set(attachment.attached(live, wanted.service).secrets) - {wanted.secret}
-    events = objects.events(ingress_ref(setup.desired.namespace, wanted.service)) if others else ()
-    unusable = ingress_status.unusable_secret(live, events)
+    faults = secrets.look_into(namespace, sorted(others))
+    unusable = {*faults.faults, *_told(secrets, ingress_ref(namespace, wanted.service), live, faults)}
     if not attachment.concerns_managed(setup, live):
-        return Gathered(Seen(live, unusable=unusable))
-    kind = ObjectRef(*kinds.MANAGED_CERTIFICATE, setup.desired.namespace)
-    found = objects.list(kind, {})
-    return Gathered(Seen(live, managed_certificate.views(found), unusable), found)
+        return Gathered(Seen(live, unusable=unusable), secrets=faults)
+    found = secrets.objects.list(ObjectRef(*kinds.MANAGED_CERTIFICATE, namespace), {})
+    return Gathered(Seen(live, managed_certificate.views(found), unusable), found, faults)
+
+
+def _told(
+    secrets: SecretInspection, ingress: ObjectRef, live: Manifest | None, faults: SecretFaults
+) -> Collection[str]:
+    """Return the Secret that the controller names, if it is one that we may not read."""
+    if not faults.unreadable:
+        return ()
+    events = ObjectEvents().of(ingress.name, lambda: secrets.objects.events(ingress))
+    name = ingress_status.unusable_secret(live, events, secrets.now)
+    return {name} & faults.unreadable if name else ()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_l7.adapters.frontend import attached_certificates, health_check, ingress_observation, retirement
 from milvus_l7.adapters.frontend.ingress_observation import IngressObservation
+from milvus_l7.adapters.frontend.object_events import ObjectEvents
+from milvus_l7.adapters.frontend.secret_inspection import SecretInspection
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.frontend import attachment, ingress_objects, ingress_status
@@ -20,7 +22,7 @@ from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.domain.setup.outcome import Waiting
-from milvus_l7.ports import Connections, KubeObjects, ObjectRef
+from milvus_l7.ports import Certificates, Connections, KubeObjects, ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,12 @@ class IngressFrontends:
     """Implements `Frontends` in the clusters that requests name."""
 
     connections: Connections
+    certificates: Certificates  # judges the Secrets that are attached
 
     def of(self, setup: Setup, service: ServiceFacts) -> IngressFrontend:
         """Return the Ingress of the Service's name, with what belongs to it."""
-        return IngressFrontend(self.connections.objects(setup.desired.cluster), setup, service)
+        objects = self.connections.objects(setup.desired.cluster)
+        return IngressFrontend(objects, setup, service, self.certificates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class IngressFrontend:
     objects: KubeObjects
     setup: Setup
     service: ServiceFacts
+    certificates: Certificates
 
     @property
     def _ref(self) -> ObjectRef:
@@ -67,24 +72,31 @@ class IngressFrontend:
         """
         wanted, live = attachment.wanted(self.setup), self.objects.get(self._ref)
         _refuse_if_foreign(self.setup, self.service, live)
-        seen = attached_certificates.gather(self.objects, self.setup, wanted, live).seen
-        _refuse_if_gone(wanted, seen)
-        attachments = attachment.attach(wanted, seen)
+        secrets = self._secrets(now)
+        gathered = attached_certificates.gather(secrets, self.setup, wanted, live)
+        _refuse_if_gone(wanted, gathered.seen)
+        attachments = attachment.attach(wanted, gathered.seen)
         manifest = ingress_objects.ingress(self.setup.desired, self.service, attachments)
         # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
         apply.apply_if_changed(self.objects, ApplyRequest(live, manifest, force=True))
         address = ingress_status.address(live)
         if address is not None:
             return address
-        return ingress_status.waiting(live, self.objects.events(self._ref) if live else (), now)
+        looked_at = ingress_observation.seen(secrets, self.service, self._ref, live)
+        known = {each["metadata"]["name"]: each for each in gathered.managed}
+        sources = replace(looked_at.certificates, managed=known.get)
+        return replace(looked_at, certificates=sources).waiting(wanted.managed)
 
     def observe(self, now: datetime) -> IngressObservation:
         """Return what Ingress and Service say."""
-        return ingress_observation.observe(self.objects, self._ref, self.service, now)
+        return ingress_observation.observe(self._secrets(now), self._ref, self.service)
 
-    def retire(self, *, verified: bool = True) -> Plan:
+    def retire(self, now: datetime, *, verified: bool = True) -> Plan:
         """Detach or delete what is no longer wanted, and return what that was."""
-        return retirement.retire(self.objects, self.setup, verified=verified)
+        return retirement.retire(self._secrets(now), self.setup, verified=verified)
+
+    def _secrets(self, now: datetime) -> SecretInspection:
+        return SecretInspection(self.objects, self.certificates, now)
 
     def remove(self) -> Waiting | None:
         """Delete the Ingress, if it is ours; None once GKE has released the load balancer."""
@@ -93,11 +105,14 @@ class IngressFrontend:
             return None
         if not manifests.is_terminating(live):
             self.objects.delete(live)
-        stuck = ingress_status.collection_warning(self.objects.events(self._ref))
+        events = ObjectEvents()
+        stuck = ingress_status.collection_warning(
+            events.of(self.service.name, lambda: self.objects.events(self._ref))
+        )
         if stuck is not None:
             return Waiting(Reason.LOAD_BALANCER_STUCK, stuck)
         message = f"Ingress {self.service.name} is being deleted; GKE releases its load balancer"
-        return Waiting(Reason.LOAD_BALANCER_RELEASING, message)
+        return Waiting(Reason.LOAD_BALANCER_RELEASING, "; ".join(filter(None, (message, events.unseen))))
 
 
 def _refuse_if_foreign(setup: Setup, service: ServiceFacts, live: Manifest | None) -> None:

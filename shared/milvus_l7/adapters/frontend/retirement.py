@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from milvus_l7.adapters.frontend import attached_certificates
+from milvus_l7.adapters.frontend.secret_inspection import SecretInspection
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.frontend import attachment, ingress_objects
@@ -12,10 +13,10 @@ from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.kubernetes.difference import deletion
 from milvus_l7.domain.setup import document
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.ports import KubeObjects, Manifest
+from milvus_l7.ports import Manifest
 
 
-def retire(objects: KubeObjects, setup: Setup, *, verified: bool = True) -> Plan:
+def retire(secrets: SecretInspection, setup: Setup, *, verified: bool = True) -> Plan:
     """Remove what is no longer wanted and return what that was; empty: there was nothing to remove.
 
     ManagedCertificates are deleted before the Ingress lets go of their names, which alone would not detach
@@ -33,11 +34,11 @@ def retire(objects: KubeObjects, setup: Setup, *, verified: bool = True) -> Plan
 
     Raises what `attachment.wanted` and the cluster raise.
     """
-    wanted = attachment.wanted(setup)
+    objects, wanted = secrets.objects, attachment.wanted(setup)
     live = objects.get(attached_certificates.ingress_ref(setup.desired.namespace, wanted.service))
     if live is None or not manifests.is_ours(live):
         return ()
-    found = attached_certificates.gather(objects, setup, wanted, live)
+    found = attached_certificates.gather(secrets, setup, wanted, live)
     going = attachment.retirement(wanted, found.seen, verified=verified)
     target = _target(setup, live, going)
     changes = apply.plan(objects, target) if going.reduced != found.seen.live(wanted.service) else ()

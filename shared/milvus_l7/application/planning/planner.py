@@ -83,13 +83,13 @@ class Planner:
                 break
         else:
             waits = isinstance(ran.ended, Waiting) and ran.ended.facts is None
-            steps += _at_last(ports, setup, is_addressed=not waits)
+            steps += _at_last(ports, setup, now, is_addressed=not waits)
         found = tuple(steps)
         impacts = chain_plan.impacts(found, _access(ports, setup))
         return ChainPlan(setup.setup_id, found, impacts, is_transient=is_transient)
 
 
-def _at_last(ports: DryRunPorts, setup: Setup, *, is_addressed: bool) -> Iterator[Step]:
+def _at_last(ports: DryRunPorts, setup: Setup, now: datetime, *, is_addressed: bool) -> Iterator[Step]:
     """Yield the DNS record that waits for an address, and what is removed when all is verified.
 
     An address that is known may be of a load balancer that is no more.
@@ -98,7 +98,7 @@ def _at_last(ports: DryRunPorts, setup: Setup, *, is_addressed: bool) -> Iterato
         refused = records.publish(ports.zones, setup, UNKNOWN_ADDRESS, ports.ahead).waiting
         fault = Condition(refused.reason, refused.message) if refused else None
         yield Step(Stage.CREATE_INGRESS, ports.take(), WHEN_ADDRESSED, fault)
-    ports.frontends.of(setup, service_of(setup)).retire()
+    ports.frontends.of(setup, service_of(setup)).retire(now)
     yield Step(Stage.VERIFY_ENDPOINT, ports.take(), WHEN_SERVED)
 
 

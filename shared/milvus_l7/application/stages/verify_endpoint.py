@@ -48,7 +48,7 @@ class VerifyEndpoint:
         if not verified and not _may_be_hidden(facts):
             return outcome
         verified_frontend = self.frontends.of(replace(setup, facts=facts), service_of(setup))
-        retired = verified_frontend.retire(verified=verified)
+        retired = verified_frontend.retire(now, verified=verified)
         return Waiting(Reason.RETIRING_CERTIFICATE, _words(retired), facts) if retired else outcome
 
     def _verified(self, scene: VerificationSnapshot, now: datetime) -> tuple[Facts, Outcome]:
@@ -59,7 +59,7 @@ class VerifyEndpoint:
         """
         found = self._look_up(scene)
         certificate = _certificate(scene, found, now)
-        backends = checklist.explained(scene.frontend.backends(), lambda: scene.warning)
+        backends = self._explained(scene.frontend.backends(), scene)
         blocking = next((check for check in (certificate, backends) if checklist.is_final(check)), None)
         tls = checks.after(checks.TLS, blocking) if blocking else self._tls(scene)
         milvus, version = self._milvus(scene, tls)
@@ -82,10 +82,13 @@ class VerifyEndpoint:
             if scene.managed is not None:
                 return self._managed_tls(scene, scene.managed)
             served = self.probe.served_certificate(scene.endpoint)
-            return checklist.tls(served, snapshot.secret_of(scene.setup))
+            check = checklist.tls(served, snapshot.secret_of(scene.setup))
+            return checklist.held_back(check, lambda: scene.warning)
         except Transient as error:
-            silent = checks.failed(checks.TLS, error.reason, error.message)
-            return checklist.explained(silent, lambda: scene.warning)
+            return self._explained(checks.failed(checks.TLS, error.reason, error.message), scene)
+
+    def _explained(self, check: Check, scene: VerificationSnapshot) -> Check:
+        return checklist.explained(check, lambda: scene.warning, lambda: scene.frontend.unseen)
 
     def _managed_tls(self, scene: VerificationSnapshot, wanted: ManagedFacts) -> Check:
         """Judge by one handshake, for the setup's own domain.
@@ -135,11 +138,12 @@ def _milvus_failure(scene: VerificationSnapshot, error: Transient) -> Check:
 
 
 def _may_be_hidden(facts: Facts) -> bool:
-    """Return whether the wanted Secret may be hidden behind ManagedCertificates, which are shown first.
+    """Return whether the wanted certificate may be hidden behind others, or held back by one that is broken.
 
-    The handshake is looked at only when the Secret is good; whether anything hides it, `retire` sees.
+    The handshake is looked at only when the wanted one is good; whether anything hides it, `retire` sees.
     """
-    return any(check.reason is Reason.OTHER_CERTIFICATE_SERVED for check in facts.checklist)
+    hidden = (Reason.OTHER_CERTIFICATE_SERVED, Reason.TLS_ENTRY_WITHOUT_SECRET)
+    return any(check.name == checks.TLS and check.reason in hidden for check in facts.checklist)
 
 
 def _words(retired: Plan) -> str:

@@ -48,6 +48,8 @@ class VerificationSnapshot:
             attached=self.frontend.attached,
             loaded=self.frontend.loaded,
             read_warning=lambda: self.warning,
+            read_complaint=lambda: self.frontend.certificate_warning(managed_of(self.setup).name),
+            unseen=lambda: self.frontend.unseen,
             lookups=lookups,
         )
 

@@ -18,6 +18,9 @@ EXPIRY_NOTICE = timedelta(days=30)
 
 # More than any chain needs; what is public of it is kept in the setup document.
 LARGEST_PEM = 64 * 1024
+# Compute Engine, sslCertificates.certificate: "no greater than 5 certs long".
+LONGEST_CHAIN = 5
+_BEGINNING = "-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -45,9 +48,18 @@ def pair_in(secret: Mapping[str, Any]) -> KeyPair:
 
     Raises `Permanent(CERTIFICATE_INVALID)` if the Secret has another type or lacks an entry.
     """
-    name = secret["metadata"]["name"]
     if secret.get("type") != TLS_TYPE:
-        raise invalid(f"Secret {name} is of type {secret.get('type', 'Opaque')!r:.80}, not {TLS_TYPE}")
+        name, found = secret["metadata"]["name"], secret.get("type", "Opaque")
+        raise invalid(f"Secret {name} is of type {found!r:.80}, not {TLS_TYPE}")
+    return entries_of(secret)
+
+
+def entries_of(secret: Mapping[str, Any]) -> KeyPair:
+    """Return the key pair in the two entries of a Secret of any type, as GKE's controllers read it.
+
+    Raises `Permanent(CERTIFICATE_INVALID)` if the Secret lacks an entry.
+    """
+    name = secret["metadata"]["name"]
     entries = secret.get("data") or {}
     return KeyPair(key_pem=_text(name, entries, "tls.key"), certificate_pem=_text(name, entries, "tls.crt"))
 
@@ -67,10 +79,17 @@ def mismatch(view: CertificateView, domain: str) -> str | None:
 
 def defect(view: CertificateView, now: datetime) -> str | None:
     """Return the first thing that keeps the pair from serving any domain now; None if nothing does."""
+    if view.is_pair and not view.names:
+        return "the certificate has no DNS name"
+    return refusal(view, now)
+
+
+def refusal(view: CertificateView, now: datetime) -> str | None:
+    """Return why a load balancer cannot take the pair, or could serve nobody with it; None if it can."""
     if not view.is_pair:
         return "tls.key is not the key of the certificate in tls.crt"
-    if not view.names:
-        return "the certificate has no DNS name"
+    if view.chain_pem.count(_BEGINNING) > LONGEST_CHAIN:
+        return f"tls.crt holds more than {LONGEST_CHAIN} certificates"
     if view.not_before > now:
         return f"the certificate is not valid before {view.not_before.isoformat()}"
     if view.not_after <= now:

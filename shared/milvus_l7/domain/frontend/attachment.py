@@ -18,7 +18,7 @@ Google does not say, so one that is wanted may be hidden by any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from milvus_l7.domain.certificates import managed_certificate
@@ -52,7 +52,7 @@ class Seen:
 
     ingress: Manifest | None
     managed: Sequence[ManagedView] = ()  # every ManagedCertificate in the namespace
-    unusable: str | None = None  # the TLS Secret on which the controller fails; see `ingress_status`
+    unusable: Collection[str] = ()  # attached TLS Secrets on which the controller fails
 
     def live(self, service: str) -> Attachments:
         """Return what the Ingress has now."""
@@ -131,7 +131,8 @@ def retirement(wanted: Wanted, seen: Seen, *, verified: bool) -> Retirement:
     if verified:
         return Retirement(final, _others(wanted, seen.managed))
     usable = _unique((wanted.secret or "", *_usable(live, seen)))
-    if wanted.managed or not has_secrets(seen.ingress, len(usable)):
+    is_stuck = not set(live.secrets) <= set(usable)  # and what the Ingress says of its certificates is old
+    if wanted.managed or is_stuck or not has_secrets(seen.ingress, len(usable)):
         return Retirement(replace(live, secrets=tuple(name for name in live.secrets if name in usable)))
     kept = usable if set(live.hosts) - set(wanted.hosts) else final.secrets
     return Retirement(
@@ -141,7 +142,7 @@ def retirement(wanted: Wanted, seen: Seen, *, verified: bool) -> Retirement:
 
 
 def _usable(live: Attachments, seen: Seen) -> list[str]:
-    return [name for name in live.secrets if name != seen.unusable]
+    return [name for name in live.secrets if name not in seen.unusable]
 
 
 def _final(wanted: Wanted, live: Attachments, views: Sequence[ManagedView]) -> Attachments:

@@ -78,7 +78,11 @@ def address(ingress: Manifest | None) -> str | None:
 
 def waiting(ingress: Manifest | None, events: Sequence[Manifest], now: datetime | None = None) -> Waiting:
     """Return why there is no address yet, judged by the Ingress' events, oldest first."""
-    found = warning(ingress, events, now=now)
+    return pending(ingress, warning(ingress, events, now=now))
+
+
+def pending(ingress: Manifest | None, found: Condition | None) -> Waiting:
+    """Return why there is no address yet, given what the controller complains about."""
     if found is None and manifests.address(ingress) is not None:
         return Waiting(
             Reason.ADDRESS_PENDING, "GKE has let go of the Ingress and has not taken it up again yet"
@@ -133,8 +137,13 @@ def collection_warning(events: Sequence[Manifest]) -> str | None:
 
 def firewall_change(events: Sequence[Manifest]) -> str | None:
     """Return the firewall rule that a Shared VPC's admin must create, in the controller's words, or None."""
-    asked = [kube_events.message(event) for event in events if event.get("reason") == "XPN"]
+    asked = [kube_events.message(event) for event in events if _asks_for_firewall(event)]
     return asked[-1] if asked else None
+
+
+def _asks_for_firewall(event: Manifest) -> bool:
+    """Return whether it leaves a firewall rule to an admin: on an Ingress, or on a Service."""
+    return event.get("reason") == "XPN" or kube_events.message(event).startswith("Firewall change required")
 
 
 def _unsettled(

@@ -34,6 +34,12 @@ CERTIFICATE_NOT_ATTACHED = Text(
     "the ManagedCertificate. When it has failed, publish again.",
     RetryPolicies.QUICK,
 )
+CERTIFICATE_REFUSED = Text(
+    "CertificateRefused",
+    "Compute Engine refuses to make the ManagedCertificate's certificate.",
+    "The message carries Google's own words; correct what it names, and GKE tries again by itself.",
+    RetryPolicies.HUMAN,
+)
 CAA_FORBIDS = Text(
     "CaaForbids",
     "CAA records of the domain, or of a parent of it, forbid Google to have a certificate issued.",

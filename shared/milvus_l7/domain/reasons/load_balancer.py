@@ -35,6 +35,12 @@ NEG_MISSING = Text(
     'Use a VPC-native cluster, and let the Service keep cloud.google.com/neg: {"ingress": true}.',
     RetryPolicies.HUMAN,
 )
+NEG_FAILING = Text(
+    "NegFailing",
+    "GKE cannot bring the Pods into the Service's network endpoint group.",
+    "The message carries the controller's own words on the Service; correct what it names.",
+    RetryPolicies.HUMAN,
+)
 BACKEND_CONFIG_INVALID = Text(
     "BackendConfigInvalid",
     "The controller does not find the Service's BackendConfig, or refuses it.",

@@ -131,16 +131,39 @@ def managed_tls(
     return failed(TLS, Reason.OTHER_CERTIFICATE_SERVED, f"{served}, {problem}")
 
 
-def explained(check: Check, look: Callable[[], Condition | None]) -> Check:
+def explained(
+    check: Check, look: Callable[[], Condition | None], unseen: Callable[[], str] = lambda: ""
+) -> Check:
     """Tell what is not there yet, because the controller cannot build it, by the controller's warning.
+
+    Another check comes back as it is. `look` is called only if it can explain something; `unseen` says what
+    it could not see.
+    """
+    not_there = check.state is CheckState.PENDING or check.reason is Reason.TLS_NOT_SERVED
+    if check.state is CheckState.PASSED or not not_there:
+        return check
+    warning = look()
+    if warning is None:
+        return noted(check, unseen())
+    return failed(check.name, warning.reason, warning.message, required=check.required)
+
+
+def held_back(check: Check, look: Callable[[], Condition | None]) -> Check:
+    """Tell why another certificate is served, if the controller cannot give the load balancer the wanted one.
 
     Another check comes back as it is. `look` is called only if it can explain something.
     """
-    not_there = check.state is CheckState.PENDING or check.reason is Reason.TLS_NOT_SERVED
-    warning = look() if check.state is not CheckState.PASSED and not_there else None
+    if check.reason is not Reason.OTHER_CERTIFICATE_SERVED:
+        return check
+    warning = look()
     if warning is None:
         return check
-    return failed(check.name, warning.reason, warning.message, required=check.required)
+    return failed(check.name, warning.reason, f"{check.message}; {warning.message}", required=check.required)
+
+
+def noted(check: Check, note: str) -> Check:
+    """Return the check with a note behind its message, if there is one."""
+    return replace(check, message=excerpt(f"{check.message}; {note}", 600)) if note else check
 
 
 def confirmed(backends: Check) -> Check:

@@ -1,6 +1,7 @@
 """Why a Google-managed certificate is not in use yet: the one cause that is worth telling.
 
-    gone -> failed for good -> not attached -> DNS -> CAA -> the Ingress' warnings -> rate limit -> patience
+    gone -> failed for good -> not attached (the events of the certificate, of the Ingress)
+         -> DNS -> CAA -> the Ingress' warnings -> rate limit -> patience
 
 Source: GoogleCloudPlatform/gke-managed-certs `pkg/config`, `pkg/controller/sync`, and the documentation of
 Compute Engine's SslCertificate. ManagedCertificate and Ingress are untrusted: odd content is "not reported".
@@ -44,6 +45,13 @@ class CertificateObservation:
     lookups: Mapping[str, Lookup] = field(
         default_factory=dict
     )  # by domain; one that is missing is not judged
+    read_complaint: Callable[[], Condition | None] = lambda: None  # what the certificate's events say
+    unseen: Callable[[], str] = lambda: ""  # what could not be looked at
+
+    @cached_property
+    def complaint(self) -> Condition | None:
+        """Return what the ManagedCertificate's events say; asked for only when it is not attached."""
+        return self.read_complaint()
 
     @cached_property
     def warning(self) -> Condition | None:
@@ -59,7 +67,8 @@ def certificate(scene: CertificateObservation) -> Check:
         until = f", valid until {excerpt.excerpt(expiry, 40)}" if expiry else ""
         return checks.passed(checks.CERTIFICATE, f"ManagedCertificate {scene.wanted.name}{until}")
     state = checks.pending if found.reason in _IN_PROGRESS else checks.failed
-    return state(checks.CERTIFICATE, found.reason, found.message)
+    note = scene.unseen() if found.reason in _IN_PROGRESS else ""
+    return state(checks.CERTIFICATE, found.reason, "; ".join(filter(None, (found.message, note))))
 
 
 def dns(scene: CertificateObservation) -> Check:
@@ -104,8 +113,9 @@ def _unattached(scene: CertificateObservation) -> Condition | None:
     certificate_name = untrusted.text(status.get("certificateName"))
     if certificate_name and certificate_name in scene.loaded:
         return None
-    if scene.warning is not None:
-        return scene.warning
+    cause = scene.complaint or scene.warning
+    if cause is not None:
+        return cause
     if not certificate_name:
         return Condition(
             Reason.CERTIFICATE_NOT_ATTACHED,
