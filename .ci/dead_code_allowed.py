@@ -30,6 +30,7 @@ json_schema
 # How tests make the embedded cloud fail, and hold it.
 FAILED_RATE_LIMITED
 _.renew
+_.break_down
 _.kill
 _.caller
 _.wait_reached

@@ -3,5 +3,6 @@
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.ingress.quotas import Quotas
 from localcloud.controllers.plane import ControlPlane, PublicServices
+from localcloud.controllers.quirks import BAD_DAY, Quirks
 
-__all__ = ["ControlPlane", "Delays", "PublicServices", "Quotas"]
+__all__ = ["BAD_DAY", "ControlPlane", "Delays", "PublicServices", "Quirks", "Quotas"]

@@ -19,6 +19,7 @@ from localcloud.controllers.ingress.ingresses import Edge, Ingresses
 from localcloud.controllers.ingress.negs import Negs
 from localcloud.controllers.ingress.quotas import Quotas
 from localcloud.controllers.loop import Loop
+from localcloud.controllers.quirks import Quirks
 from localcloud.controllers.store import Store
 from localcloud.controllers.workloads.deployments import Deployments
 from localcloud.controllers.workloads.kubelet import Kubelet
@@ -134,6 +135,17 @@ class ControlPlane:
     @quotas.setter
     def quotas(self, quotas: Quotas) -> None:
         self._ingresses.quotas = quotas
+        self.certificates.limit = quotas.ssl_certificates
+
+    @property
+    def quirks(self) -> Quirks:
+        """Return what goes less well than on a good day; others take effect in the next round."""
+        return self._ingresses.quirks
+
+    @quirks.setter
+    def quirks(self, quirks: Quirks) -> None:
+        for part in (self._ingresses, self._managed, self.certificates):
+            part.quirks = quirks
 
     def start(self) -> None:
         """Start Envoy and all controllers, and serve Pod logs; returns at once.

@@ -194,7 +194,13 @@ def _effective_order(terms: Any, conditions: tuple[Condition, ...]) -> tuple[Ord
     descending = types.StructuredQuery.Direction.DESCENDING
     order = [Order(names.field_path(term.field.field_path), term.direction == descending) for term in terms]
     is_descending = order[-1].is_descending if order else False
+    if len({term.path for term in order}) < len(order):
+        raise invalid("order by clause cannot contain duplicate fields")
+    if sum(item.kind is Kind.NOT_EQUAL for item in conditions) > 1:
+        raise invalid("Only a single 'NOT_EQUAL', 'NOT_IN', 'IS_NOT_NAN', or 'IS_NOT_NULL' filter allowed")
     unequal = {item.path for item in conditions if item.kind not in (Kind.EQUAL, Kind.IN)}
+    if order and order[0].path == NAME_FIELD and unequal - {NAME_FIELD}:
+        raise invalid("A filter that compares a field cannot be ordered by the document's name first.")
     for path in [*sorted(unequal - {NAME_FIELD}), NAME_FIELD]:
         if path not in [term.path for term in order]:
             order.append(Order(path, is_descending))

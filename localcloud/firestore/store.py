@@ -184,6 +184,8 @@ class Store:
     def _stage(self, write: Write, staged: dict[str, Document | None], now: int) -> Written:
         name = writes.target(write)
         current = staged[name] if name in staged else self._current.get(name)
+        if staged.get(name) is not None and writes.is_insert(write):
+            raise invalid("Cannot update then insert an entity in the same request.")
         writes.check_precondition(write, current)
         document, results = writes.applied(write, current, _request_time(now))
         staged[name] = document

@@ -10,9 +10,14 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from localcloud.firestore import names
 from localcloud.firestore.messages import Document, Fields, NewDocument, Value
 from localcloud.firestore.names import FieldPath
 from localcloud.grpc_server import invalid, unimplemented
+
+# https://firebase.google.com/docs/firestore/quotas: 1 MiB less 89 bytes; depth of maps and arrays.
+MOST_VALUE_BYTES = 1_048_487
+MOST_LEVELS = 20
 
 # A tuple that sorts as Firestore sorts; its first element is the rank of the type.
 Key = tuple[Any, ...]
@@ -92,21 +97,34 @@ _SIZES: dict[str, Callable[[Any], int]] = {
 }
 
 
-def check_nesting(fields: Fields) -> None:
-    """Refuse an array directly in an array (INVALID_ARGUMENT), as Firestore does."""
-    for value in fields.values():
-        _check_value(value, is_in_array=False)
+def check_fields(fields: Fields, depth: int = 0) -> None:
+    """Refuse what Firestore does not store (INVALID_ARGUMENT).
+
+    An array directly in an array, maps and arrays in each other beyond `MOST_LEVELS`, texts and bytes beyond
+    `MOST_VALUE_BYTES`, and reserved or empty names.
+    """
+    for name, value in fields.items():
+        names.check_field(name)
+        _check_value(value, depth, is_in_array=False)
 
 
-def _check_value(value: Value, *, is_in_array: bool) -> None:
+def _check_value(value: Value, depth: int, *, is_in_array: bool) -> None:
     kind = value.WhichOneof("value_type")
+    if kind in ("array_value", "map_value") and depth >= MOST_LEVELS:
+        raise invalid(f"Property contains an entity nested more than {MOST_LEVELS} levels deep.")
     if kind == "array_value":
         if is_in_array:
             raise invalid("Cannot convert an array value in an array value.")
         for item in value.array_value.values:
-            _check_value(item, is_in_array=True)
+            _check_value(item, depth + 1, is_in_array=True)
     elif kind == "map_value":
-        check_nesting(value.map_value.fields)
+        check_fields(value.map_value.fields, depth + 1)
+    elif kind in ("string_value", "bytes_value") and _content_bytes(value, kind) > MOST_VALUE_BYTES:
+        raise invalid(f"The value of a property is longer than {MOST_VALUE_BYTES} bytes.")
+
+
+def _content_bytes(value: Value, kind: str) -> int:
+    return len(value.string_value.encode()) if kind == "string_value" else len(value.bytes_value)
 
 
 def found_at(fields: Fields, path: FieldPath) -> Value | None:

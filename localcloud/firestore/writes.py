@@ -41,6 +41,12 @@ def target(write: Write) -> str:
             raise invalid("The write has no operation.")
 
 
+def is_insert(write: Write) -> bool:
+    """Return whether the write is to make a document that is not there."""
+    precondition = write.current_document
+    return precondition.WhichOneof("condition_type") == "exists" and not precondition.exists
+
+
 def check_precondition(write: Write, current: Document | None) -> None:
     """Raise what Firestore answers when `current_document` does not hold; statuses and texts are its own."""
     precondition = write.current_document
@@ -72,7 +78,7 @@ def applied(write: Write, current: Document | None, now: Timestamp) -> tuple[Doc
     document = _updated(write, current)
     transforms = [*write.update_transforms, *write.transform.field_transforms]
     results = [_transform(document, transform, now) for transform in transforms]
-    values.check_nesting(document.fields)
+    values.check_fields(document.fields)
     size_bytes = values.document_bytes(document)
     if size_bytes > MAX_DOCUMENT_BYTES:
         raise invalid(

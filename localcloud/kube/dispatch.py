@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,7 +71,7 @@ class Dispatcher:
         except Exception:  # noqa: BLE001 (a fault of the emulator must reach the client as an answer)
             _LOG.exception("internal error on %s %s", request.method, request.path)
             result = _json(500, status.internal_error().body)
-        self.audit.append(_record(request, target, (user, verb, result.code)))
+        self.audit.append(_record(request, _named(target, verb, request), (user, verb, result.code)))
         return result
 
     def _wait(self, request: HttpRequest, user: str) -> None:
@@ -193,6 +193,17 @@ def _authorize(user: str, request: HttpRequest, target: Target | None, verb: str
 
 def _json(code: int, body: Json) -> Answer:
     return Answer(code, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _named(target: Target | None, verb: str, request: HttpRequest) -> Target | None:
+    """Return the target of a request; of one that creates an object, with the name that its body gives it."""
+    if target is None or verb != "create" or target.name:
+        return target
+    try:
+        metadata = http.decoded(request)["metadata"]
+        return replace(target, name=str(metadata.get("name") or ""))
+    except (status.ApiError, KeyError, TypeError, AttributeError):
+        return target
 
 
 def _record(request: HttpRequest, target: Target | None, outcome: tuple[str, str, int]) -> AuditRecord:

@@ -215,3 +215,23 @@ def test_too_many_cursor_values_are_refused(setups):
     }
     with pytest.raises(exceptions.InvalidArgument):
         list(setups._client._firestore_api.run_query(request=request, metadata=setups._client._rpc_metadata))
+
+
+REFUSED = {
+    "order by name before the compared field": lambda all_: all_.where(
+        filter=FieldFilter("n", ">", 0)
+    ).order_by("__name__"),
+    "an order twice": lambda all_: all_.order_by("n").order_by("n", direction="DESCENDING"),
+    "two not-equal filters": lambda all_: all_.where(filter=FieldFilter("n", "!=", 0)).where(
+        filter=FieldFilter("n", "!=", 1)
+    ),
+    "not-equal twice": lambda all_: all_.where(filter=FieldFilter("n", "!=", 0)).where(
+        filter=FieldFilter("m", "!=", None)
+    ),
+}
+
+
+@pytest.mark.parametrize("build", REFUSED.values(), ids=REFUSED)
+def test_query_that_is_refused(setups, build):
+    with pytest.raises(exceptions.InvalidArgument):
+        list(build(setups).stream())

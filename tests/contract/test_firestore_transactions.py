@@ -70,13 +70,25 @@ def test_failing_body_writes_nothing(db, doc):
 
 
 def test_failed_precondition_of_one_write_undoes_the_transaction(db, doc):
+    other = db.collection("setups").document("other")
+    other.create({"n": 5})
+
     @firestore.transactional
     def create_again(transaction):
         transaction.update(doc, {"n": 1})
-        transaction.create(doc, {"n": 2})
+        transaction.create(other, {"n": 2})
 
     with pytest.raises(exceptions.AlreadyExists):
         create_again(db.transaction())
+    assert (doc.get().get("n"), other.get().get("n")) == (0, 5)
+
+
+def test_document_is_not_made_after_it_was_written_in_the_same_request(db, doc):
+    batch = db.batch()
+    batch.update(doc, {"n": 1})
+    batch.create(doc, {"n": 2})
+    with pytest.raises(exceptions.InvalidArgument):
+        batch.commit()
     assert doc.get().get("n") == 0
 
 
@@ -146,7 +158,6 @@ def test_new_match_of_a_query_that_was_read_aborts(db, doc):
     assert db.document("totals/due").get().get("ids") == ["a", "b"]
 
 
-@optimistic_only
 def test_change_of_what_was_not_read_does_not_abort(db, doc):
     runs = []
 
@@ -160,7 +171,6 @@ def test_change_of_what_was_not_read_does_not_abort(db, doc):
     assert len(runs) == 1
 
 
-@optimistic_only
 def test_all_reads_of_a_transaction_see_one_snapshot(db, doc):
     @firestore.transactional
     def read_twice(transaction):

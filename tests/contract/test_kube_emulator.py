@@ -54,7 +54,7 @@ def test_audit_log_holds_every_request(api: KubeApi, space: Space) -> None:
     space.get("configmaps", "nope")
     rows = [(row.user, row.verb, row.resource, row.name, row.status_code) for row in api.audit.records()]
     assert rows == [
-        ("alice", "create", "configmaps", "", 201),
+        ("alice", "create", "configmaps", "a", 201),
         ("bob", "get", "configmaps", "a", 200),
         ("alice", "patch", "configmaps", "a", 200),
         ("alice", "get", "configmaps", "nope", 404),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from copy import deepcopy
 
 import pytest
@@ -59,6 +60,40 @@ def test_secret_that_is_no_base64_is_a_bad_request(space: Space) -> None:
     answer = space.create("secrets", {"metadata": {"name": "s"}, "data": {"a": "%%%"}})
     assert (answer.code, answer.body["reason"]) == (400, "BadRequest")
     assert "illegal base64 data" in answer.body["message"]
+
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize(("more", "is_taken"), [(0, True), (1, False)])
+def test_secret_holds_a_mebibyte_at_most(space: Space, more: int, is_taken: bool) -> None:
+    values = {"a": "x" * (MEBIBYTE // 2), "b": "x" * (MEBIBYTE // 2 + more)}
+    data = {key: b64encode(text.encode()).decode() for key, text in values.items()}
+    answer = space.create("secrets", {"metadata": {"name": "s"}, "data": data})
+    assert answer.code == 201 if is_taken else causes(answer) == [("data", "FieldValueTooLong")]
+
+
+@pytest.mark.parametrize(("more", "is_taken"), [(0, True), (1, False)])
+def test_config_map_holds_a_mebibyte_at_most(space: Space, more: int, is_taken: bool) -> None:
+    body = {"metadata": {"name": "c"}, "data": {"a": "x" * (MEBIBYTE + more)}}
+    answer = space.create("configmaps", body)
+    assert answer.code == 201 if is_taken else answer.code == 422
+
+
+@pytest.mark.parametrize("missing", ["apiVersion", "kind"])
+def test_custom_resource_must_say_what_it_is(space: Space, missing: str) -> None:
+    whole = {
+        "apiVersion": CLOUD,
+        "kind": "BackendConfig",
+        "metadata": {"name": "b"},
+        "spec": {"timeoutSec": 40},
+    }
+    body = {key: value for key, value in whole.items() if key != missing}
+    assert space.create("backendconfigs", body, group=CLOUD).code == 400
+    assert space.apply("backendconfigs/b", body, "me", group=CLOUD).code == 400
+    assert space.create("backendconfigs", whole, group=CLOUD).code == 201
+    assert space.put("backendconfigs", body, group=CLOUD).code == 400
+    assert space.patch("backendconfigs/b", {"spec": {"timeoutSec": 50}}, group=CLOUD).code == 200
 
 
 def test_secret_type_is_immutable(space: Space) -> None:

@@ -1,7 +1,11 @@
-"""Where plans are kept: the fake and the Firestore adapter behave alike."""
+"""Where plans are kept: the fake and the Firestore adapter behave alike.
+
+Runs against Google's emulator if FIRESTORE_EMULATOR_HOST is set.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +27,9 @@ ASKED = PlanRecord("p.l.c.default.r.plan.17", SetupId("p.l.c.default.r"), '{"rel
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[str]:
+    if given := os.environ.get("FIRESTORE_EMULATOR_HOST"):
+        yield given
+        return
     with FirestoreEmulator() as emulator:
         yield emulator.address
 

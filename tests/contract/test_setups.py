@@ -98,6 +98,14 @@ def test_each_commit_gives_the_version_for_the_next(setups: Setups) -> None:
     assert found.setup.executions == 3
 
 
+def test_commit_that_changes_nothing_gives_the_version_that_there_is(setups: Setups) -> None:
+    first = setups.commit(Commit(new_setup(), None))
+    again = setups.commit(Commit(first.setup, first.version))
+    assert again.version == first.version
+    changed = setups.commit(Commit(replace(first.setup, generation=7), again.version))
+    assert changed.version != first.version
+
+
 def test_stale_version_conflicts_and_writes_nothing(setups: Setups) -> None:
     setup = setup_due(START)
     stale = setups.commit(Commit(setup, None)).version

@@ -126,11 +126,16 @@ def test_nothing_of_others_is_ever_deleted_or_changed(
 
 
 def _make(space: Space, plural: str, name: str) -> None:
-    bodies: dict[str, tuple[str, dict[str, Any]]] = {
-        "secrets": ("v1", {"type": "Opaque", "data": {"k": "djE="}}),
-        "managedcertificates": ("networking.gke.io/v1", {"spec": {"domains": ["x.example.com"]}}),
-        "backendconfigs": ("cloud.google.com/v1", {"spec": {"cdn": {"enabled": False}}}),
+    bodies: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "secrets": ("v1", "Secret", {"type": "Opaque", "data": {"k": "djE="}}),
+        "managedcertificates": (
+            "networking.gke.io/v1",
+            "ManagedCertificate",
+            {"spec": {"domains": ["x.example.com"]}},
+        ),
+        "backendconfigs": ("cloud.google.com/v1", "BackendConfig", {"spec": {"cdn": {"enabled": False}}}),
     }
-    group, body = bodies[plural]
-    created = space.create(plural, {"metadata": {"name": name}, **body}, group=group)
+    group, kind, body = bodies[plural]
+    whole = {"apiVersion": group, "kind": kind, "metadata": {"name": name}, **body}
+    created = space.create(plural, whole, group=group)
     assert created.code == 201, created.body

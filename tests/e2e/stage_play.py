@@ -7,14 +7,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from demo.deployment import Pacing, embedded_cloud
 from demo.release import install, wait_plaintext
 from localcloud.cloud import CLUSTER, OPERATOR, PROJECT, Cloud
-from localcloud.controllers import Delays
+from localcloud.controllers import BAD_DAY, Delays, Quirks
 from localcloud.controllers.client import KubeClient
 from milvus_l7.adapters.setup.firestore import FirestoreSetups
 from milvus_l7.domain.reasons import Reason
@@ -33,10 +33,17 @@ PATHS = {
 }
 
 
+# With this variable set every suite has a bad day: what the real control plane does now and then, always.
+IS_BAD_DAY = bool(os.environ.get("BAD_DAY"))
+# Queues that back off to half of a resync's period and beyond it, as 1000 s are to ten minutes.
+SLOW = {"resync_s": 6.0, "retry_s": 1.0, "retry_cap_s": 10.0}
+
+
 @contextmanager
 def open_cloud(pacing: Pacing | None = None, delays: Delays | None = None) -> Iterator[Cloud]:
     """An embedded cloud that Google's clients in this process talk to, for the body of the `with`."""
-    with embedded_cloud(pacing or Pacing(), delays) as cloud:
+    with embedded_cloud(pacing or Pacing(), on_this_day(delays or Delays())) as cloud:
+        cloud.control_plane.quirks = BAD_DAY if IS_BAD_DAY else Quirks()
         before = dict(os.environ)
         os.environ.update(cloud.environment)
         try:
@@ -44,6 +51,11 @@ def open_cloud(pacing: Pacing | None = None, delays: Delays | None = None) -> It
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+
+def on_this_day(delays: Delays) -> Delays:
+    """The delays, with slow queues on a bad day."""
+    return replace(delays, **SLOW) if IS_BAD_DAY else delays
 
 
 def eventually(look: Callable[[], T | None], timeout_s: float, what: str) -> T:
@@ -158,9 +170,6 @@ class Play:
         return "\n".join(f"--- {path.name}\n{path.read_text()[-2000:]}" for path in paths)
 
     def writes(self) -> list[str]:
-        """What the functions wrote to the cluster so far, in order: `identity verb resource/name`.
-
-        As in the API server's own log, a created object has no name yet.
-        """
+        """What the functions wrote to the cluster so far, in order: `identity verb resource/name`."""
         records = self.cloud.kube.audit.writes(user_prefix="l7-")
         return [f"{r.user.partition('@')[0]} {r.verb} {r.resource}/{r.name}" for r in records]

@@ -39,7 +39,7 @@ def test_every_event_three_times_and_out_of_order_has_one_effect(cloud: Cloud) -
     assert [seen[stage, "done"] for stage in SETUP_STAGES] == [1] * len(SETUP_STAGES)
     assert seen["accept_request", "created"] == 1
     writes = Counter(play.writes())
-    assert writes["l7-prepare-tls create secrets/"] == 1  # one Helm revision
-    assert writes["l7-certificate create secrets/"] == 1  # one key
+    assert writes["l7-prepare-tls create secrets/sh.helm.release.v1.triple.v2"] == 1  # one Helm revision
+    assert writes["l7-certificate create secrets/triple-milvus-tls"] == 1  # one key
     assert writes["l7-health-check patch services/triple-milvus"] == 1
     assert writes["l7-ingress patch ingresses/triple-milvus"] == 1

@@ -20,14 +20,14 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageRecord, Status
 from milvus_l7.domain.setup.facts import CheckState
-from tests.e2e.stage_play import Play, eventually, open_cloud
+from tests.e2e.stage_play import Play, eventually, on_this_day, open_cloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 GOOGLE_MANAGED = {"type": "google-managed"}
 ANNOTATION = "networking.gke.io/managed-certificates"
 STATIC_IP = "kubernetes.io/ingress.global-static-ip-name"
-DELAYS = Delays(certificate_s=0.5, edge_s=0.5)
+DELAYS = on_this_day(Delays(certificate_s=0.5, edge_s=0.5))
 LOOKS = 10
 
 # A client that knows nothing of this cloud but the roots in its environment.

@@ -13,13 +13,13 @@ from localcloud.controllers import Delays, Quotas
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Status
-from tests.e2e.stage_play import Play, eventually, open_cloud
+from tests.e2e.stage_play import Play, eventually, on_this_day, open_cloud
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 GOOGLE_MANAGED = {"type": "google-managed"}
 NEVER_S = 3600.0
-DELAYS = Delays(certificate_s=0.5, edge_s=0.5)
+DELAYS = on_this_day(Delays(certificate_s=0.5, edge_s=0.5))
 NEG, BACKEND_CONFIG = "cloud.google.com/neg", "cloud.google.com/backend-config"
 STATIC_IP = "kubernetes.io/ingress.global-static-ip-name"
 ALLOW_HTTP, PRE_SHARED = "kubernetes.io/ingress.allow-http", "ingress.gcp.kubernetes.io/pre-shared-cert"

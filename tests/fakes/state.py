@@ -63,13 +63,24 @@ class FakeSetups:
         known = self.stored.get(setup_id)
         if (known.version if known else None) != commit.version:
             raise StateConflict(setup_id)
-        version = (known.version if known else 0) + 1  # type: ignore[operator]
-        written = self.stored[setup_id] = Versioned(self._written(commit.setup, now), version, now)
+        written = self.stored[setup_id] = self._next(known, commit.setup, now)
         self.outbox.update({event.event_id: (now, event) for event in commit.events})
         if commit.history:
             self.history.append(commit.history)
             self.entries.add((setup_id, commit.history.entry_id))
         return written
+
+    def _next(self, known: Versioned | None, setup: Setup, now: datetime) -> Versioned:
+        """Return what is stored; a commit that changes nothing leaves the version as it was.
+
+        One that asks for the store's own time changes something, for that moves on.
+        """
+        written = self._written(setup, now)
+        if known is None:
+            return Versioned(written, 1, now)
+        document = self.to_document(setup)
+        is_same = not has_server_time(document) and self.to_document(known.setup) == document
+        return Versioned(written, known.version if is_same else known.version + 1, now)  # type: ignore[operator]
 
     def _written(self, setup: Setup, now: datetime) -> Setup:
         document = self.to_document(setup)

@@ -13,10 +13,17 @@ import uuid
 from dataclasses import dataclass
 
 from localcloud.controllers import object_annotations
-from localcloud.controllers.certificates.ssl_certificates import InUse, SslCertificate, SslCertificates
+from localcloud.controllers.certificates.ssl_certificates import (
+    InUse,
+    QuotaUsedUp,
+    Refused,
+    SslCertificate,
+    SslCertificates,
+)
 from localcloud.controllers.client import KubeClient, Object
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.events import Events
+from localcloud.controllers.quirks import Quirks
 from localcloud.controllers.store import Store
 
 Key = tuple[str, str]  # namespace, name
@@ -37,22 +44,49 @@ class ManagedCertificates:
         self._client = client
         self._store = store
         self._certificates = certificates
-        self._events = Events(client, "managed-certificate-controller")
+        self._events = Events(client, "managed-certificate-controller", lambda: self.quirks.event_refill_s)
         self._entries: dict[Key, Entry] = {}
         self._warned_at: dict[Key, float] = {}  # Ingress -> when it was told what is missing
+        self._due_at: dict[Key, float] = {}  # ManagedCertificate -> when its creation is tried again
+        self._attached: dict[
+            Key, tuple[str | None, float]
+        ] = {}  # Ingress -> version and time of its last sync
         self.delays = Delays()
+        self.quirks = Quirks()
 
     def reconcile(self) -> None:
         """Go once over all ManagedCertificates, then over all Ingresses."""
         self._certificates.advance()
         present = {_key(item): item for item in self._store.list("managedcertificates")}
+        if self.quirks.separate_queues:
+            self._attach_all(present)
+            self._sync_all(present)
+        else:
+            self._sync_all(present)
+            self._attach_all(present)
+
+    def _sync_all(self, present: dict[Key, Object]) -> None:
         for key in self._entries.keys() - present.keys():
             self._delete(key, None)
         for key, item in present.items():
             self._sync(key, item)
+
+    def _attach_all(self, present: dict[Key, Object]) -> None:
         for ingress in self._store.list("ingresses"):
-            if object_annotations.is_gce(ingress) and "deletionTimestamp" not in ingress["metadata"]:
+            is_ours = object_annotations.is_gce(ingress) and "deletionTimestamp" not in ingress["metadata"]
+            if is_ours and self._is_queued(ingress):
                 self._attach(ingress, present)
+
+    def _is_queued(self, ingress: Object) -> bool:
+        """Return whether the Ingress has changed, or its resync is due; with one queue for all, always."""
+        if not self.quirks.separate_queues:
+            return True
+        key, version = _key(ingress), ingress["metadata"].get("resourceVersion")
+        last, at = self._attached.get(key, (None, 0.0))
+        if version == last and time.monotonic() - at < self.delays.resync_s:
+            return False
+        self._attached[key] = (version, time.monotonic())
+        return True
 
     def _sync(self, key: Key, item: Object) -> None:
         entry = self._entries.setdefault(key, Entry(_new_name()))
@@ -62,16 +96,41 @@ class ManagedCertificates:
         domains = tuple(item["spec"].get("domains") or ())
         found = self._certificates.find(entry.ssl_certificate)
         if found is None:
-            self._certificates.create(entry.ssl_certificate, domains)
-            self._events.normal(item, "Create", f"Create SslCertificate {entry.ssl_certificate}")
-            found = self._certificates.find(entry.ssl_certificate)
+            found = self._create(key, item, domains)
         if found is not None and found.domains != domains:
             self._delete(key, item)
         elif found is not None:
             self._copy_status(item, found)
 
+    def _create(self, key: Key, item: Object, domains: tuple[str, ...]) -> SslCertificate | None:
+        """Make the SslCertificate; None if Compute Engine refuses, which only an Event tells."""
+        name = self._entries[key].ssl_certificate
+        if not self._is_due(key, self.delays.retry_cap_s):
+            return None
+        try:
+            self._certificates.create(name, domains)
+        except QuotaUsedUp as error:
+            self._events.warning(item, "TooManyCertificates", str(error))
+            return None
+        except Refused as error:
+            self._events.warning(item, "BackendError", str(error))
+            return None
+        self._due_at.pop(key, None)
+        self._events.normal(item, "Create", f"Create SslCertificate {name}")
+        return self._certificates.find(name)
+
+    def _is_due(self, key: Key, period_s: float) -> bool:
+        """Return whether the work queue lets the object through, which is then back only after the period."""
+        if time.monotonic() < self._due_at.get(key, 0.0):
+            return False
+        self._due_at[key] = time.monotonic() + period_s
+        return True
+
     def _delete(self, key: Key, item: Object | None) -> None:
-        """Delete the SslCertificate, for which it must first have left every Ingress."""
+        """Delete the SslCertificate, for which it must first have left every Ingress.
+
+        Of an object that is still there it is made again, under the same name.
+        """
         entry = self._entries[key]
         is_first = not entry.is_soft_deleted
         entry.is_soft_deleted = True
@@ -81,9 +140,11 @@ class ManagedCertificates:
             if item is not None and is_first:
                 self._events.warning(item, "BackendError", str(error))
             return
-        if item is not None:
-            self._events.normal(item, "Delete", f"Delete SslCertificate {entry.ssl_certificate}")
-        del self._entries[key]
+        if item is None:
+            del self._entries[key]
+            return
+        self._events.normal(item, "Delete", f"Delete SslCertificate {entry.ssl_certificate}")
+        entry.is_soft_deleted = False
 
     def _copy_status(self, item: Object, found: SslCertificate) -> None:
         domains = [{"domain": name, "status": str(state)} for name, state in found.domain_status.items()]

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from localcloud.authority import Authority, Issued
+from localcloud.controllers.certificates import ssl_resources
 from localcloud.controllers.certificates.visibility import DomainStatus, Lookup, evaluate
 from localcloud.controllers.delays import Delays
+from localcloud.controllers.quirks import Quirks
 from localcloud.envoy.model import Certificate
 
 
@@ -23,8 +25,17 @@ class Status(StrEnum):
 
     PROVISIONING = "Provisioning"
     ACTIVE = "Active"
+    FAILED = "ProvisioningFailed"
     FAILED_PERMANENTLY = "ProvisioningFailedPermanently"
     RENEWAL_FAILED = "RenewalFailed"
+
+
+class Refused(Exception):
+    """Compute Engine does not make the resource, in its words."""
+
+
+class QuotaUsedUp(Refused):
+    """The project has as many as it may have."""
 
 
 class InUse(Exception):
@@ -55,14 +66,41 @@ class SslCertificates:
         self._all: dict[str, SslCertificate] = {}
         self._uses: dict[str, tuple[tuple[str, ...], str]] = {}  # load balancer -> names, address
         self._refused: dict[str, DomainStatus] = {}
+        self._fault = ""
+        self._self_managed: dict[str, int] = {}  # load balancer -> how many of Secrets
+        self.limit = 50
         self.delays = Delays()
+        self.quirks = Quirks()
 
     def create(self, name: str, domains: Sequence[str]) -> None:
-        """Create a resource; the first attempt to provision it comes `certificate_s` later."""
+        """Create a resource; the first attempt to provision it comes `certificate_s` later.
+
+        Raises `QuotaUsedUp` or `Refused`.
+        """
         with self._lock:
+            if self._fault:
+                raise Refused(self._fault)
+            if self.left() < 1:
+                raise QuotaUsedUp(ssl_resources.quota_exceeded("SSL_CERTIFICATES", self.limit))
             first = time.monotonic() + self.delays.certificate_s
             states = dict.fromkeys(domains, DomainStatus.PROVISIONING)
             self._all[name] = SslCertificate(name, tuple(domains), first, domain_status=states)
+
+    def left(self, but_for: str = "") -> int:
+        """Return how many more the project may have, those of one load balancer's Secrets not counted."""
+        with self._lock:
+            used = (count for owner, count in self._self_managed.items() if owner != but_for)
+            return self.limit - len(self._all) - sum(used)
+
+    def count(self, load_balancer: str, self_managed: int) -> None:
+        """Set how many a load balancer has of Secrets."""
+        with self._lock:
+            self._self_managed[load_balancer] = self_managed
+
+    def break_down(self, fault: str) -> None:
+        """Let every creation fail in these words, until they are ""."""
+        with self._lock:
+            self._fault = fault
 
     def find(self, name: str) -> SslCertificate | None:
         """Return the resource, not to be changed, or None."""
@@ -120,7 +158,10 @@ class SslCertificates:
         """Make the attempts that are due. Looks up domains in DNS."""
         with self._lock:
             for item in self._all.values():
-                if item.status is Status.PROVISIONING and time.monotonic() >= item.next_attempt:
+                if (
+                    item.status in (Status.PROVISIONING, Status.FAILED)
+                    and time.monotonic() >= item.next_attempt
+                ):
                     self._attempt(item)
 
     def _attempt(self, item: SslCertificate) -> None:
@@ -136,6 +177,8 @@ class SslCertificates:
         for domain, state in item.domain_status.items():
             if state is DomainStatus.ACTIVE:
                 item.domain_status[domain] = DomainStatus.PROVISIONING
+        if self.quirks.reports_failed_attempts:
+            item.status = Status.FAILED
         if 0 < self.delays.certificate_attempts <= item.attempts:
             item.status = Status.FAILED_PERMANENTLY
 

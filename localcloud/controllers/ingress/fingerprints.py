@@ -36,4 +36,6 @@ def _wishes(item: Object) -> Object:
 
 
 def _is_ours(key: str) -> bool:
-    return key.removeprefix(load_balancer.PREFIX) in load_balancer.STATUS_KEYS
+    return (
+        key == load_balancer.STATIC_IP or key.removeprefix(load_balancer.PREFIX) in load_balancer.STATUS_KEYS
+    )

@@ -7,7 +7,7 @@ s, healthy 1, unhealthy 2, path /, protocol and port those of the traffic). Time
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from localcloud.envoy.model import HealthCheck, Protocol
 
@@ -18,25 +18,14 @@ INTERVAL_S = 15
 TIMEOUT_S = 15
 
 
-class BadBackendConfig(Exception):
-    """A BackendConfig that the controller refuses; the text is the controller's."""
-
-
 def health_check(config: Object | None, protocol: Protocol, fastest_s: float) -> HealthCheck:
     """Return the check for a backend that is spoken to by `protocol`, sped up to `fastest_s`.
 
-    Raises `BadBackendConfig`.
+    Its own protocol is what the BackendConfig says, whether there is such a one or not.
     """
     spec = _spec(config).get("healthCheck") or {}
-    kind = spec.get("type", protocol)
-    if config is not None and kind not in get_args(Protocol):
-        name = f"{config['metadata']['namespace']}/{config['metadata']['name']}"
-        allowed = ", ".join(get_args(Protocol))
-        raise BadBackendConfig(
-            f'BackendConfig {name} is not valid: Protocol "{kind}" is not valid, must be one of [{allowed}]'
-        )
     return HealthCheck(
-        protocol=kind,
+        protocol=spec.get("type", protocol),
         path=spec.get("requestPath", "/"),
         interval_s=min(spec.get("checkIntervalSec", INTERVAL_S), fastest_s),
         timeout_s=spec.get("timeoutSec", TIMEOUT_S),

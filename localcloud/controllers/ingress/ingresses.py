@@ -7,7 +7,7 @@ comes before anything answers at it, and backend health is as old as the last sy
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from localcloud.addresses import Addresses
@@ -16,10 +16,18 @@ from localcloud.controllers.certificates.ssl_certificates import SslCertificates
 from localcloud.controllers.client import KubeClient
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.events import Events
-from localcloud.controllers.ingress import load_balancer, names, translation
+from localcloud.controllers.ingress import load_balancer, names, negs, translation
 from localcloud.controllers.ingress.fingerprints import fingerprint
-from localcloud.controllers.ingress.quotas import QuotaExceeded, Quotas
-from localcloud.controllers.ingress.translation import Gathered, SyncError, TranslateError, Translation
+from localcloud.controllers.ingress.quotas import Quotas
+from localcloud.controllers.ingress.translation import (
+    FrontEndError,
+    Gathered,
+    Quota,
+    SyncError,
+    TranslateError,
+    Translation,
+)
+from localcloud.controllers.quirks import Quirks
 from localcloud.controllers.store import Store
 from localcloud.envoy.model import Balancing
 from localcloud.envoy.process import Envoy
@@ -38,7 +46,9 @@ class Progress:
     addressed_at: float = 0.0  # 0: not yet
     seen: str = ""  # fingerprint of what was last synced
     next_sync: float = 0.0
-    failures: int = field(default=0)
+    failures: int = 0
+    version: str = ""  # of the Ingress, when a sync of it was last announced
+    has_raced: bool = False  # see `Quirks.neg_race`
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +69,11 @@ class Ingresses:
         self._addresses = edge.addresses
         self._envoy = edge.envoy
         self._certificates = edge.certificates
-        self._events = Events(client, "loadbalancer-controller")
+        self._events = Events(client, "loadbalancer-controller", lambda: self.quirks.event_refill_s)
         self._progress: dict[str, Progress] = {}  # by Ingress uid
         self.delays = Delays()
         self.quotas = Quotas()
+        self.quirks = Quirks()
 
     def reconcile(self) -> None:
         """Go once over all Ingresses: sync what changed or is due, and move the others on."""
@@ -79,11 +90,17 @@ class Ingresses:
 
     def _sync_if_due(self, ingress: Object, progress: Progress) -> None:
         gathered = self._gather(ingress)
-        seen = fingerprint(ingress, gathered)
-        if seen == progress.seen and time.monotonic() < progress.next_sync:
+        seen, version = fingerprint(ingress, gathered), ingress["metadata"].get("resourceVersion", "")
+        is_due = time.monotonic() >= progress.next_sync
+        is_resync = is_due and not progress.failures
+        if version != progress.version or is_resync:
+            # Said of every change of the Ingress and of every resync, but not of another try, nor of a change
+            # of what it refers to.
+            self._events.normal(ingress, "Sync", "Scheduled for sync")
+        progress.version = version
+        if seen == progress.seen and not is_due:
             return
         if seen != progress.seen:
-            self._events.normal(ingress, "Sync", "Scheduled for sync")
             progress.failures = 0
         progress.seen = seen
         try:
@@ -92,46 +109,70 @@ class Ingresses:
         except TranslateError as error:
             self._events.warning(ingress, "Translate", f"Translation failed: invalid ingress spec: {error}")
             self._retry_later(progress)
-        except QuotaExceeded as error:
-            told = f"Error syncing to GCP: error running backend syncing routine: {error}"
-            self._events.warning(ingress, "Sync", told)
-            self._retry_later(progress)
         except SyncError as error:
-            name = f"{ingress['metadata']['namespace']}/{ingress['metadata']['name']}"
-            self._events.warning(
-                ingress,
-                "Sync",
-                "Error syncing to GCP: error running load balancer syncing routine: "
-                f"loadbalancer {name} does not exist: {error}",
-            )
+            self._events.warning(ingress, "Sync", f"Error syncing to GCP: {_told(ingress, error)}")
             self._retry_later(progress)
 
     def _sync(self, ingress: Object, progress: Progress, gathered: Gathered) -> None:
-        is_first = progress.translation is None
         complete = replace(gathered, secrets=self._secrets(ingress))
-        before = progress.translation
-        now = translation.translate(ingress, complete, self.delays.probe_s)
-        self.quotas.check(self._held(), [spec.name for spec in now.backends])
-        progress.translation = now
+        try:
+            now = translation.translate(ingress, complete, self.delays.probe_s)
+        except FrontEndError as error:
+            self._check_backends(error.translation, gathered, progress)
+            self._apply_partly(ingress, progress, error.translation)
+            raise
+        self._check_backends(now, gathered, progress)
+        self._apply(ingress, progress, now)
         progress.failures = 0
         progress.next_sync = time.monotonic() + self.delays.resync_s
-        if is_first:
-            progress.translated_at = time.monotonic()
+        progress.translated_at = progress.translated_at or time.monotonic()
         if progress.addressed_at:
-            self._annotate(ingress, progress.translation)
-            self._report_certificates(ingress, before, progress.translation)
+            self._annotate(ingress, now)
+
+    def _check_backends(self, now: Translation, gathered: Gathered, progress: Progress) -> None:
+        """Raise `BackendError` if a backend service cannot be made, or not linked to its group yet."""
+        self.quotas.check(self._held(), [spec.name for spec in now.backends])
+        for spec in now.backends:
+            group = negs.recorded(gathered.services[spec.service], spec.port["port"])
+            is_early = group is None or not progress.has_raced
+            if self.quirks.neg_race and spec.has_neg and is_early:
+                progress.has_raced = True
+                raise translation.missing_neg(spec.name)
+
+    def _apply_partly(self, ingress: Object, progress: Progress, made: Translation) -> None:
+        """Take over what is made before the part that fails; the first time nothing is to be seen of it."""
+        before = progress.translation
+        if before is None:
+            return
+        # Certificates and front ends stay as they were.
+        self._apply(ingress, progress, replace(before, backends=made.backends, routes=made.routes))
+
+    def _apply(self, ingress: Object, progress: Progress, now: Translation) -> None:
+        before, progress.translation = progress.translation, now
+        if progress.addressed_at and before is not None:
+            self._report_changes(ingress, before, now)
+        self._certificates.count(ingress["metadata"]["uid"], len(now.certificates))
 
     def _held(self) -> list[str]:
         """Return the backend services that there are."""
         made = [each.translation for each in self._progress.values() if each.translation]
         return [spec.name for one in made for spec in one.backends]
 
-    def _report_certificates(self, ingress: Object, before: Translation | None, now: Translation) -> None:
+    def _report_changes(self, ingress: Object, before: Translation | None, now: Translation) -> None:
+        """Report what was made or changed of the load balancer; the first time, all of it."""
+        present = load_balancer.resources(ingress, before) if before else {}
+        made = load_balancer.resources(ingress, now)
+        for key, name in made.items():
+            if key not in present:
+                self._report(ingress, load_balancer.RESOURCES[key], name, "created")
+        if before and before.routes != now.routes:
+            self._report(ingress, "UrlMap", made["url-map"], "updated")
         lists = [load_balancer.certificate_names(ingress, one) for one in (before, now) if one]
-        if lists[0] != lists[-1]:
-            metadata = ingress["metadata"]
-            name = names.front_end_name("ts", metadata["namespace"], metadata["name"])
-            self._events.normal(ingress, "Sync", f'TargetProxy "{name}" certs updated')
+        if "https-target-proxy" in present and lists[0] != lists[-1] and lists[-1]:
+            self._report(ingress, "TargetProxy", present["https-target-proxy"], "certs updated")
+
+    def _report(self, ingress: Object, kind: str, name: str, what: str) -> None:
+        self._events.normal(ingress, "Sync", f'{kind} "{name}" {what}')
 
     def _retry_later(self, progress: Progress) -> None:
         delay_s = min(self.delays.retry_s * 2**progress.failures, self.delays.retry_cap_s)
@@ -163,9 +204,8 @@ class Ingresses:
             f"{_path(ingress)}/status", {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
         )
         progress.addressed_at = time.monotonic()
-        for kind, code in (("UrlMap", "um"), ("TargetProxy", "ts"), ("ForwardingRule", "fs")):
-            name = names.front_end_name(code, metadata["namespace"], metadata["name"])
-            self._events.normal(ingress, "Sync", f'{kind} "{name}" created')
+        if progress.translation:
+            self._report_changes(ingress, None, progress.translation)
         self._events.normal(ingress, "IPChanged", f"IP is now {address}")
         if progress.translation:
             self._annotate(ingress, progress.translation)
@@ -181,7 +221,7 @@ class Ingresses:
 
     def _annotate(self, ingress: Object, current: Translation) -> None:
         wanted = load_balancer.status_annotations(ingress, current, self._envoy.health())
-        present = ingress["metadata"].get("annotations") or {}
+        present = object_annotations.of(ingress)
         changed = {key: value for key, value in wanted.items() if present.get(key) != value}
         if changed:
             self._client.patch(_path(ingress), {"metadata": {"annotations": changed}})
@@ -192,18 +232,18 @@ class Ingresses:
             self._client.patch(_path(ingress), {"metadata": {"finalizers": [*present, FINALIZER]}})
 
     def _tear_down(self, ingress: Object) -> None:
-        """Free everything, then let the Ingress go; one that changed its class stays, without our traces."""
+        """Free everything, then let the Ingress go.
+
+        One that changed its class stays, with the address in its status and all that was annotated.
+        """
         self._forget(ingress["metadata"]["uid"])
-        metadata = ingress["metadata"]
-        kept = [name for name in metadata["finalizers"] if name != FINALIZER]
-        traces = {load_balancer.PREFIX + key: None for key in load_balancer.STATUS_KEYS}
-        if "deletionTimestamp" not in metadata:
-            self._client.patch(f"{_path(ingress)}/status", {"status": {"loadBalancer": {"ingress": None}}})
-        self._client.patch(_path(ingress), {"metadata": {"finalizers": kept or None, "annotations": traces}})
+        kept = [name for name in ingress["metadata"]["finalizers"] if name != FINALIZER]
+        self._client.patch(_path(ingress), {"metadata": {"finalizers": kept or None}})
 
     def _forget(self, uid: str) -> None:
         self._envoy.serve(f"ingress/{uid}", Balancing())
         self._certificates.use(uid, (), "")
+        self._certificates.count(uid, 0)
         self._addresses.release(uid)
         self._progress.pop(uid, None)
 
@@ -215,6 +255,7 @@ class Ingresses:
             backend_configs=_named(self._store.list("backendconfigs"), namespace),
             secrets={},
             ssl_certificates=self._certificates.names(),
+            quota=Quota(self._certificates.limit, self._certificates.left(ingress["metadata"]["uid"])),
         )
 
     def _secrets(self, ingress: Object) -> dict[str, Object]:
@@ -222,6 +263,14 @@ class Ingresses:
         wanted = {name for name in translation.secret_names(ingress) if name}
         found = {name: self._client.find(f"{path}/{name}") for name in wanted}
         return {name: secret for name, secret in found.items() if secret is not None}
+
+
+def _told(ingress: Object, error: SyncError) -> str:
+    """Return the error as the controller wraps it."""
+    metadata = ingress["metadata"]
+    which = names.load_balancer_id(metadata["namespace"], metadata["name"])
+    wrapped = f"loadbalancer {which} does not exist: {error}" if error.names_load_balancer else str(error)
+    return f"error running {error.routine} syncing routine: {wrapped}"
 
 
 def _path(ingress: Object) -> str:

@@ -5,7 +5,6 @@ Pure.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +18,15 @@ from localcloud.envoy.process import Health
 Object = dict[str, Any]
 
 PREFIX = "ingress.kubernetes.io/"
+STATIC_IP = f"{PREFIX}static-ip"  # stays once it is there
+# What each annotation names, in the words of Events.
+RESOURCES = {
+    "url-map": "UrlMap",
+    "target-proxy": "TargetProxy",
+    "forwarding-rule": "ForwardingRule",
+    "https-target-proxy": "TargetProxy",
+    "https-forwarding-rule": "ForwardingRule",
+}
 STATUS_KEYS = (
     "url-map",
     "target-proxy",
@@ -55,27 +63,34 @@ def status_annotations(
     ingress: Object, translation: Translation, health: Mapping[str, Health]
 ) -> dict[str, str | None]:
     """Return all annotations of the controller; None for one whose resource is absent."""
-    metadata = ingress["metadata"]
-    resources = {"url-map": "um"}
-    if translation.allows_http:
-        resources |= {"target-proxy": "tp", "forwarding-rule": "fr"}
     certificates = certificate_names(ingress, translation)
-    if certificates:
-        resources |= {"https-target-proxy": "ts", "https-forwarding-rule": "fs"}
     found: dict[str, str | None] = {PREFIX + key: None for key in STATUS_KEYS}
-    for key, kind in resources.items():
-        found[PREFIX + key] = names.front_end_name(kind, metadata["namespace"], metadata["name"])
+    found |= {PREFIX + key: name for key, name in resources(ingress, translation).items()}
+    if translation.allows_http and translation.has_https:
+        # HTTP and HTTPS share an address, which is reserved for them under the name of the rule.
+        found[STATIC_IP] = found[f"{PREFIX}forwarding-rule"]
     found[PREFIX + "ssl-cert"] = ",".join(certificates) or None
     found[PREFIX + "backends"] = json.dumps(_health(ingress, translation, health), sort_keys=True)
     return found
 
 
+def resources(ingress: Object, translation: Translation) -> dict[str, str]:
+    """Return the resources of the front end, by annotation: those of HTTPS only once there is HTTPS."""
+    kinds = {"url-map": "um"}
+    if translation.allows_http:
+        kinds |= {"target-proxy": "tp", "forwarding-rule": "fr"}
+    if translation.has_https:
+        kinds |= {"https-target-proxy": "ts", "https-forwarding-rule": "fs"}
+    namespace, name = ingress["metadata"]["namespace"], ingress["metadata"]["name"]
+    return {key: names.front_end_name(kind, namespace, name) for key, kind in kinds.items()}
+
+
 def certificate_names(ingress: Object, translation: Translation) -> list[str]:
     """Return the SslCertificates on the proxy: the Google-managed ones, then one for each Secret."""
     metadata = ingress["metadata"]
-    digests = [hashlib.sha256(item.chain_pem.encode()).hexdigest()[:16] for item in translation.certificates]
-    stem = names.front_end_name("cr", metadata["namespace"], metadata["name"])
-    return [*translation.pre_shared, *(f"{stem[: 62 - len(one)]}-{one}" for one in digests)]
+    namespace, name = metadata["namespace"], metadata["name"]
+    made = [names.certificate_name(namespace, name, item.chain_pem) for item in translation.certificates]
+    return [*translation.pre_shared, *made]
 
 
 def _health(ingress: Object, translation: Translation, health: Mapping[str, Health]) -> dict[str, Health]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 
 CLUSTER_UID = "10ca1c10"
+PROJECT, ZONE = "milvus-testing-nonprod", "us-central1-a"
 NAME_LIMIT = 63
 DEFAULT_BACKEND = ("kube-system", "default-http-backend", 80)
 
@@ -32,6 +33,18 @@ def front_end_name(kind: str, namespace: str, name: str) -> str:
     room = NAME_LIMIT - len(f"k8s2-{kind}-{CLUSTER_UID}---{digest}")
     short_namespace, short_name = _trimmed(namespace, name, room)
     return f"k8s2-{kind}-{CLUSTER_UID}-{short_namespace}-{short_name}-{digest}"
+
+
+def load_balancer_id(namespace: str, name: str) -> str:
+    """Return what the controller calls the load balancer of an Ingress in its messages."""
+    return f"{CLUSTER_UID}-{namespace}-{name}-{_hash(CLUSTER_UID, namespace, name)}"
+
+
+def certificate_name(namespace: str, ingress: str, chain_pem: str) -> str:
+    """Return the name of the SslCertificate made of a Secret: no word of the Secret is in it."""
+    digest = hashlib.sha256(chain_pem.encode()).hexdigest()[:16]
+    whose = hashlib.sha256(f"{namespace}/{ingress}".encode()).hexdigest()[:16]
+    return f"k8s2-cr-{CLUSTER_UID}-{whose}-{digest}"
 
 
 def _trimmed(first: str, second: str, room: int) -> tuple[str, str]:

@@ -13,8 +13,6 @@ from localcloud.controllers.store import Store
 
 Object = dict[str, Any]
 
-ZONE = "us-central1-a"
-
 
 def neg_ports(service: Object, ingresses: list[Object]) -> set[int]:
     """Return the ports that get a NEG: exposed ones, and those an Ingress uses if NEGs are asked for.
@@ -39,7 +37,14 @@ def neg_status(service: Object, ports: set[int]) -> str | None:
     groups = {
         str(port): names.neg_name(metadata["namespace"], metadata["name"], port) for port in sorted(ports)
     }
-    return json.dumps({"network_endpoint_groups": groups, "zones": [ZONE]}, separators=(",", ":"))
+    return json.dumps({"network_endpoint_groups": groups, "zones": [names.ZONE]}, separators=(",", ":"))
+
+
+def recorded(service: Object, port: int) -> str | None:
+    """Return the network endpoint group that the Service says its port has, or None. Pure."""
+    status = json.loads(object_annotations.of(service).get(service_annotations.NEG_STATUS, "{}"))
+    found: str | None = status.get("network_endpoint_groups", {}).get(str(port))
+    return found
 
 
 class Negs:

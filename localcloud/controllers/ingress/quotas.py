@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from localcloud.controllers.certificates import ssl_resources
+from localcloud.controllers.ingress.translation import BackendError
 
-class QuotaExceeded(Exception):
+
+class QuotaExceeded(BackendError):
     """Compute Engine's refusal, in its words."""
 
 
@@ -18,6 +21,7 @@ class Quotas:
     """Upper bounds, by the names that Compute Engine gives them."""
 
     backend_services: int = 50
+    ssl_certificates: int = 50
 
     def check(self, held: Collection[str], wanted: Collection[str]) -> None:
         """Raise `QuotaExceeded` if the backend services `wanted` are too many beside those `held`, by name.
@@ -26,7 +30,4 @@ class Quotas:
         """
         more = set(wanted) - set(held)
         if more and len(set(held)) + len(more) > self.backend_services:
-            raise QuotaExceeded(
-                "googleapi: Error 403: Quota 'BACKEND_SERVICES' exceeded.  "
-                f"Limit: {self.backend_services:.1f} globally., quotaExceeded"
-            )
+            raise QuotaExceeded(ssl_resources.quota_exceeded("BACKEND_SERVICES", self.backend_services))

@@ -45,12 +45,17 @@ def app_protocols(service: Object) -> dict[str, Protocol]:
     try:
         protocols = json.loads(text)
     except ValueError as error:
-        raise BadAnnotation(str(error)) from error
-    if not isinstance(protocols, dict) or not all(isinstance(value, str) for value in protocols.values()):
+        is_cut = isinstance(error, json.JSONDecodeError) and error.pos >= len(text.rstrip())
+        why = "unexpected end of JSON input" if is_cut else "invalid character in JSON input"
+        raise BadAnnotation(why) from error
+    if not isinstance(protocols, dict):
         raise BadAnnotation("json: cannot unmarshal value into Go value of type map[string]AppProtocol")
     for value in protocols.values():
         if value not in get_args(Protocol):
-            raise BadAnnotation(f"invalid port application protocol: {value}")
+            # Go reads nothing into the text from what is no text.
+            raise BadAnnotation(
+                f"invalid port application protocol: {value if isinstance(value, str) else ''}"
+            )
     return cast("dict[str, Protocol]", protocols)
 
 

@@ -1,19 +1,23 @@
 """What an Ingress means: backends, routes and certificates, or the error that GKE would report. Pure.
 
-Rules and texts: kubernetes/ingress-gce pkg/translator, pkg/controller/errors.
+Rules and texts: kubernetes/ingress-gce pkg/controller/translator, pkg/controller/errors, pkg/healthchecks,
+pkg/loadbalancers, and what its controller said over a fake Compute Engine. The phases, of which each ends the
+sync with its own words:
+
+    translation      the faults of all backends, joined
+    backends         health checks, network endpoint groups, quota of backend services
+    load balancer    Secrets; then the URL map and HTTP are made; then certificates, HTTPS
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 from localcloud.controllers import object_annotations
+from localcloud.controllers.certificates import ssl_resources
 from localcloud.controllers.ingress import health_checks, names, service_annotations
 from localcloud.controllers.workloads import endpoints
 from localcloud.envoy.model import Backend, Certificate, Endpoint, HealthCheck, Protocol, Route
@@ -22,7 +26,7 @@ Object = dict[str, Any]
 
 NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
 NO_FRONT_END = (
-    "both HTTP and HTTPS are disabled "
+    "invalid configuration: both HTTP and HTTPS are disabled "
     "(kubernetes.io/ingress.allow-http is false and there is no valid TLS configuration)"
 )
 CLOSED_PORT = 1  # nothing listens here: a probe of a port that does not exist fails
@@ -35,6 +39,33 @@ class TranslateError(Exception):
 class SyncError(Exception):
     """The load balancer cannot be made from what is there; reported as `Sync`."""
 
+    routine = "load balancer"
+    names_load_balancer = False
+
+
+class BackendError(SyncError):
+    """A backend service, or what it needs, cannot be made; nothing of the load balancer is touched."""
+
+    routine = "backend"
+
+
+class FrontEndError(SyncError):
+    """A part of the load balancer cannot be made; the URL map and the backends are as they should be."""
+
+    names_load_balancer = True
+
+    def __init__(self, text: str, translation: Translation) -> None:
+        super().__init__(text)
+        self.translation = translation  # without what could not be made
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many SslCertificates the project may have, and how many are left."""
+
+    limit: int
+    left: int
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -44,6 +75,7 @@ class Gathered:
     backend_configs: Mapping[str, Object]
     secrets: Mapping[str, Object]
     ssl_certificates: frozenset[str] = frozenset()  # of the project
+    quota: Quota = field(default_factory=lambda: Quota(1000, 1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +102,11 @@ class Translation:
     allows_http: bool
     pre_shared: tuple[str, ...] = ()  # SslCertificates; they come before the Secrets' certificates
 
+    @property
+    def has_https(self) -> bool:
+        """Return whether there is anything to serve HTTPS with."""
+        return bool(self.certificates or self.pre_shared)
+
 
 def service_ports(ingress: Object) -> Iterator[tuple[str, Object]]:
     """Yield each Service name and port reference (`{"name"}` or `{"number"}`), with repetitions."""
@@ -84,24 +121,66 @@ def secret_names(ingress: Object) -> list[str]:
 
 def translate(ingress: Object, gathered: Gathered, fastest_probe_s: float) -> Translation:
     """Return the load balancer that the Ingress describes. Raises `TranslateError` or `SyncError`."""
-    backends: dict[str, BackendSpec] = {}
-    routes: list[Route] = []
-    for host, path, reference in _rules(ingress):
-        spec = _backend(ingress["metadata"]["namespace"], reference, gathered, fastest_probe_s)
-        backends[spec.name] = spec
-        text, is_exact = _matched_path(path)
-        routes.append(Route(host, text, is_exact, spec.name, spec.timeout_s))
-    certificates = tuple(_certificate(name, gathered.secrets) for name in secret_names(ingress))
+    backends, routes = _routed(ingress, gathered, fastest_probe_s)
+    _check_health_checks(backends.values())
+    pems = [_pem_pair(name, gathered.secrets) for name in secret_names(ingress)]
     wishes = object_annotations.of(ingress)
     allows_http = wishes.get(object_annotations.ALLOW_HTTP, "true").lower() not in ("false", "f", "0")
-    pre_shared = _pre_shared(wishes, gathered)
-    if not allows_http and not certificates and not pre_shared:
-        raise SyncError(NO_FRONT_END)
+    made = Translation(tuple(backends.values()), tuple(routes), (), allows_http)
     static_ip = wishes.get(object_annotations.STATIC_IP)
     if static_ip is not None:
         # No addresses can be reserved in the embedded cloud.
-        raise SyncError(f"the given static IP name {static_ip} doesn't translate to an existing static IP.")
-    return Translation(tuple(backends.values()), tuple(routes), certificates, allows_http, pre_shared)
+        text = f"the given static IP name {static_ip} doesn't translate to an existing static IP."
+        raise FrontEndError(text, made)
+    pre_shared = tuple(object_annotations.listed(wishes.get(object_annotations.PRE_SHARED_CERT)))
+    if not allows_http and not pems and not pre_shared:
+        raise FrontEndError(NO_FRONT_END, made)
+    for name in pre_shared:
+        if name not in gathered.ssl_certificates:
+            raise FrontEndError(_not_found(f"projects/{names.PROJECT}/global/sslCertificates/{name}"), made)
+    certificates = _certificates(ingress, pems, gathered.quota, made)
+    return replace(made, certificates=certificates, pre_shared=pre_shared)
+
+
+def missing_neg(name: str) -> BackendError:
+    """Return the error of a sync that comes before the network endpoint group."""
+    return BackendError(
+        _not_found(f"projects/{names.PROJECT}/zones/{names.ZONE}/networkEndpointGroups/{name}")
+    )
+
+
+def _routed(
+    ingress: Object, gathered: Gathered, fastest_probe_s: float
+) -> tuple[dict[str, BackendSpec], list[Route]]:
+    """Return backends and routes; the first fault of each backend is told beside those of the others."""
+    backends: dict[str, BackendSpec] = {}
+    routes: list[Route] = []
+    faults: list[str] = []
+    for host, path, reference in _rules(ingress):
+        try:
+            spec = _backend(ingress["metadata"]["namespace"], reference, gathered, fastest_probe_s)
+            text, is_exact = _matched_path(path)
+        except TranslateError as error:
+            faults.append(str(error))
+            continue
+        backends[spec.name] = spec
+        routes.append(Route(host, text, is_exact, spec.name, spec.timeout_s))
+    if faults:
+        raise TranslateError("; ".join(faults))
+    return backends, routes
+
+
+def _check_health_checks(specs: Iterable[BackendSpec]) -> None:
+    for spec in specs:
+        kind = spec.health_check.protocol
+        if kind not in get_args(Protocol):
+            allowed = ",".join(f'"{each}"' for each in get_args(Protocol))
+            text = f'Protocol "{kind}" is not valid, must be one of [{allowed}]'
+            raise BackendError(f"error ensuring health check: {text}")
+
+
+def _not_found(resource: str) -> str:
+    return f"googleapi: Error 404: The resource '{resource}' was not found, notFound"
 
 
 def backend_of(spec: BackendSpec, service: Object, pods: list[Object]) -> Backend:
@@ -159,18 +238,15 @@ def _backend(namespace: str, reference: Object, gathered: Gathered, fastest_prob
     if service is None:
         raise TranslateError(f'could not find service "{namespace}/{name}"')
     port = _service_port(service, wanted)
-    protocol = _protocol(service, port)
-    config = _backend_config(service, port, gathered)
-    try:
-        check = health_checks.health_check(config, protocol, fastest_probe_s)
-    except health_checks.BadBackendConfig as error:
-        raise TranslateError(str(error)) from error
     has_neg = service_annotations.has_neg_for_ingress(service)
     if not has_neg and service["spec"].get("type") not in NODE_PORT_TYPES:
         kind = service["spec"].get("type", "ClusterIP")
         raise TranslateError(
-            f'service "{namespace}/{name}" is type "{kind}", expected "NodePort" or "LoadBalancer"'
+            f'service "{namespace}/{name}" is type "{kind}", expected "NodePort" or "LoadBalancer" '
+            "when not using NEGs"
         )
+    protocol = _protocol(service, port)
+    config = _backend_config(service, port, wanted, gathered)
     return BackendSpec(
         name=(
             names.neg_name(namespace, name, port["port"])
@@ -181,7 +257,7 @@ def _backend(namespace: str, reference: Object, gathered: Gathered, fastest_prob
         port=port,
         has_neg=has_neg,
         protocol=protocol,
-        health_check=check,
+        health_check=health_checks.health_check(config, protocol, fastest_probe_s),
         health_port=health_checks.health_port(config),
         timeout_s=health_checks.timeout_s(config),
     )
@@ -201,12 +277,18 @@ def find_port(service: Object, wanted: Object) -> Object | None:
 def _service_port(service: Object, wanted: Object) -> Object:
     port = find_port(service, wanted)
     if port is None:
-        metadata = service["metadata"]
-        named = wanted.get("name") or wanted.get("number")
-        raise TranslateError(
-            f'could not find port "{named}" in service "{metadata["namespace"]}/{metadata["name"]}"'
-        )
+        raise TranslateError(f"could not find port {_shown(wanted)} in service {_named(service)}")
     return port
+
+
+def _shown(wanted: Object) -> str:
+    """Return a port reference as Go prints it."""
+    return f'"&ServiceBackendPort{{Name:{wanted.get("name", "")},Number:{wanted.get("number", 0)},}}"'
+
+
+def _named(service: Object) -> str:
+    metadata = service["metadata"]
+    return f'"{metadata["namespace"]}/{metadata["name"]}"'
 
 
 def _protocol(service: Object, port: Object) -> Protocol:
@@ -214,63 +296,58 @@ def _protocol(service: Object, port: Object) -> Protocol:
     try:
         return service_annotations.app_protocols(service).get(port.get("name", ""), "HTTP")
     except service_annotations.BadAnnotation as error:
-        metadata = service["metadata"]
         # The real text names the alpha key, whichever is used.
         raise TranslateError(
             f'could not parse "{service_annotations.ALPHA_APP_PROTOCOLS}" annotation on service '
-            f'"{metadata["namespace"]}/{metadata["name"]}", err: {error}'
+            f"{_named(service)}, err: {error}"
         ) from error
 
 
-def _backend_config(service: Object, port: Object, gathered: Gathered) -> Object | None:
+def _backend_config(service: Object, port: Object, wanted: Object, gathered: Gathered) -> Object | None:
     try:
         name = service_annotations.backend_config_name(service, port)
     except service_annotations.BadAnnotation as error:
-        raise _no_backend_config(service, port, str(error)) from error
+        raise _no_backend_config(service, wanted, str(error)) from error
     if name is None:
         return None
     if name not in gathered.backend_configs:
-        raise _no_backend_config(service, port, "no BackendConfig for service port exists.")
+        raise _no_backend_config(service, wanted, "no BackendConfig for service port exists.")
     return gathered.backend_configs[name]
 
 
-def _no_backend_config(service: Object, port: Object, why: str) -> TranslateError:
-    metadata = service["metadata"]
+def _no_backend_config(service: Object, wanted: Object, why: str) -> TranslateError:
     return TranslateError(
-        f'error getting BackendConfig for port "{port.get("name") or port["port"]}" on service '
-        f'"{metadata["namespace"]}/{metadata["name"]}", err: {why}'
+        f"error getting BackendConfig for port {_shown(wanted)} on service {_named(service)}, err: {why}"
     )
 
 
-def _pre_shared(wishes: Mapping[str, str], gathered: Gathered) -> tuple[str, ...]:
-    names = tuple(object_annotations.listed(wishes.get(object_annotations.PRE_SHARED_CERT)))
-    missing = [name for name in names if name not in gathered.ssl_certificates]
-    if missing:
-        raise SyncError(
-            "errors - " + ",".join(f"{name}: unable to find existing SslCertificate" for name in missing)
-        )
-    return names
-
-
-def _certificate(name: str, secrets: Mapping[str, Object]) -> Certificate:
+def _pem_pair(name: str, secrets: Mapping[str, Object]) -> tuple[str, str]:
+    """Return chain and key as they are in the Secret; the controller does not look at its type."""
     if not name:
         raise SyncError('secret "" does not exist')
     if name not in secrets:
         raise SyncError(f'error initializing translator env: secrets "{name}" not found')
     data = secrets[name].get("data") or {}
     for key, what in (("tls.crt", "cert"), ("tls.key", "private key")):
-        if key not in data:
+        if not data.get(key):
             raise SyncError(f'secret "{name}" does not specify {what} as string data')
-    try:
-        chain, key_pem = (base64.b64decode(data[key]).decode() for key in ("tls.crt", "tls.key"))
-        certificate = x509.load_pem_x509_certificate(chain.encode())
-        is_pair = load_pem_private_key(key_pem.encode(), None).public_key() == certificate.public_key()
-    except (ValueError, TypeError):
-        is_pair = False
-    if not is_pair:
-        # Compute refuses it; nothing of the Secret may be in the text.
-        raise SyncError(
-            f'Cert creation failures - secret "{name}" Error: googleapi: Error 400: '
-            "The SSL certificate could not be parsed., sslCertificateCouldNotParseCert"
-        )
-    return Certificate(chain, key_pem)
+    chain, key_pem = (base64.b64decode(data[key]).decode(errors="replace") for key in ("tls.crt", "tls.key"))
+    return chain, key_pem
+
+
+def _certificates(
+    ingress: Object, pems: Sequence[tuple[str, str]], quota: Quota, made: Translation
+) -> tuple[Certificate, ...]:
+    """Return what Compute Engine takes. Raises `FrontEndError` that names certificates, not Secrets."""
+    metadata = ingress["metadata"]
+    refused = []
+    for number, (chain, key_pem) in enumerate(dict.fromkeys(pems), start=1):
+        refusal = ssl_resources.refusal(chain, key_pem)
+        if refusal is None and number > quota.left:
+            refusal = ssl_resources.quota_exceeded("SSL_CERTIFICATES", quota.limit)
+        if refusal:
+            name = names.certificate_name(metadata["namespace"], metadata["name"], chain)
+            refused.append(f"{name} Error:{refusal}")
+    if refused:
+        raise FrontEndError(f"Cert creation failures - {','.join(refused)}", made)
+    return tuple(Certificate(*pem) for pem in pems)

@@ -103,12 +103,26 @@ def _enum_causes(value: Any, node: Schema, path: str) -> list[Cause]:
     return [Cause("FieldValueNotSupported", message, path)]
 
 
+# Of a Secret's values, or a ConfigMap's, together: kubernetes/kubernetes `pkg/apis/core`, MaxSecretSize.
+MOST_BYTES = 1024 * 1024
+_TOO_LONG = f"Too long: may not be more than {MOST_BYTES} bytes"
+
+
+def _decoded_bytes(data: Json) -> int:
+    try:
+        return sum(len(base64.b64decode(value)) for value in data.values())
+    except (binascii.Error, TypeError):
+        return 0  # refused for that
+
+
 def _secret(obj: Json) -> Iterator[Cause]:
     data = obj.get("data") or {}
     for key in data:
         if not names.is_data_key(key):
             rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
             yield invalid_value(f"data[{key}]", key, rule)
+    if _decoded_bytes(data) > MOST_BYTES:
+        yield Cause("FieldValueTooLong", _TOO_LONG, "data")
     if obj["type"] == "kubernetes.io/tls":
         for key in ("tls.crt", "tls.key"):
             if key not in data:
@@ -121,6 +135,9 @@ def _config_map(obj: Json) -> Iterator[Cause]:
             if not names.is_data_key(key):
                 rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
                 yield invalid_value(f"{name}[{key}]", key, rule)
+    texts = sum(len(str(value).encode()) for value in (obj.get("data") or {}).values())
+    if texts + _decoded_bytes(obj.get("binaryData") or {}) > MOST_BYTES:
+        yield Cause("FieldValueTooLong", _TOO_LONG, "[]")
 
 
 def _service(obj: Json) -> Iterator[Cause]:

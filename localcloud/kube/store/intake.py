@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 from localcloud.kube import status
@@ -18,6 +19,7 @@ def checked(target: Target, body: Any, options: Options, *, is_apply: bool = Fal
     if not isinstance(body, dict):
         raise status.bad_request("the body of the request is not an object")
     resource = target.resource
+    _refuse_unnamed(resource, body)
     body = {"apiVersion": resource.api_version, "kind": resource.kind} | body
     if (body["apiVersion"], body["kind"]) != (resource.api_version, resource.kind):
         raise status.bad_request(
@@ -39,6 +41,15 @@ def checked(target: Target, body: Any, options: Options, *, is_apply: bool = Fal
     if resource.kind == "Secret" and (key := validation.undecodable_base64(obj)) is not None:
         raise status.bad_request(f'{_handled(resource)}: illegal base64 data in field "data[{key}]"')
     return obj
+
+
+def _refuse_unnamed(resource: Resource, body: Json) -> None:
+    """Refuse a custom resource that does not say what it is; built-in kinds are told by the path."""
+    if not resource.is_custom:
+        return
+    for key, shown in (("kind", "Kind"), ("apiVersion", "apiVersion")):
+        if not body.get(key):
+            raise status.bad_request(f"Object '{shown}' is missing in '{json.dumps(body)[:200]}'")
 
 
 def _refuse_misfits(

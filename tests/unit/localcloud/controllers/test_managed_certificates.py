@@ -12,11 +12,12 @@ from localcloud.controllers.certificates.ssl_certificates import InUse, SslCerti
 from localcloud.controllers.certificates.visibility import DomainStatus
 from localcloud.controllers.delays import Delays
 from localcloud.controllers.object_annotations import MANAGED_CERTIFICATES, PRE_SHARED_CERT, listed
+from localcloud.controllers.quirks import Quirks
 
 Object = dict[str, Any]
 
 ADDRESS = "192.0.2.1"
-AT_ONCE = Delays(certificate_s=0, edge_s=0, resync_s=0)
+AT_ONCE = Delays(certificate_s=0, edge_s=0, resync_s=0, retry_cap_s=0)
 AUTHORITY = Authority()
 
 
@@ -193,7 +194,9 @@ def test_deleted_one_stays_attached_until_its_name_leaves_the_annotation(cluster
     assert cluster.ssl.names() == frozenset()
 
 
-def test_editing_the_domains_takes_the_certificate_away_and_makes_another(cluster: Cluster) -> None:
+def test_editing_the_domains_takes_the_certificate_away_and_makes_another_of_its_name(
+    cluster: Cluster,
+) -> None:
     item = cluster.certificate("one", "a.example")
     ingress = cluster.ingress("one")
     cluster.rounds()
@@ -204,8 +207,69 @@ def test_editing_the_domains_takes_the_certificate_away_and_makes_another(cluste
     assert [reason for reason, _ in cluster.events] == ["Create", "BackendError"]
     cluster.attach()
     cluster.rounds()
-    assert cluster.attached(ingress) == [cluster.named(item)] != [before]
+    assert cluster.attached(ingress) == [cluster.named(item)] == [before]
     assert state(item)[0] == "Provisioning"
+
+
+def test_quota_that_is_used_up_is_told_on_the_certificate_alone_and_its_name_is_attached(
+    cluster: Cluster,
+) -> None:
+    cluster.ssl.limit = 0
+    item, ingress = cluster.certificate("one", "a.example"), cluster.ingress("one")
+    cluster.rounds()
+    assert "status" not in item
+    assert len(cluster.attached(ingress)) == 1
+    ((reason, message),) = set(cluster.events)
+    assert reason == "TooManyCertificates"
+    assert message == (
+        "googleapi: Error 403: Quota 'SSL_CERTIFICATES' exceeded.  Limit: 0.0 globally., quotaExceeded"
+    )
+    cluster.ssl.limit = 1
+    cluster.rounds()
+    assert cluster.attached(ingress) == [cluster.named(item)]
+    assert cluster.events[-1][0] == "Create"
+
+
+def test_other_refusals_are_told_on_the_certificate_alone(cluster: Cluster) -> None:
+    cluster.ssl.break_down("operation operation-1 failed: FORBIDDEN")
+    item = cluster.certificate("one", "a.example")
+    cluster.rounds()
+    assert set(cluster.events) == {("BackendError", "operation operation-1 failed: FORBIDDEN")}
+    assert "status" not in item
+
+
+def test_certificates_of_secrets_count_towards_the_quota(cluster: Cluster) -> None:
+    cluster.ssl.limit = 2
+    cluster.ssl.count("lb", 2)
+    assert (cluster.ssl.left(), cluster.ssl.left("lb")) == (0, 2)
+
+
+def test_attempt_that_failed_can_show_in_the_certificate_as_a_whole(cluster: Cluster) -> None:
+    cluster.ssl.quirks = Quirks(reports_failed_attempts=True)
+    cluster.dns.clear()
+    item = cluster.certificate("one", "a.example")
+    cluster.ingress("one")
+    cluster.rounds()
+    assert state(item)[0] == "ProvisioningFailed"
+    cluster.dns[("a.example", "A")] = (ADDRESS,)
+    cluster.rounds()
+    assert state(item)[0] == "Active"
+
+
+def test_with_separate_queues_a_deleted_one_is_detached_only_at_the_next_resync(cluster: Cluster) -> None:
+    cluster.controller.quirks = Quirks(separate_queues=True)
+    item = cluster.certificate("one", "a.example")
+    ingress = cluster.ingress("one")
+    cluster.rounds()
+    cluster.controller.delays = Delays(certificate_s=0, edge_s=0, resync_s=3600)
+    ingress["metadata"]["annotations"][MANAGED_CERTIFICATES] = ""
+    ingress["metadata"]["resourceVersion"] = "2"
+    del cluster.objects["managedcertificates"]["one"]
+    cluster.rounds()
+    assert cluster.attached(ingress) == [cluster.named(item)]
+    cluster.controller.delays = AT_ONCE
+    cluster.rounds()
+    assert cluster.attached(ingress) == []
 
 
 def test_foreign_class_is_left_alone(cluster: Cluster) -> None:
