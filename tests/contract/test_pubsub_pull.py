@@ -207,6 +207,7 @@ def test_message_with_attributes_only_is_accepted(publisher, subscriber, topic, 
     assert (received.message.data, dict(received.message.attributes)) == (b"", {"event": "e-1"})
 
 
+@embedded_only  # Google's emulator takes one byte more; the documentation counts
 def test_message_above_ten_megabytes_is_refused(publisher, topic):
     with pytest.raises(exceptions.InvalidArgument):
         publish(publisher, topic, b"x" * (10 * 1024 * 1024 + 1))
