@@ -17,7 +17,7 @@ define gate
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check $(GATES) hooks simulate bench docs requirements bundles clean
+.PHONY: help install demo test check $(GATES) hooks simulate bench conformance bad-day docs requirements bundles clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,10 +66,17 @@ simulate: $(INSTALLED) ## random histories of the engine, with every fault at ev
 bench: $(INSTALLED) ## cold start, memory and warm time of each function
 	@$(PY) -m tests.bench
 
-docs: $(INSTALLED) ## write docs/*.schema.json and docs/reasons.md from the code
+conformance: $(INSTALLED) ## the contract suites and the demo against real servers, as far as this machine has them
+	@$(PY) -m tests.conformance
+
+bad-day: $(INSTALLED) ## the end-to-end tests while everything happens that real controllers do now and then
+	@BAD_DAY=1 $(PY) -m pytest tests/e2e
+
+docs: $(INSTALLED) ## write docs/*.schema.json, docs/reasons.md and docs/fidelity.md from the code
 	@$(PY) -c 'import json; from milvus_l7.domain.request.request import json_schema; print(json.dumps(json_schema(), indent=2))' > docs/request.schema.json
 	@$(PY) -c 'import json; from milvus_l7.domain.request.request import TearDownRequest, json_schema; print(json.dumps(json_schema(TearDownRequest), indent=2))' > docs/teardown.schema.json
 	@$(PY) -m milvus_l7.domain.reasons.table > docs/reasons.md
+	@$(PY) -m tests.fidelity
 
 requirements: $(INSTALLED) ## write the requirements.txt files from pyproject.toml
 	@$(PY) -m infra.requirements

@@ -50,6 +50,7 @@ class Options:
     certificate: CertificateType
     keep: bool
     real_time: bool
+    emulator: list[tuple[str, str]]  # variables and addresses of others, in place of ours
 
     @property
     def request(self) -> dict[str, Any]:
@@ -66,6 +67,14 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the cloud running until Ctrl-C")
     parser.add_argument("--certificate", type=CertificateType, choices=list(CertificateType))
     parser.add_argument("--real-time", action="store_true", help="waits as long as on Google Cloud")
+    parser.add_argument(
+        "--emulator",
+        type=_assignment,
+        action="append",
+        default=[],
+        metavar="VARIABLE=HOST:PORT",
+        help="another emulator in place of ours: FIRESTORE_EMULATOR_HOST or PUBSUB_EMULATOR_HOST",
+    )
     parser.set_defaults(certificate=CertificateType.SELF_MANAGED)
     options = Options(**vars(parser.parse_args()))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -76,8 +85,9 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             with _step(console, "The embedded cloud runs"):
-                quick_or_real = (REAL_TIME_PACING, REAL_TIME) if options.real_time else ()
-                cloud = stack.enter_context(embedded_cloud(*quick_or_real))
+                pacing = REAL_TIME_PACING if options.real_time else Pacing()
+                delays = REAL_TIME if options.real_time else None
+                cloud = stack.enter_context(embedded_cloud(pacing, delays, dict(options.emulator)))
             os.environ.update(cloud.environment)
             return _run(cloud, console, options)
     except KeyboardInterrupt:
@@ -86,6 +96,11 @@ def main() -> int:
     except (TimeoutError, RuntimeError) as error:
         console.print(f"[red]✗[/] {error}", soft_wrap=True)
         return 1
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    variable, _, address = text.partition("=")
+    return variable, address
 
 
 def _run(cloud: Cloud, console: Console, options: Options) -> int:

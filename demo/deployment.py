@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infra.bundle import bundle, topology
@@ -32,7 +33,12 @@ class Pacing:
         }
 
 
-def embedded_cloud(pacing: Pacing = Pacing(), delays: Delays | None = None) -> Cloud:
-    """Return an embedded cloud into which the functions of this repository are deployed on entering it."""
+def embedded_cloud(
+    pacing: Pacing = Pacing(), delays: Delays | None = None, others: Mapping[str, str] | None = None
+) -> Cloud:
+    """Return an embedded cloud into which the functions of this repository are deployed on entering it.
+
+    `others`: addresses of other emulators in place of ours, by the variables that clients read.
+    """
     deployment = Deployment(topology(), bundle, pacing.settings)
-    return Cloud(deployment, MessagingPace(pacing.push_backoff_scale, pacing.tick_s), delays)
+    return Cloud(deployment, MessagingPace(pacing.push_backoff_scale, pacing.tick_s), delays, others)

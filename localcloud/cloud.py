@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +47,20 @@ class Cloud:
     """
 
     def __init__(
-        self, deployment: Deployment, pace: MessagingPace = MessagingPace(), delays: Delays | None = None
+        self,
+        deployment: Deployment,
+        pace: MessagingPace = MessagingPace(),
+        delays: Delays | None = None,
+        others: Mapping[str, str] | None = None,
     ) -> None:
+        """`others`: addresses of other emulators, in place of ours, by the variables in `environment`."""
         self._deployment = deployment
         self._topology = deployment.topology
         self._pace = pace
         self._stack = ExitStack()
         self.delays = delays or Delays()
         self.gates = Gates()
+        self._others = dict(others or {})
 
     def __enter__(self) -> Cloud:
         with ExitStack() as stack:
@@ -76,7 +83,7 @@ class Cloud:
         )
         self.functions.start()
         self._start_cluster(stack)
-        self.messaging = Messaging(self.pubsub.address, PROJECT)
+        self.messaging = Messaging(self.environment["PUBSUB_EMULATOR_HOST"], PROJECT)
         stack.callback(self.messaging.close)
         endpoints = {name: function.url for name, function in self.functions.all.items()}
         self.messaging.create(self._topology, endpoints)
@@ -134,7 +141,7 @@ class Cloud:
             "FIRESTORE_EMULATOR_HOST": self.firestore.address,
             "CONTAINER_EMULATOR_HOST": self.gke_api.address,
             "CLOUD_DNS_EMULATOR_HOST": self.cloud_dns.address,
-        }
+        } | self._others
 
     @property
     def roots(self) -> Path:

@@ -20,6 +20,19 @@ optimistic_only = pytest.mark.skipif(
 )
 
 
+DIFFERENCES = (
+    (
+        "Google's emulator locks what a transaction has read: other commits wait up to 31 s and are ABORTED; "
+        "ours aborts the transaction at its own commit",
+        "nothing of the product uses transactions: its commits carry preconditions",
+    ),
+    (
+        "Google's emulator demands no composite indexes; ours does",
+        "production does, and a missing index shows only there",
+    ),
+)
+
+
 @pytest.fixture(scope="module")
 def emulator():
     with pytest.MonkeyPatch.context() as patch, FirestoreEmulator() as emulator:
@@ -185,6 +198,10 @@ def test_all_reads_of_a_transaction_see_one_snapshot(db, doc):
     assert read_twice(db.transaction(read_only=True)) == (0, 0, 1)
 
 
+# Google's emulator ends each deadlock only after half a minute.
+RACES = 4 if "FIRESTORE_EMULATOR_HOST" in os.environ else 20
+
+
 def test_concurrent_transactions_lose_no_update(db, doc):
     @firestore.transactional
     def increase(transaction):
@@ -197,9 +214,9 @@ def test_concurrent_transactions_lose_no_update(db, doc):
             except (ValueError, exceptions.Aborted):
                 continue
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(persist, range(20)))
-    assert doc.get().get("n") == 20
+    with ThreadPoolExecutor(min(RACES // 2, 4)) as pool:
+        list(pool.map(persist, range(RACES)))
+    assert doc.get().get("n") == RACES
 
 
 def test_unknown_transaction_is_refused(db, doc):

@@ -22,6 +22,18 @@ from localcloud.gates import Gates
 from localcloud.pubsub import Delivery, PubSubEmulator
 from localcloud.pubsub.push import Pusher
 
+DIFFERENCES = (
+    (
+        "Google's emulator never has more than two pushes of a subscription under way; ours has four",
+        "production has many: what overlaps there must overlap here",
+    ),
+    (
+        "Google's emulator acknowledges by 203 and not by 202, and takes messages of 10 MiB and one byte",
+        "the documentation counts",
+    ),
+    ("Google's emulator keeps no retry policy of its own", "production does; the pauses are scaled here"),
+)
+
 embedded_only = pytest.mark.skipif(
     "PUBSUB_EMULATOR_HOST" in os.environ,
     reason="PUBSUB_EMULATOR_HOST is set: Google's emulator has no knobs, no gates and its own timing",

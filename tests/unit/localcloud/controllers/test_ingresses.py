@@ -32,6 +32,29 @@ from tests.unit.localcloud.controllers.test_translation import (
 )
 
 Object = dict[str, Any]
+DIFFERENCES = (
+    (
+        "queues back off from 0.5 s to 5 s, and resync every 2 s, instead of 5 ms to 1000 s and ten minutes",
+        "so that tests end; the order is the same, and a bad day has slower ones (`BAD_DAY=1`)",
+    ),
+    (
+        "the race against the network endpoint group, separate queues, failed attempts in the certificate as "
+        "a whole, and events dropped after a burst are off unless a test, or `BAD_DAY=1`, switches them on",
+        "they happen now and then there, and always on a bad day here",
+    ),
+    ("no quota but those of backend services and SSL certificates", "one of each phase is enough"),
+    ("no static address can be reserved, so every name of one is absent", "the product names none"),
+    ("one front end for 443 and 80 on ports 8443 and 8080, by Envoy", "ports below 1024 need privileges"),
+    (
+        "names that need trimming are trimmed in other places",
+        "nobody may rebuild them: `neg-status` and the annotations tell them",
+    ),
+    (
+        "which pairs Compute Engine refuses is from its documentation; all are refused in the words of one",
+        "only that text was seen",
+    ),
+    ("events of one reason are not combined after ten", "the product reads what is combined all the same"),
+)
 ADDRESS = "192.0.2.1"
 NEG_WISH, BACKEND_CONFIG = "cloud.google.com/neg", "cloud.google.com/backend-config"
 AT_ONCE = Delays(address_s=0, serving_s=0, resync_s=3600, retry_s=0)
