@@ -69,8 +69,8 @@ class Cluster:
         return {item["metadata"]["uid"]: item["metadata"]["resourceVersion"] for item in found}
 
 
-@pytest.fixture(scope="module", params=["emulator", "real"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+@pytest.fixture(scope="module", params=["emulator", "real"], name="server")
+def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if request.param == "real" and not assets:
         pytest.skip("KUBEBUILDER_ASSETS is not set")
@@ -80,8 +80,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture
-def cluster(server: Server) -> Iterator[Cluster]:
+@pytest.fixture(name="cluster")
+def fresh_cluster(server: Server) -> Iterator[Cluster]:
     space = Space(server, f"t-{uuid4().hex[:10]}")
     assert server.call("POST", "/api/v1/namespaces", {"metadata": {"name": space.name}}).code == 201
     token = server.tokens["alice"]

@@ -27,11 +27,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from localcloud.addresses import HTTPS_PORT, Addresses
-from localcloud.controllers import ControlPlane
+from localcloud.controllers import BAD_DAY, ControlPlane, Quirks
 from localcloud.controllers.client import KubeClient
 from localcloud.guard import Guard
 from localcloud.kube import KubeApi
 from milvus_l7.adapters.release.helm_sdk import sdk
+from tests.e2e.stage_play import IS_BAD_DAY, on_this_day
 
 pytestmark = pytest.mark.e2e
 
@@ -141,7 +142,9 @@ def cloud() -> Iterator[Cloud]:
         guard.own_folder(state)
         user = KubeClient(api.url, api.ca_pem, api.issue_token("operator"))
         release = helm.Config(kubeconfig_content=api.kubeconfig(api.issue_token("helm")), namespace="default")
-        with ControlPlane(api, guard, addresses, state):
+        with ControlPlane(api, guard, addresses, state) as plane:
+            plane.delays = on_this_day(plane.delays)
+            plane.quirks = BAD_DAY if IS_BAD_DAY else Quirks()
             chain, key = write_pair(state)
             create_prerequisites(user, chain, key)
             values = {"service": {"type": "LoadBalancer"}, "extraConfigFiles": {"user.yaml": PLAIN_YAML}}

@@ -20,12 +20,13 @@ from cryptography.x509.oid import NameOID
 
 from localcloud.addresses import HTTPS_PORT, Addresses
 from localcloud.authority import NAME, Authority
-from localcloud.controllers import ControlPlane, Delays, PublicServices
+from localcloud.controllers import BAD_DAY, ControlPlane, Delays, PublicServices, Quirks
 from localcloud.controllers.client import KubeClient
 from localcloud.guard import Guard
 from localcloud.kube import KubeApi
 from localcloud.zone import Zone
 from milvus_l7.adapters.certificates.x509 import X509Certificates
+from tests.e2e.stage_play import IS_BAD_DAY, on_this_day
 
 pytestmark = pytest.mark.e2e
 
@@ -108,7 +109,8 @@ def cluster() -> Iterator[Cluster]:
         user = KubeClient(api.url, api.ca_pem, api.issue_token("operator"))
         create_objects(user)
         with ControlPlane(api, guard, addresses, state, PublicServices(authority, zone.lookup)) as plane:
-            plane.delays = QUICK
+            plane.delays = on_this_day(QUICK)
+            plane.quirks = BAD_DAY if IS_BAD_DAY else Quirks()
             yield Cluster(user, zone, state / "roots.pem")
         user.close()
     addresses.close()
