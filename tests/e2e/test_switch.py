@@ -162,3 +162,17 @@ def test_secret_that_somebody_deleted_does_not_hold_its_successor_back(play: Pla
         kube.delete(f"{PATHS['Secret']}/own-tls")
     switched(play, ISSUED)
     assert attached(play) == [f"{play.service}-tls"]
+
+
+def test_broken_secret_of_somebody_else_does_not_hold_the_switch_back(play: Play) -> None:
+    """The controller says only that Compute Engine refuses a certificate, and attaches nothing any more."""
+    garbage = base64.b64encode(b"garbage").decode()
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "theirs"}, "type": "kubernetes.io/tls"}
+    with play.cluster() as kube:
+        kube.create(PATHS["Secret"], {**body, "data": {"tls.crt": garbage, "tls.key": garbage}})
+    both = [{"secretName": name} for name in (*attached(play), "theirs")]
+    play.patch("Ingress", play.service, {"spec": {"tls": both}})
+    switched(play, ISSUED, NEW_DOMAIN)
+    assert attached(play) == [f"{play.service}-tls-2"]
+    with play.cluster() as kube:
+        assert kube.find(f"{PATHS['Secret']}/theirs") is not None
