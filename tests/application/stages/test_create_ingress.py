@@ -228,6 +228,15 @@ def test_broken_secret_is_told_with_who_must_mend_it(
     assert words in found.message
 
 
+def test_broken_secret_that_nobody_complains_of_is_told_as_it_is_left_off(kube: FakeKubeObjects) -> None:
+    run(kube)
+    kube.put(secret(replace(pair(1), key_pem="key-2"), f"{NAME}-tls"))
+    found = run(kube, with_secret("theirs"))
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.ADDRESS_PENDING
+    assert f"left off the Ingress: Secret {NAME}-tls: tls.key is not the key" in found.message
+
+
 def test_secret_that_was_corrected_is_seen_within_ten_minutes(kube: FakeKubeObjects) -> None:
     run(kube)
     happens(kube, "Warning", "Sync", REFUSED)

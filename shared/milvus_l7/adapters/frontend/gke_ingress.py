@@ -12,7 +12,7 @@ from milvus_l7.adapters.frontend.object_events import ObjectEvents
 from milvus_l7.adapters.frontend.secret_inspection import SecretInspection
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
-from milvus_l7.domain.frontend import attachment, ingress_objects, ingress_status
+from milvus_l7.domain.frontend import attached_secrets, attachment, ingress_objects, ingress_status
 from milvus_l7.domain.frontend.attachment import Seen, Wanted
 from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.change import Plan
@@ -85,7 +85,8 @@ class IngressFrontend:
         looked_at = ingress_observation.seen(secrets, self.service, self._ref, live)
         known = {each["metadata"]["name"]: each for each in gathered.managed}
         sources = replace(looked_at.certificates, managed=known.get)
-        return replace(looked_at, certificates=sources).waiting(wanted.managed)
+        waiting = replace(looked_at, certificates=sources).waiting(wanted.managed)
+        return attached_secrets.left_out(waiting, attachments, gathered.secrets)
 
     def observe(self, now: datetime) -> IngressObservation:
         """Return what Ingress and Service say."""

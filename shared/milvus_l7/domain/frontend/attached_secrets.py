@@ -14,6 +14,7 @@ from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
+from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.text.excerpt import excerpt, listed
 
 _SHOWN = 3
@@ -64,7 +65,9 @@ def explained(warning: Condition | None, found: SecretFaults) -> Condition | Non
     return replace(warning, message=message)
 
 
-def kept(attachments: Attachments, found: SecretFaults) -> str:
-    """Return what is left out of the Ingress, and why; "" if nothing is."""
+def left_out(waiting: Waiting, attachments: Attachments, found: SecretFaults) -> Waiting:
+    """Return what is waited for with what is left out of the Ingress meanwhile, and why."""
     out = {name: fault for name, fault in found.faults.items() if name not in attachments.secrets}
-    return f"left out: {SecretFaults(out)}" if out else ""
+    if not out or waiting.reason is Reason.TLS_ENTRY_WITHOUT_SECRET:  # which tells it
+        return waiting
+    return replace(waiting, message=f"{waiting.message}; left off the Ingress: {SecretFaults(out)}")
