@@ -11,6 +11,7 @@ import pytest
 
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.application.drift.check_drift import LEAST_AGE, CheckDrift
+from milvus_l7.domain.drift.evaluation import MOST_REPAIRS_IN_ALL
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Transient
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
@@ -23,7 +24,7 @@ from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import Commit, Queue, StagePorts
 from tests.builders import TOPOLOGY
 from tests.contract.kube_server import Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
-from tests.contract.whole_chain import SERVICE, Chain
+from tests.contract.whole_chain import CHOSEN, SERVICE, Chain
 from tests.fakes.engine import FakeEngine
 from tests.fakes.ports import FakePorts, dry_run
 from tests.fakes.state import FakeClock
@@ -195,6 +196,28 @@ def test_repair_undone_three_times_stops_and_names_the_rival(world: World) -> No
     (finding,) = world.check().findings
     assert finding.reason is Reason.REPAIR_UNDONE
     assert finding.by.startswith("rival")
+    assert world.engine.only().status is Status.VERIFIED
+
+
+def test_repair_that_interrupts_clients_waits_for_leave(world: World) -> None:
+    world.start(REPAIR)
+    world.chain.helm("upgrade", CHOSEN)
+    world.chain.roll_out()
+    reasons = {finding.reason for finding in world.check().findings if finding.is_repairable}
+    assert reasons == {Reason.REPAIR_NEEDS_LEAVE}
+    assert world.engine.only().status is Status.VERIFIED
+
+
+def test_setup_that_was_repaired_too_often_within_a_day_is_left_as_it_is(world: World) -> None:
+    world.start(REPAIR)
+    report = world.check()
+    found = world.engine.setups.load(world.chain.setup.setup_id)
+    assert found is not None
+    often = replace(report, repaired_at=(world.engine.clock.now(),) * MOST_REPAIRS_IN_ALL)
+    world.engine.setups.commit(Commit(replace(found.setup, drift=often), found.version))
+    world.edit()
+    (finding,) = world.check().findings
+    assert finding.reason is Reason.REPAIR_LIMIT_REACHED
     assert world.engine.only().status is Status.VERIFIED
 
 
