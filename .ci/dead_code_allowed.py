@@ -13,6 +13,9 @@ _.daemon_threads  # socketserver
 _.protocol_version  # http.server
 _.do_GET  # http.server
 _.do_POST  # http.server
+_.do_PUT  # http.server
+_.do_PATCH  # http.server
+_.do_DELETE  # http.server
 _.log_message  # http.server
 format  # http.server names the parameter of log_message
 

@@ -359,13 +359,15 @@ def test_upgrade_that_would_change_more_is_refused_before_any_write(
 UPGRADE = """
 import json, sys
 from milvus_l7.adapters.release.helm import HelmReleases
+from milvus_l7.adapters.release.gateway import Upstream, opened
 from milvus_l7.adapters.release.helm_sdk import Session
 from milvus_l7.ports import ClusterAccess, ValuesChange
 url, ca, token, namespace, chart, values, change = json.load(sys.stdin)
 releases = HelmReleases(ClusterAccess(url, ca), lambda: token, namespace)
 if chart:
-    with Session(releases.access, token, namespace).connected() as helm:
-        helm.install(chart, "my-release", values)
+    with opened(Upstream(releases.access, token).send) as address:
+        with Session(address, namespace).connected() as helm:
+            helm.install(chart, "my-release", values)
 releases.upgrade(releases.get("my-release"), ValuesChange(change, "milvus-l7: TLS"))
 """
 

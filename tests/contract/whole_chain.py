@@ -7,11 +7,13 @@ address the load balancer has.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from localcloud.kube.resources import RESOURCES
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.adapters.release.helm import HelmReleases
@@ -43,6 +45,11 @@ KINDS = {
     "configmaps": "v1",
     "secrets": "v1",
     "deployments": "apps/v1",
+    "statefulsets": "apps/v1",
+    "jobs": "batch/v1",
+    "poddisruptionbudgets": "policy/v1",
+    "roles": "rbac.authorization.k8s.io/v1",
+    "rolebindings": "rbac.authorization.k8s.io/v1",
     "ingresses": "networking.k8s.io/v1",
     "backendconfigs": "cloud.google.com/v1",
     "managedcertificates": "networking.gke.io/v1",
@@ -86,9 +93,15 @@ class Chain:
 
     def helm(self, verb: str, values: Json) -> None:
         """What a person does with the helm command."""
+        with self.helm_config() as config:
+            getattr(config, verb)(CHART, NAME, values)
+
+    @contextmanager
+    def helm_config(self) -> Iterator[Any]:
+        """Helm, as the person who has installed the release."""
         content = self.server.kubeconfig()
         with sdk().Config(kubeconfig_content=content, namespace=self.space.name, qps=100) as config:
-            getattr(config, verb)(CHART, NAME, values)
+            yield config
 
     def roll_out(self) -> None:
         """What the Deployment controller would report when all Pods are new and ready."""
@@ -154,9 +167,7 @@ class Chain:
         }
 
     def _all(self) -> Iterator[Json]:
-        kinds = {"services": "Service", "configmaps": "ConfigMap", "secrets": "Secret"}
-        kinds |= {"deployments": "Deployment", "ingresses": "Ingress", "backendconfigs": "BackendConfig"}
-        kinds |= {"managedcertificates": "ManagedCertificate"}
+        kinds = {row.plural: row.kind for row in RESOURCES}
         for plural, group in KINDS.items():
             for item in self.space.get(plural, group=group).body["items"]:
                 if item.get("type") != "helm.sh/release.v1":

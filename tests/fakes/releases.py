@@ -9,9 +9,9 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.release import helm_values, restoration
 from milvus_l7.domain.text.untrusted import mapping, text
-from milvus_l7.ports import Manifest, Release, Rendering, ValuesChange
+from milvus_l7.ports import Manifest, ObjectRef, ObjectWrite, Release, Rendering, ValuesChange
 from milvus_l7.ports.release import BeforeWrite, proceed
-from tests.fakes.kube_objects import OneCluster
+from tests.fakes.kube_objects import FakeKubeObjects, OneCluster
 from tests.fakes.state import START
 
 
@@ -27,13 +27,17 @@ class FakeReleases:
     writes: int = 0
     kill_in: str = ""
     refusal: Exception | None = None
+    kube: FakeKubeObjects | None = None  # what the objects of the releases are in
 
     def get(self, name: str, revision: int | None = None) -> Release | None:
         found = [r for r in self.revisions if r.name == name and revision in (None, r.revision)]
         if not found:
             return None
         base = next((r for r in reversed(found) if r.status == "deployed"), found[-1])
-        return replace(found[-1], values=base.values, chart_values=base.chart_values)
+        later = [r for r in found if r.revision > base.revision]
+        is_half_way = any(r.upgraded_from is not None for r in later)
+        values = {"values": base.values, "chart_values": base.chart_values}
+        return replace(found[-1], **values, is_half_way=is_half_way)
 
     def names(self) -> list[str]:
         return sorted({r.name for r in self.revisions})
@@ -54,7 +58,21 @@ class FakeReleases:
         if self.refusal:
             raise self.refusal
         after = replace(release, values=_changed(release, change))
-        return Rendering(_rendered(self._deployed(release)), _rendered(after))
+        before = _rendered(self._deployed(release))
+        changed = [new for old, new in zip(before, _rendered(after), strict=True) if old != new]
+        return Rendering(before, _rendered(after), [self._write(each) for each in changed])
+
+    def _write(self, manifest: Manifest) -> ObjectWrite:
+        live = self.kube.get(ObjectRef.of(manifest)) if self.kube else None
+        return ObjectWrite(
+            live,
+            {
+                **(live or {}),
+                **manifest,
+                "spec": {**(live or {}).get("spec", {}), **manifest.get("spec", {})},
+                "metadata": (live or manifest)["metadata"],
+            },
+        )
 
     def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
         base = self._deployed(release)
@@ -112,4 +130,5 @@ class ReleaseCluster(OneCluster):
     helm: FakeReleases = field(default_factory=FakeReleases)
 
     def releases(self, cluster: str, namespace: str) -> FakeReleases:
+        self.helm.kube = self.kube
         return self.helm

@@ -12,7 +12,7 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.release import helm_values, restoration
 from milvus_l7.domain.text.untrusted import mapping, text
-from milvus_l7.ports import ObjectRef, Release, Rendering, ValuesChange
+from milvus_l7.ports import ObjectRef, ObjectWrite, Release, Rendering, ValuesChange
 from milvus_l7.ports.release import BeforeWrite, proceed
 from tests.fakes.dns_zones import FakeDnsZones
 from tests.fakes.kube_objects import FakeKubeObjects
@@ -126,14 +126,24 @@ class SimHelm:
         if not found:
             return None
         base = next((r for r in reversed(found) if r.status == "deployed"), found[-1])
-        return replace(found[-1], values=base.values)
+        later = [r for r in found if r.revision > base.revision]
+        is_half_way = any(r.upgraded_from is not None for r in later)
+        return replace(found[-1], values=base.values, is_half_way=is_half_way)
 
     def names(self) -> list[str]:
         return list(self.revisions)
 
     def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
         after = replace(release, values=_changed(release, change))
-        return Rendering(_rendered(self._deployed(release.name)), _rendered(after))
+        return Rendering(_rendered(self._deployed(release.name)), _rendered(after), self._writes(after))
+
+    def _writes(self, after: Release) -> list[ObjectWrite]:
+        pairs = zip(_rendered(self._deployed(after.name)), _rendered(after), strict=True)
+        return [self._would_write(new) for old, new in pairs if old != new]
+
+    def _would_write(self, manifest: Json) -> ObjectWrite:
+        dry = self.kube.apply(manifest, dry_run=True, force=True, manager="helm")
+        return ObjectWrite(self.kube.get(ObjectRef.of(manifest)), dry)
 
     def upgrade(self, release: Release, change: ValuesChange, before_write: BeforeWrite = proceed) -> Release:
         before_write()

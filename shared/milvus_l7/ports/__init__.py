@@ -18,6 +18,7 @@ from milvus_l7.ports.planning import PlanRecord, Plans
 from milvus_l7.ports.release import (
     Deployments,
     MilvusDeployment,
+    ObjectWrite,
     PlaintextEndpoint,
     Release,
     Releases,
@@ -51,6 +52,7 @@ __all__ = [
     "Manifest",
     "MilvusDeployment",
     "ObjectRef",
+    "ObjectWrite",
     "PlaintextEndpoint",
     "PlanRecord",
     "Plans",

@@ -37,6 +37,7 @@ class Release:
     chart_values: Mapping[str, Any]  # the chart's defaults
     updated_at: datetime
     upgraded_from: int | None = None  # for a revision made by `upgrade`: the revision that it was built on
+    is_half_way: bool = False  # an upgrade of ours after the deployed revision has not come to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,21 @@ class ValuesChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectWrite:
+    """One object of the cluster before and after an upgrade, found by a dry run; None: there is none."""
+
+    live: Manifest | None
+    after: Manifest | None
+    hook: str = ""  # of a hook of the chart: when it runs, and what becomes of it
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
-    """What the chart renders, hooks left out, before and after a change of values."""
+    """What the chart renders, without hooks, before and after a change of values, and what is written."""
 
     before: Sequence[Manifest]
     after: Sequence[Manifest]
+    writes: Sequence[ObjectWrite] = ()
 
 
 class Releases(Protocol):
@@ -93,7 +104,7 @@ class Releases(Protocol):
         ...
 
     def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
-        """Roll a release that was left in a pending state back to its last deployed revision.
+        """Roll a release that was left pending, or half-way, back to its last deployed revision.
 
         Returns the release to go on with, or None when it was rolled back in earnest: that may have used up
         an execution's time, so that whatever follows needs another one.

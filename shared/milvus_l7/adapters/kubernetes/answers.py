@@ -2,6 +2,7 @@
 
 status                         error
 409 with field conflicts       Permanent(FIELD_CONFLICT)
+a webhook without dry runs     Permanent(DRY_RUN_UNSUPPORTED)
 409                            Conflict(CLUSTER_UNAVAILABLE)
 401, 403                       Permanent(CLUSTER_ACCESS_DENIED)
 410, 429                       Transient(CLUSTER_UNAVAILABLE)
@@ -19,11 +20,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from milvus_l7.domain.kubernetes.difference import CONFIDENTIAL
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient, Unanswered
-from milvus_l7.domain.text.excerpt import SHOWN_WORDS
+from milvus_l7.domain.text.excerpt import SHOWN_WORDS, excerpt
 
 _NOT_NOW = frozenset({410, 429})
+# k8s.io/apiserver `pkg/admission/plugin/webhook/errors`, NewDryRunUnsupportedErr
+_NO_DRY_RUN = "does not support dry run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +74,47 @@ def content(answer: Answer, kind: str, *, is_write: bool = False) -> Mapping[str
     """Return the object or list in the answer; raises what the answer means otherwise (see the module)."""
     if answer.is_success:
         return answer.body
-    raise _error(answer, kind, Unanswered if is_write else Transient)
+    raise failure(answer, kind, Unanswered if is_write else Transient)
 
 
-def _error(answer: Answer, kind: str, inconclusive: type[Transient]) -> L7Error:
-    words = _words(answer, kind)
+def failure(answer: Answer, kind: str, inconclusive: type[Transient] = Transient) -> L7Error:
+    """Return the error that the answer means (see the module), for `raise`."""
+    said = words(answer, kind)
     if answer.conflicts:
         return Permanent(Reason.FIELD_CONFLICT, f"{kind}: {'; '.join(answer.conflicts)}"[:SHOWN_WORDS])
     if answer.status == 409:
-        return Conflict(Reason.CLUSTER_UNAVAILABLE, words)
-    if answer.status in (401, 403):
-        return Permanent(Reason.CLUSTER_ACCESS_DENIED, words)
+        return Conflict(Reason.CLUSTER_UNAVAILABLE, said)
     if answer.is_inconclusive:
-        return inconclusive(Reason.CLUSTER_UNAVAILABLE, words)
+        return inconclusive(Reason.CLUSTER_UNAVAILABLE, said)
     if answer.status in _NOT_NOW:
-        return Transient(Reason.CLUSTER_UNAVAILABLE, words)
-    return Permanent(Reason.REFUSED_BY_CLUSTER, words)
+        return Transient(Reason.CLUSTER_UNAVAILABLE, said)
+    return Permanent(_refusal(answer), said)
 
 
-def _words(answer: Answer, kind: str) -> str:
-    """Return the API server's own words; of a Secret only the kind of error.
+def _refusal(answer: Answer) -> Reason:
+    if answer.status in (401, 403):
+        return Reason.CLUSTER_ACCESS_DENIED
+    if _NO_DRY_RUN in str(answer.body.get("message")):
+        return Reason.DRY_RUN_UNSUPPORTED
+    return Reason.REFUSED_BY_CLUSTER
 
-    The words may quote a Secret's values, unless they are about rights.
+
+def words(answer: Answer, kind: str) -> str:
+    """Return the API server's own words; of what may be a credential only the kind of error, and the fields.
+
+    The words may quote values of a Secret or ConfigMap, unless they are about rights or the way to a webhook.
     """
     message = str(answer.body.get("message") or "")
-    # Such a message names the identity and what it may not do, no values.
-    is_about_rights = " is forbidden: User " in message
-    said = answer.body.get("reason") if kind == "Secret" and not is_about_rights else message
+    # Such a message names the identity and what it may not do, or a webhook; no values.
+    is_harmless = " is forbidden: User " in message or _NO_DRY_RUN in message
+    said = message if kind not in CONFIDENTIAL or is_harmless else _without_values(answer)
     if not answer.body and answer.status == 404:
         said = "the cluster serves no such kind"
-    words = f"the Kubernetes API answered {answer.status} for a {kind}: {said or 'no explanation'}"
-    return words[:SHOWN_WORDS]
+    told = f"the Kubernetes API answered {answer.status} for a {kind}: {said or 'no explanation'}"
+    return told[:SHOWN_WORDS]
+
+
+def _without_values(answer: Answer) -> str:
+    fields = [excerpt(cause.get("field") or "", 80) for cause in answer.details.get("causes") or []]
+    reason = str(answer.body.get("reason") or "")
+    return f"{reason} ({', '.join(fields)})" if any(fields) else reason

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from milvus_l7.domain.dns import records
 from milvus_l7.domain.dns.records import ChangeSet, RecordSet
-from milvus_l7.domain.kubernetes import field_managers, kinds, manifests, services
+from milvus_l7.domain.kubernetes import field_managers, manifests
 from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.kubernetes.difference import deletion, difference
 from milvus_l7.domain.release import helm_values, restoration
@@ -24,6 +24,7 @@ from milvus_l7.ports import (
     KubeObjects,
     Manifest,
     ObjectRef,
+    ObjectWrite,
     Release,
     Releases,
     Rendering,
@@ -128,17 +129,17 @@ class DryRunObjects:
         self.recorder.record((deletion(live),))
         self._laid[ObjectRef.of(live)] = None
 
-    def assume_type(self, ref: ObjectRef, of: str) -> Plan:
-        """Let the Service read as it will after a Helm upgrade, and return how its spec changes.
+    def assume(self, write: ObjectWrite) -> Plan:
+        """Let an object read as it will after a Helm upgrade, and return how it changes.
 
         Dry runs of other writes still meet the present one.
         """
-        live = self._read(ref)
-        if live is None:
+        if write.after is None:
             return ()
-        after = self.real.apply(services.service_type_patch(live, of), dry_run=True, force=True)
-        self._assumed[ref] = {**live, "spec": after["spec"]}
-        return tuple(each for each in difference(live, after) if each.field.startswith("spec"))
+        ref = ObjectRef.of(write.after)
+        self._live.setdefault(ref, write.live)
+        self._assumed[ref] = write.after
+        return difference(write.live, write.after)
 
     def unwritten(self) -> DryRunObjects:
         """Return the same with what was read, and without what was "written": the cluster as it is."""
@@ -203,18 +204,10 @@ class DryRunReleases:
         self.recorder.record(change.changes)
         writer = f"helm, revision {release.revision} ({release.updated_at:%Y-%m-%d %H:%M} UTC)"
         self.recorder.writers.update({(each.target, each.field): writer for each in change.changes})
-        for each in rendered_changes(rendering, release.namespace):
-            self.recorder.record(self._service(each) or (each,))
+        for write in rendering.writes:
+            self.recorder.record(_hook(write) if write.hook else self.objects.assume(write))
         chosen = restoration.without(helm_values.overlaid(release.values, change.values), change.removals)
         return replace(release, revision=release.revision + 1, values=chosen)
-
-    def _service(self, change: Change) -> Plan:
-        """Return what a new type does to the whole Service, as the API server says; () for other changes."""
-        kind, _, place = change.target.partition(" ")
-        if (kind, change.field) != (kinds.SERVICE.kind, "spec.type"):
-            return ()
-        namespace, _, name = place.partition("/")
-        return self.objects.assume_type(ObjectRef(*kinds.SERVICE, namespace, name), change.after)
 
     def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:  # noqa: ARG002
         """Record that an interrupted upgrade would be rolled back."""
@@ -273,21 +266,10 @@ class DryRunConnections:
         return self._releases[key]
 
 
-def rendered_changes(rendering: Rendering, namespace: str) -> Plan:
-    """Return what an upgrade changes in rendered objects; those that it would add or delete are left out."""
-    old = {_key(each): _placed(each, namespace) for each in rendering.before}
-    return tuple(
-        change
-        for each in rendering.after
-        if _key(each) in old
-        for change in difference(old[_key(each)], _placed(each, namespace))
-    )
-
-
-def _placed(manifest: Manifest, namespace: str) -> Manifest:
-    """Return the manifest with its namespace, which charts leave out."""
-    return {**manifest, "metadata": {"namespace": namespace, **manifest["metadata"]}}
-
-
-def _key(manifest: Manifest) -> tuple[str, str]:
-    return manifest["kind"], manifest["metadata"]["name"]
+def _hook(write: ObjectWrite) -> Plan:
+    """Return what becomes of a hook's object, which Helm makes anew."""
+    if write.after is None:
+        return ()
+    metadata = write.after["metadata"]
+    target = f"{write.after['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+    return (Change(target, "", "present" if write.live else None, write.hook),)

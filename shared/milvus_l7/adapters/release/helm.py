@@ -11,7 +11,7 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,15 +24,18 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient, Unanswered
 from milvus_l7.domain.release import helm_values, restoration
 from milvus_l7.domain.text.untrusted import mapping, text
-from milvus_l7.ports import ClusterAccess, Manifest, ObjectRef, Release, Rendering, ValuesChange
+from milvus_l7.ports import (
+    ClusterAccess,
+    Manifest,
+    ObjectRef,
+    ObjectWrite,
+    Release,
+    Rendering,
+    ValuesChange,
+)
 from milvus_l7.ports.release import BeforeWrite, proceed
 
-# On the Secret of a revision: "<this revision>.<the revision it was built on>". Helm hands labels on to the
-# next revision, whoever makes it, which is why the label says what it belongs to. Helm stores a description
-# only with a finished revision, so it cannot mark an interrupted one.
-UPGRADE_LABEL = "milvus-l7/upgrade"
 DEPLOYED = "deployed"
-HISTORY = 10  # revisions kept, as the helm command line does by default
 
 # A rendering that has used less has waited for the cluster, not calculated; the usual one takes below one.
 EXPENSIVE_CPU_S = 2.0
@@ -50,6 +53,7 @@ class _Upgrade:
     release: Release
     base: StoredRelease
     change: ValuesChange
+    is_recovered: bool  # the release is taken for rolled back, which it is not yet
 
     @property
     def request(self) -> dict[str, Any]:
@@ -70,8 +74,8 @@ class _Upgrade:
             # The values are complete. Helm's own re-use would store the user's as the chart's defaults.
             "reset_values": True,
             "description": self.change.description,
-            "labels": {UPGRADE_LABEL: f"{self.release.revision + 1}.{self.base.revision}"},
-            "max_history": HISTORY,
+            "labels": {stored_release.UPGRADE_LABEL: f"{self.release.revision + 1}.{self.base.revision}"},
+            "max_history": 0,  # without limit: users' revisions are not ours to delete
             "timeout": limits.HOOKS_S,
         }
 
@@ -80,14 +84,19 @@ class _Upgrade:
         """What the rendering is compared with."""
         values = helm_values.merged(self.release.chart_values, self.release.values)
         fullname = helm_values.fullname(self.release.name, self.release.chart_name, values)
-        return {"before": self.base.manifest, "fullname": fullname}
+        told = {"before": self.base.manifest, "fullname": fullname, "remedy": self._remedy()}
+        return told | ({"hidden_above": self.base.revision} if self.is_recovered else {})
 
-    def refusal(self, found: str) -> Permanent:
-        """Return why the upgrade is refused, and what the user can do with the original chart instead."""
+    @property
+    def next_revision(self) -> int:
+        """The revision that the upgrade makes."""
+        return (self.base.revision if self.is_recovered else self.release.revision) + 1
+
+    def _remedy(self) -> str:
+        """Return what the user can do with the original chart instead."""
         paths = [f"{section}.{key}" for section, inner in self.change.values.items() for key in inner]
         paths += [".".join(path) for path in self.change.removals]
-        message = f"{found} (values to set: {', '.join(paths)})"
-        return Permanent(Reason.UPGRADE_NOT_CONTAINED, message)
+        return f"(values to set: {', '.join(paths)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,9 @@ class HelmReleases:
             return None
         newest = stored_release.decoded(secrets[-1])
         base = newest if revision is not None else _base(secrets) or newest
-        return _release(name, self.namespace, newest, base)
+        later = [s for s in secrets if stored_release.revision(s) > base.revision]
+        found = _release(name, self.namespace, newest, base)
+        return replace(found, is_half_way=any(stored_release.upgraded_from(s) is not None for s in later))
 
     def names(self) -> Sequence[str]:
         """Return the names of all releases in the namespace, sorted."""
@@ -122,10 +133,10 @@ class HelmReleases:
         Raises `Permanent(UPGRADE_NOT_CONTAINED)`, before anything is written, if it would change more. Two
         racing upgrades cannot both begin: Helm creates the Secret of the next revision first.
         """
-        work = _Upgrade(release, self._deployed(release), change)
-        self._rendered(work)
+        work = self._work(release, change)
+        proof = self._proven(work)
         before_write()
-        self._write("upgrade", work.request)
+        self._write("upgrade", {**work.request, **work.comparison, "digest": proof["digest"]})
         upgraded = self.get(release.name)
         if upgraded is None:
             raise Transient(Reason.HELM_FAILED, f"release {release.name} is gone after its upgrade")
@@ -133,32 +144,40 @@ class HelmReleases:
 
     def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
         """The first half of `upgrade`, which writes nothing."""
-        return self._rendered(_Upgrade(release, self._deployed(release), change))
+        proof = self._proven(self._work(release, change))
+        writes = [ObjectWrite(*each) for each in proof["writes"]]
+        return Rendering(proof["before"], proof["after"], writes)
 
     def recover(self, release: Release, before_write: BeforeWrite = proceed) -> Release | None:
         """Roll back to the last deployed revision. Helm re-applies what was rendered then.
 
         Safe to repeat: the rollback of a release that is as it was deployed changes no object.
         """
-        options = {"version": self._deployed(release).revision, "timeout": limits.HOOKS_S}
+        secrets = self._secrets(release.name)
+        options = {"version": _deployed(release, secrets).revision, "timeout": limits.HOOKS_S}
+        newest = stored_release.decoded(secrets[-1])
         before_write()
-        self._write("rollback", {"name": release.name, "options": options})
+        self._write("rollback", {"name": release.name, "options": options, "before": newest.manifest})
         return None
 
-    def _rendered(self, work: _Upgrade) -> Rendering:
-        """Render the upgrade against the cluster and compare it with what is deployed."""
+    def _work(self, release: Release, change: ValuesChange) -> _Upgrade:
+        secrets = self._secrets(release.name)
+        base, newest = _deployed(release, secrets), stored_release.revision(secrets[-1])
+        is_recovered = release.status == DEPLOYED and release.revision == newest != base.revision
+        return _Upgrade(release, base, change, is_recovered)
+
+    def _proven(self, work: _Upgrade) -> Mapping[str, Any]:
+        """Rehearse the upgrade against the cluster, and compare it with what is deployed."""
         name = work.release.name
         try:
-            proof = self._run("render", {**work.request, **work.comparison}, self.render_limits)
+            proof = self._run("prove", {**work.request, **work.comparison}, self.render_limits)
         except KilledError as error:
             raise _unrendered(name, error) from None
         except CrashedError as error:
             raise Transient(Reason.HELM_FAILED, f"release {name}: Helm's process: {error}") from None
-        if proof.get("revision") != work.release.revision + 1:
+        if proof.get("revision") != work.next_revision:
             raise Transient(Reason.RELEASE_BUSY, f"release {name} has just been changed")
-        if found := text(proof.get("found")):
-            raise work.refusal(found)
-        return Rendering(proof["before"], proof["after"])
+        return proof
 
     def _write(self, action: str, request: Mapping[str, Any]) -> None:
         try:
@@ -182,13 +201,6 @@ class HelmReleases:
         }
         return _result(child.run(_PROGRAM, json.dumps(whole).encode(), allowed))
 
-    def _deployed(self, release: Release) -> StoredRelease:
-        base = _base(self._secrets(release.name))
-        if base is None:
-            message = f"release {release.name} is {release.status} and has no deployed revision"
-            raise Permanent(Reason.RELEASE_NOT_DEPLOYED, message)
-        return base
-
     def _secrets(self, name: str) -> Sequence[Manifest]:
         """Return the Secrets of all revisions of a release, oldest first."""
         found = self._stored({"owner": "helm", "name": name})
@@ -199,6 +211,14 @@ class HelmReleases:
         return kube.list(ObjectRef("v1", "Secret", self.namespace), labels)
 
 
+def _deployed(release: Release, secrets: Sequence[Manifest]) -> StoredRelease:
+    base = _base(secrets)
+    if base is None:
+        message = f"release {release.name} is {release.status} and has no deployed revision"
+        raise Permanent(Reason.RELEASE_NOT_DEPLOYED, message)
+    return base
+
+
 def _base(secrets: Sequence[Manifest]) -> StoredRelease | None:
     """Return the last deployed revision: what Helm builds the next one on, and rolls back to."""
     deployed = [s for s in secrets if stored_release.status(s) == DEPLOYED]
@@ -206,8 +226,6 @@ def _base(secrets: Sequence[Manifest]) -> StoredRelease | None:
 
 
 def _release(name: str, namespace: str, newest: StoredRelease, base: StoredRelease) -> Release:
-    own, _, built_on = newest.labels.get(UPGRADE_LABEL, "").partition(".")
-    ours = own == str(newest.revision) and built_on.isdecimal()
     return Release(
         name=name,
         namespace=namespace,
@@ -217,7 +235,7 @@ def _release(name: str, namespace: str, newest: StoredRelease, base: StoredRelea
         values=mapping(base.content, "config"),
         chart_values=mapping(base.chart, "values"),
         updated_at=_moment(text(mapping(newest.content, "info").get("last_deployed"))),
-        upgraded_from=int(built_on) if ours else None,
+        upgraded_from=newest.upgraded_from,
     )
 
 

@@ -88,9 +88,11 @@ class HelmDeployment:
         return not self._plan().changes
 
     def is_restored(self, before: ReleaseBefore | None) -> bool:
-        """Return whether an upgrade back would change no value."""
+        """Return whether an upgrade back would change no value, and the Service has the type that it had."""
         found = self._known(before)
-        return found is None or not self._restoration(found).changes
+        if found is None:
+            return True
+        return not self._restoration(found).changes and self._live_type_to_restore(found) is None
 
     def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
         """Return what is still ours of the values and the live configuration, and a type not as recorded."""
@@ -126,6 +128,18 @@ class HelmDeployment:
         if back is not None and back.changes:
             description = "milvus-l7: as before, without TLS at the Layer-7 load balancer"
             self._upgrade(ValuesChange(back.overlay, description, back.removals, back.changes))
+        live_type = self._live_type_to_restore(found) if found else None
+        if live_type is not None:
+            service = release_view.service(self.objects, self.release)[0]
+            _apply_as_helm(self.objects, service, ("spec", "type"), live_type)
+
+    def _live_type_to_restore(self, before: ReleaseBefore) -> str | None:
+        """Return the type that the Service had past Helm; None if it has it, or somebody has chosen since."""
+        live = text(mapping(release_view.service(self.objects, self.release)[0], "spec").get("type"))
+        values = release_view.values(self.release).effective
+        rendered = text(mapping(values, "service").get("type")) or services.CLUSTER_IP
+        is_ours = (live or services.CLUSTER_IP) in (services.CLUSTER_IP, rendered)
+        return before.live_type if is_ours and before.live_type != (live or services.CLUSTER_IP) else None
 
     def _known(self, before: ReleaseBefore | None) -> ReleaseBefore | None:
         """What was recorded; else, where all is ours, what Helm's history tells."""

@@ -1,10 +1,10 @@
 """The process that Helm runs in: one action, asked for on standard input, answered on standard output.
 
-    {parent, server, ca_pem, token, namespace, name, action, options, archive?, before?, fullname?}
+    {parent, server, ca_pem, token, namespace, name, action, options, before, archive?, ...}
     --> {result} or {error: [class, reason, message]}
 
-Rendering compares what is deployed with what would be in here, too, because YAML's aliases can make that
-endless. The chart's archive is base64. `helm.py` runs this module, and says how the answer is read.
+What is deployed and what would be is compared in here, too, because YAML's aliases can make that endless. The
+chart's archive is base64. `helm.py` runs this module, and says how the answer is read.
 """
 
 from __future__ import annotations
@@ -13,23 +13,30 @@ import json
 import os
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from milvus_l7.adapters.release import child, helm_sdk, stored_release
+from milvus_l7.adapters.release import child, gateway, helm_sdk, stored_release
+from milvus_l7.adapters.release.gateway import Upstream
 from milvus_l7.adapters.release.helm_sdk import Session, sdk, translated
+from milvus_l7.adapters.release.object_writes import Mode
+from milvus_l7.adapters.release.oversight import Oversight, Rendered
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Permanent, Transient
+from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient
 from milvus_l7.domain.release import containment
-from milvus_l7.ports import ClusterAccess
+from milvus_l7.domain.text import excerpt
+from milvus_l7.ports import ClusterAccess, Manifest
 
 if TYPE_CHECKING:
     from helm_python import Chart, Config
 
 RENDERED_BYTES = 16 * 1024 * 1024  # a release Secret holds one MiB, packed
+SHOWN = 5
 
 Request = Mapping[str, Any]
+Judging = Callable[[Rendered], Sequence[Manifest]]
 
 
 def main() -> None:
@@ -46,54 +53,117 @@ def main() -> None:
 
 def _answer(request: Request) -> dict[str, Any]:
     try:
-        session = _session(request)
-        with session.connected() as helm:
-            return {"result": ACTIONS[request["action"]](helm, request)}
+        return {"result": ACTIONS[request["action"]](request)}
     except (Transient, Permanent) as error:
         return {"error": [type(error).__name__, error.reason.name, error.message]}
 
 
-def _session(request: Request) -> Session:
-    access = ClusterAccess(request["server"], request["ca_pem"])
-    return Session(access, request["token"], request["namespace"])
+def _prove(request: Request) -> dict[str, Any]:
+    """Upgrade as in earnest, with nothing but dry runs, and tell all that it would write."""
+    judge = _Judge(request)
+    work = _oversight(request, "upgrade", Mode.REHEARSE, judge.contained)
+    with translated(request["name"], work), _connected(request, work) as helm, _chart(request) as chart:
+        helm.upgrade(chart, request["name"], **request["options"])
+    fault = _worst(work.writes.faults)
+    if fault is not None:
+        raise fault
+    if work.rendered is None:
+        raise Transient(Reason.HELM_FAILED, f"release {request['name']}: Helm stored no revision")
+    writes = [[each.live, each.after, each.hook] for each in work.writes.made]
+    told = {"revision": work.rendered.revision, "digest": work.rendered.digest, "writes": writes}
+    return {**told, "before": list(work.before), "after": list(judge.after)}
 
 
-def _render(helm: Config, request: Request) -> dict[str, Any]:
-    name = request["name"]
-    with _chart(request) as chart, translated(name, is_write=False):
-        proof = helm.upgrade(chart, name, dry_run="server", **request["options"])
-    return {"revision": proof.get("revision"), **_compared(request, str(proof.get("manifest") or ""))}
-
-
-def _compared(request: Request, rendered: str) -> dict[str, Any]:
-    """What is deployed and what would be; `found` tells what differs beyond what we are here for."""
-    if len(rendered) > RENDERED_BYTES:
-        message = f"the chart renders more than {RENDERED_BYTES // 1024 // 1024} MiB"
-        raise Permanent(Reason.CHART_TOO_EXPENSIVE, message)
-    try:
-        before, after = stored_release.rendered(request["before"]), stored_release.rendered(rendered)
-        found = containment.unexpected_changes(before, after, request["fullname"])
-        json.dumps([before, after], default=str)
-    except (ValueError, TypeError, RecursionError) as error:
-        return {"found": helm_sdk.words(error)}
-    return {"found": found, "before": before, "after": after}
-
-
-def _upgrade(helm: Config, request: Request) -> None:
-    with _chart(request) as chart, translated(request["name"], is_write=True):
+def _upgrade(request: Request) -> None:
+    judge = _Judge(request)
+    work = _oversight(request, "upgrade", Mode.WRITE, judge.proven)
+    with translated(request["name"], work), _connected(request, work) as helm, _chart(request) as chart:
         helm.upgrade(chart, request["name"], **request["options"])
 
 
-def _rollback(helm: Config, request: Request) -> None:
-    with translated(request["name"], is_write=True):
+def _rollback(request: Request) -> None:
+    judge = _Judge(request)
+    work = _oversight(request, "rollback", Mode.WRITE, judge.read)
+    with translated(request["name"], work), _connected(request, work) as helm:
         helm.rollback(request["name"], **request["options"])
 
 
-ACTIONS: Mapping[str, Callable[[Config, Request], dict[str, Any] | None]] = {
-    "render": _render,
+ACTIONS: Mapping[str, Callable[[Request], dict[str, Any] | None]] = {
+    "prove": _prove,
     "upgrade": _upgrade,
     "rollback": _rollback,
 }
+
+
+@dataclass(slots=True)
+class _Judge:
+    """Says whether what was rendered may be written, before anything is."""
+
+    request: Request
+    after: Sequence[Manifest] = ()
+
+    def read(self, rendered: Rendered) -> Sequence[Manifest]:
+        """Return what was rendered; raises `Permanent` if it cannot be read."""
+        if len(rendered.manifest) > RENDERED_BYTES:
+            message = f"the chart renders more than {RENDERED_BYTES // 1024 // 1024} MiB"
+            raise Permanent(Reason.CHART_TOO_EXPENSIVE, message)
+        self.after = _manifests(rendered.manifest)
+        return self.after
+
+    def contained(self, rendered: Rendered) -> Sequence[Manifest]:
+        """Return it; raises `Permanent` if it has more than what the upgrade is for."""
+        before, after = _manifests(self.request["before"]), self.read(rendered)
+        try:
+            found = containment.unexpected_changes(before, after, self.request["fullname"])
+            json.dumps([before, after], default=str)
+        except (ValueError, TypeError, RecursionError) as error:
+            found = helm_sdk.words(error)
+        if found:
+            raise Permanent(Reason.UPGRADE_NOT_CONTAINED, f"{found} {self.request['remedy']}")
+        return after
+
+    def proven(self, rendered: Rendered) -> Sequence[Manifest]:
+        """Return it; raises `Permanent` if it is not what was proven."""
+        if rendered.digest != self.request["digest"]:
+            message = f"the chart of release {self.request['name']} renders differently each time"
+            raise Permanent(Reason.UPGRADE_NOT_CONTAINED, message)
+        return self.read(rendered)
+
+
+def _manifests(rendered: str) -> Sequence[Manifest]:
+    try:
+        return stored_release.rendered(rendered)
+    except ValueError as error:
+        raise Permanent(Reason.UPGRADE_NOT_CONTAINED, helm_sdk.words(error)) from None
+
+
+def _worst(faults: Sequence[L7Error]) -> L7Error | None:
+    """Return all faults as one: what will pass only if all of them will."""
+    permanent = [each for each in faults if isinstance(each, Permanent)]
+    transient = [each for each in faults if isinstance(each, Transient)]
+    if not permanent:
+        return transient[0] if transient else None
+    return Permanent(permanent[0].reason, excerpt.listed([each.message for each in permanent], SHOWN))
+
+
+def _oversight(request: Request, action: str, mode: Mode, judge: Judging) -> Oversight:
+    access = ClusterAccess(request["server"], request["ca_pem"])
+    return Oversight(
+        upstream=Upstream(access, request["token"]),
+        namespace=request["namespace"],
+        name=request["name"],
+        action=action,
+        before=_manifests(request["before"]),
+        mode=mode,
+        judge=judge,
+        hidden_above=request.get("hidden_above"),
+    )
+
+
+@contextmanager
+def _connected(request: Request, work: Oversight) -> Iterator[Config]:
+    with gateway.opened(work.answer) as url, Session(url, request["namespace"]).connected() as helm:
+        yield helm
 
 
 @contextmanager

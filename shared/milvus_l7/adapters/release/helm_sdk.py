@@ -8,16 +8,14 @@ from __future__ import annotations
 import ctypes
 import json
 import re
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Protocol
 
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
-from milvus_l7.ports import ClusterAccess
+from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient, Unanswered
 
 if TYPE_CHECKING:
     import helm_python
@@ -30,8 +28,17 @@ MESSAGE_LENGTH = 300
 # How Go's template engine begins (golang/go `text/template`, exec.go and parse.go), and
 # Helm about what a template made; it has no class for them.
 _TEMPLATE_ERROR = re.compile(r'executing "|execution error at|parse error (?:at|on)|template:')
-# How client-go words the status codes 401 and 403.
-_DENIED = re.compile(r"is forbidden|Unauthorized|asked for the client to provide credentials")
+_FAILED = re.compile(r"execution error at \((?P<where>[^():]{1,200}:\d+:\d+)\)")
+
+
+class Seen(Protocol):
+    """What became of Helm's requests."""
+
+    refusal: Transient | Permanent | None
+    denied: list[str]
+    lost: list[L7Error]
+    has_written: bool
+    in_flight: int  # writes whose answer has not come
 
 
 @cache
@@ -53,18 +60,16 @@ def sdk() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Whom Helm is to be in which namespace of which cluster."""
+    """Where Helm reaches which namespace of a cluster: through a gateway, which has the right to."""
 
-    access: ClusterAccess
-    token: str
+    url: str
     namespace: str
 
     @contextmanager
     def connected(self) -> Iterator[Config]:
         """Give Helm's configuration for the block."""
         config = sdk().Config(
-            kubeconfig_content=_kubeconfig(self.access),
-            kube_token=self.token,
+            kubeconfig_content=_kubeconfig(self.url),
             namespace=self.namespace,
             storage_driver="secret",
             burst_limit=BURST,
@@ -74,15 +79,11 @@ class Session:
             yield helm
 
 
-def _kubeconfig(access: ClusterAccess) -> str:
-    """Where the cluster is. The token is not in it: Helm writes this to a temporary file."""
-    cluster = {"server": access.server}
-    if access.ca_pem:
-        cluster["certificate-authority-data"] = b64encode(access.ca_pem.encode()).decode()
+def _kubeconfig(url: str) -> str:
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "c", "cluster": cluster}],
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         "users": [{"name": "u", "user": {}}],
         "current-context": "c",
@@ -91,31 +92,50 @@ def _kubeconfig(access: ClusterAccess) -> str:
 
 
 @contextmanager
-def translated(name: str, *, is_write: bool) -> Iterator[None]:
-    """Raise what Helm's errors about the release mean, within the block."""
+def translated(name: str, seen: Seen) -> Iterator[None]:
+    """Raise what Helm's errors mean, within the block; `seen` is what became of its requests.
+
+    Once something has been written, all is Transient: what was begun is taken back before it is judged again.
+    """
     try:
         yield
     except sdk().HelmError as error:
-        _raise(name, error, Unanswered if is_write else Transient)
+        meaning = _meaning(name, error, seen)
+        if seen.in_flight:
+            meaning = Unanswered(Reason.HELM_FAILED, f"release {name}: {words(error)}")
+        if seen.has_written and isinstance(meaning, Permanent):
+            meaning = Transient(Reason.HELM_FAILED, f"release {name}: {meaning.message}")
+        raise meaning from None
 
 
-def _raise(name: str, error: helm_python.HelmError, silence: type[Transient]) -> NoReturn:
-    """Helm's errors are told apart by class where they have one, else by Kubernetes' and Helm's words."""
+def _meaning(name: str, error: helm_python.HelmError, seen: Seen) -> L7Error:
+    """What was refused, denied or lost on the way tells more than Helm's words, which are read at last."""
+    denied = [Permanent(Reason.CLUSTER_ACCESS_DENIED, each) for each in seen.denied]
+    unanswered = [each for each in seen.lost if isinstance(each, Unanswered)]
+    told = [*unanswered, *filter(None, [seen.refusal]), *denied, *seen.lost]
+    return told[0] if told else _words_meaning(name, error)
+
+
+def _words_meaning(name: str, error: helm_python.HelmError) -> L7Error:
     helm, said = sdk(), words(error)
-    message = f"release {name}: {said}"
     stored_chart = (helm.HelmRenderError, helm.HelmValuesError, helm.HelmChartInvalidError)
     if isinstance(error, stored_chart) or _TEMPLATE_ERROR.search(said):
-        raise Permanent(Reason.UPGRADE_NOT_CONTAINED, message) from None
-    if _DENIED.search(said):
-        raise Permanent(Reason.CLUSTER_ACCESS_DENIED, message) from None
+        return Permanent(Reason.UPGRADE_NOT_CONTAINED, f"release {name}: {_where(said)}")
+    message = f"release {name}: {said}"
     if isinstance(error, helm.HelmKubeError):
-        raise silence(Reason.CLUSTER_UNAVAILABLE, message) from None
+        return Transient(Reason.CLUSTER_UNAVAILABLE, message)
     if "another operation" in said:
-        raise Transient(Reason.RELEASE_BUSY, message) from None
-    if "Apply failed with" in said and "conflict" in said:
-        raise Permanent(Reason.FIELD_CONFLICT, message) from None
-    # Helm's word for a request that was not answered, too.
-    raise silence(Reason.HELM_FAILED, message) from None
+        return Transient(Reason.RELEASE_BUSY, message)
+    return Transient(Reason.HELM_FAILED, message)
+
+
+def _where(said: str) -> str:
+    """Return a template's error without what the template itself made of it, which may be anything.
+
+    The function `fail` says `execution error at (<template>:<line>:<column>): <what the template says>`.
+    """
+    found = _FAILED.search(said)
+    return f"the chart's own check at {found[1]} failed" if found else said
 
 
 def words(error: Exception) -> str:

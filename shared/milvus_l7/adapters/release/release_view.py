@@ -20,12 +20,16 @@ SETTLED = frozenset({"deployed", "failed"})
 
 
 def usable(releases: Releases, desired: Desired, now: datetime) -> Release | Waiting | Failed:
-    """Return the release, ready to be upgraded, or why it is not; rolls an interrupted upgrade back."""
+    """Return the release, ready to be upgraded, or why it is not; rolls an interrupted upgrade back.
+
+    We hold the setup's lease, so an upgrade of ours that is still pending, or failed, and every attempt to
+    roll it back that did not succeed, is half-way: what it has changed is taken back before anything else.
+    """
     release = releases.get(desired.release)
-    if release is not None and release.status.startswith("pending-"):
+    is_pending = release is not None and release.status.startswith("pending-")
+    if release is not None and (is_pending or release.is_half_way):
         age = now - release.updated_at
-        # We hold the setup's lease, so an upgrade of ours that is still pending was killed.
-        if release.upgraded_from is None and age < ABANDONED_AFTER:
+        if not release.is_half_way and age < ABANDONED_AFTER:
             message = (
                 f"revision {release.revision} is {release.status} since {release.updated_at:%H:%M:%S} UTC"
             )

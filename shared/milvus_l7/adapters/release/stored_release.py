@@ -33,6 +33,10 @@ MANIFEST_LIMITS = bounded_yaml.Limits(characters=8 * 1024 * 1024, depth=64, node
 MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
 MOST_DIGITS = 15  # of a revision
 MAX_SUBCHART_DEPTH = 8  # subcharts inside each other
+# On the Secret of a revision: "<this revision>.<the revision it was built on>". Helm hands labels on to the
+# next revision, whoever makes it, which is why the label says what it belongs to. Helm stores a description
+# only with a finished revision, so it cannot mark an interrupted one.
+UPGRADE_LABEL = "milvus-l7/upgrade"
 _GZIP = 16 + zlib.MAX_WBITS
 _DOCUMENT = re.compile(r"^---\n# Source: (?P<path>\S+)\n", re.MULTILINE)
 # Nothing else on the way into a Go template is special: only the left delimiter begins an action.
@@ -54,6 +58,11 @@ class StoredRelease:
         return mapping(self.content, "chart")
 
     @property
+    def upgraded_from(self) -> int | None:
+        """Return the revision that an upgrade of ours built this one on; None if it is not ours."""
+        return _built_on(self.revision, self.labels.get(UPGRADE_LABEL, ""))
+
+    @property
     def manifest(self) -> str:
         """Return what was rendered, without hooks."""
         return text(self.content.get("manifest"))
@@ -63,6 +72,16 @@ def revision(secret: Manifest) -> int:
     """Return the revision that a release Secret is of; 0 if it does not say, or none that Helm gives."""
     version = text(mapping(secret, "metadata", "labels").get("version"))
     return int(version) if version.isdecimal() and len(version) <= MOST_DIGITS else 0
+
+
+def upgraded_from(secret: Manifest) -> int | None:
+    """Return the revision that an upgrade of ours built this one on, without unpacking it; None: not ours."""
+    return _built_on(revision(secret), text(mapping(secret, "metadata", "labels").get(UPGRADE_LABEL)))
+
+
+def _built_on(number: int, label: str) -> int | None:
+    own, _, built_on = label.partition(".")
+    return int(built_on) if own == str(number) and built_on.isdecimal() else None
 
 
 def status(secret: Manifest) -> str:

@@ -37,7 +37,7 @@ def difference(before: Manifest | None, after: Manifest) -> Plan:
     """
     target = f"{after['kind']} {after['metadata'].get('namespace', '')}/{after['metadata']['name']}"
     hides = after["kind"] in CONFIDENTIAL
-    found = differences(_own(before or {}), _own(after), _parts)
+    found = differences(own(before or {}), own(after), _parts)
     fields = ((_field(path), old, new) for path, old, new in found)
     return tuple(
         Change(target, field, _shown(field, old, hides=hides), _shown(field, new, hides=hides))
@@ -51,7 +51,8 @@ def deletion(live: Manifest) -> Change:
     return Change(f"{live['kind']} {metadata['namespace']}/{metadata['name']}", "", "present", None)
 
 
-def _own(manifest: Manifest) -> dict[str, Any]:
+def own(manifest: Manifest) -> dict[str, Any]:
+    """Return what somebody has set in an object: no status, no identity, nothing of the server's own."""
     metadata = manifest.get("metadata", {})
     own = {key: value for key, value in manifest.items() if key not in _IDENTITY}
     return own | {"metadata": {k: v for k, v in metadata.items() if k not in _SERVER_METADATA}}

@@ -26,3 +26,16 @@ POD = Kind("v1", "Pod")
 SECRET = Kind("v1", "Secret")
 SERVICE = Kind("v1", "Service")
 STATEFUL_SET = Kind("apps/v1", "StatefulSet")
+
+
+def plural(kind: str) -> str:
+    """Return what a kind is called in the API's paths, by the rule that all of Kubernetes' own follow.
+
+    Source: k8s.io/apimachinery `pkg/api/meta`, UnsafeGuessKindToResource.
+    """
+    name = kind.lower()
+    if name.endswith("s") and name != "endpoints":
+        return f"{name}es"
+    if name.endswith("y"):
+        return f"{name[:-1]}ies"
+    return name if name == "endpoints" else f"{name}s"

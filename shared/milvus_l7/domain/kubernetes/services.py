@@ -21,11 +21,6 @@ def annotated_service(live: Manifest, annotations: Mapping[str, str]) -> Manifes
     return {**kinds.SERVICE.header(), "metadata": {**metadata, "annotations": dict(annotations)}}
 
 
-def service_type_patch(live: Manifest, of: str = CLUSTER_IP) -> Manifest:
-    """Return the Service with nothing but its type, and the version that it was read in."""
-    return {**annotated_service(live, {}), "spec": {"type": of}}
-
-
 def is_cluster_ip(service: Manifest) -> bool:
     """Return whether the Service has no load balancer or node ports of its own."""
     return bool(untrusted.mapping(service, "spec").get("type", CLUSTER_IP) == CLUSTER_IP)

@@ -25,6 +25,11 @@ REFUSED_BY_CLUSTER = Text(
     "The Kubernetes API refused an object as invalid.",
     "The message carries the API's own words; an admission policy or an old cluster version may be why.",
 )
+DRY_RUN_UNSUPPORTED = Text(
+    "DryRunUnsupported",
+    "An admission webhook of the cluster does not support dry runs, so nothing can be planned.",
+    "Let the webhook that the message names declare sideEffects: None, or not look at the release's objects.",
+)
 ANSWER_TOO_LARGE = Text(
     "AnswerTooLarge",
     "The Kubernetes API answered with more than is read: 8 MiB an object, 64 MiB a list.",

@@ -42,6 +42,11 @@ UPGRADE_NOT_CONTAINED = Text(
     "Upgrading the stored chart would change or delete more than TLS and the Service type.",
     "Upgrade the release with its original chart and the values that the message names.",
 )
+CHART_OUT_OF_BOUNDS = Text(
+    "ChartOutOfBounds",
+    "The stored chart reads or writes what is not in the release's own namespace.",
+    "Take what the message names out of the chart; a chart has our rights in its own namespace only.",
+)
 CHART_TOO_EXPENSIVE = Text(
     "ChartTooExpensive",
     "Rendering the stored chart takes more than 60 s, 256 MiB of memory, or 16 MiB of output.",
