@@ -81,6 +81,7 @@ READS: dict[tuple[type, str], Call] = {
     (KubeObjects, "create, dry"): lambda p: objects(p).create(NEW, dry_run=True),
     (Releases, "get"): lambda p: releases(p).get("my-release"),
     (Releases, "names"): lambda p: releases(p).names(),
+    (Releases, "elsewhere"): lambda p: releases(p).elsewhere("r"),
     (Releases, "render_upgrade"): lambda p: releases(p).render_upgrade(release(), CHANGE),
     (DnsZones, "suffix"): lambda p: p.zones.suffix(ZONE),
     (DnsZones, "records"): lambda p: p.zones.records(ZONE, "a."),

@@ -54,6 +54,9 @@ class FakeReleases:
         self._die("deployed")
         return self.revisions[-1]
 
+    def elsewhere(self, name: str) -> str:
+        return ""
+
     def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
         if self.refusal:
             raise self.refusal

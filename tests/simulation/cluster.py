@@ -133,6 +133,9 @@ class SimHelm:
     def names(self) -> list[str]:
         return list(self.revisions)
 
+    def elsewhere(self, name: str) -> str:
+        return ""
+
     def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
         after = replace(release, values=_changed(release, change))
         return Rendering(_rendered(self._deployed(release.name)), _rendered(after), self._writes(after))

@@ -105,6 +105,10 @@ class FencedReleases:
         """As the real one."""
         return self.real.names()
 
+    def elsewhere(self, name: str) -> str:
+        """As the real one."""
+        return self.real.elsewhere(name)
+
     def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
         """As the real one."""
         return self.real.render_upgrade(release, change)

@@ -37,6 +37,7 @@ class Release:
     chart_values: Mapping[str, Any]  # the chart's defaults
     updated_at: datetime
     upgraded_from: int | None = None  # for a revision made by `upgrade`: the revision that it was built on
+    subcharts: tuple[str, ...] = ()
     is_half_way: bool = False  # an upgrade of ours after the deployed revision has not come to its end
 
 
@@ -86,6 +87,10 @@ class Releases(Protocol):
         """Return the names of all releases in the namespace, sorted."""
         ...
 
+    def elsewhere(self, name: str) -> str:
+        """Return where a release of that name is stored that `get` does not find, in words; "" if nowhere."""
+        ...
+
     def upgrade(self, release: Release, change: ValuesChange, before_write: BeforeWrite = proceed) -> Release:
         """Upgrade with the release's stored chart and values, `change` merged over them and taken out.
 
@@ -129,6 +134,10 @@ class MilvusDeployment(Protocol):
         """Return the Service that clients talk to. Raises `Permanent(SERVICE_NOT_FOUND)` and the like."""
         ...
 
+    def refuse_unsuitable(self) -> None:
+        """Raise `Permanent` if what is deployed is no Milvus that can be changed."""
+        ...
+
     def before(self, known: ReleaseBefore | None) -> ReleaseBefore | None:
         """Return what our first change replaces, or has replaced if its result was lost; None: nothing.
 
@@ -136,27 +145,19 @@ class MilvusDeployment(Protocol):
         """
         ...
 
-    def is_secure(self) -> bool:
-        """Return whether the deployment is configured as `secure` configures it, so nothing restarts."""
-        ...
-
-    def is_restored(self, before: ReleaseBefore | None) -> bool:
-        """Return whether the deployment is configured as before, so `restore` changes nothing."""
-        ...
-
     def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
         """Return which live or configured fields are not as they were before; empty: all are."""
         ...
 
-    def secure(self, domain: str) -> None:
+    def secure(self, domain: str, before_write: BeforeWrite = proceed) -> None:
         """Let Milvus serve TLS behind a Service of type ClusterIP; writes only what differs.
 
-        `domain` is named in the deployment's history. Raises `Permanent(UPGRADE_NOT_CONTAINED)` before
-        anything is written.
+        `domain` is named in the deployment's history. Raises `Permanent` for all that the cluster, or what is
+        live, would refuse, before anything is written; `before_write` is called if Milvus restarts.
         """
         ...
 
-    def restore(self, before: ReleaseBefore | None) -> None:
+    def restore(self, before: ReleaseBefore | None, before_write: BeforeWrite = proceed) -> None:
         """Bring back what was there before (None: as far as the deployment itself tells); see `secure`."""
         ...
 

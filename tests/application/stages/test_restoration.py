@@ -51,7 +51,7 @@ def test_what_is_as_it_was_is_done() -> None:
 @pytest.mark.parametrize(
     ("live_type", "user_yaml", "field"),
     [
-        ("ClusterIP", PLAIN, "Service default/my-release-milvus spec.type"),
+        ("NodePort", PLAIN, "Service default/my-release-milvus spec.type"),
         ("LoadBalancer", "common: {security: {tlsMode: 1}}\n", "user.yaml common.security.tlsMode"),
         ("LoadBalancer", "common.security.tlsMode: 1\n", "user.yaml common.security.tlsMode"),
         ("LoadBalancer", "proxy:\n  http:\n    port: 8080\n", "user.yaml proxy.http.port"),

@@ -189,6 +189,10 @@ class DryRunReleases:
         """Return the names of all releases, sorted."""
         return self.real.names()
 
+    def elsewhere(self, name: str) -> str:
+        """Return where another release of that name is stored, as the real one does."""
+        return self.real.elsewhere(name)
+
     def render_upgrade(self, release: Release, change: ValuesChange) -> Rendering:
         """Return what the upgrade would render, as the real one does."""
         return self.real.render_upgrade(release, change)

@@ -21,7 +21,7 @@ from milvus_l7.adapters.release.child import CrashedError, KilledError
 from milvus_l7.adapters.release.limits import Limits
 from milvus_l7.adapters.release.stored_release import StoredRelease
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient, Unanswered
+from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient, Unanswered
 from milvus_l7.domain.release import helm_values, restoration
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import (
@@ -36,13 +36,14 @@ from milvus_l7.ports import (
 from milvus_l7.ports.release import BeforeWrite, proceed
 
 DEPLOYED = "deployed"
+RELEASE_NAMESPACE = "meta.helm.sh/release-namespace"  # on each object of a release
 
 # A rendering that has used less has waited for the cluster, not calculated; the usual one takes below one.
 EXPENSIVE_CPU_S = 2.0
 
 _PROGRAM = ("-m", "milvus_l7.adapters.release.helm_process")
 _ERRORS: Mapping[str, type[Transient | Permanent]] = {
-    each.__name__: each for each in (Transient, Permanent, Unanswered)
+    each.__name__: each for each in (Transient, Permanent, Unanswered, Conflict)
 }
 
 
@@ -84,7 +85,9 @@ class _Upgrade:
         """What the rendering is compared with."""
         values = helm_values.merged(self.release.chart_values, self.release.values)
         fullname = helm_values.fullname(self.release.name, self.release.chart_name, values)
-        told = {"before": self.base.manifest, "fullname": fullname, "remedy": self._remedy()}
+        wants_file = "extraConfigFiles" in self.change.values
+        told = {"before": self.base.manifest, "fullname": fullname, "wants_file": wants_file}
+        told["remedy"] = self._remedy()
         return told | ({"hidden_above": self.base.revision} if self.is_recovered else {})
 
     @property
@@ -126,6 +129,24 @@ class HelmReleases:
         """Return the names of all releases in the namespace, sorted."""
         labels = [mapping(s, "metadata", "labels") for s in self._stored({"owner": "helm"})]
         return sorted({text(found.get("name")) for found in labels})
+
+    def elsewhere(self, name: str) -> str:
+        """Return in words where a release of that name is stored that is not in Secrets of the namespace."""
+        kube = KubernetesObjects(self.access, self.token)
+        try:
+            stored = kube.list(ObjectRef("v1", "ConfigMap", self.namespace), {"owner": "helm", "name": name})
+            services = kube.list(
+                ObjectRef("v1", "Service", self.namespace), {"app.kubernetes.io/instance": name}
+            )
+        except (Transient, Permanent):
+            return ""
+        if stored:
+            return f"a release {name} is stored in ConfigMaps (HELM_DRIVER=configmap), which is not supported"
+        for each in services:
+            found = text(mapping(each, "metadata", "annotations").get(RELEASE_NAMESPACE))
+            if found and found != self.namespace:
+                return f"its objects belong to a release {name} of namespace {found[:63]}"
+        return ""
 
     def upgrade(self, release: Release, change: ValuesChange, before_write: BeforeWrite = proceed) -> Release:
         """Upgrade with the stored chart; refused before anything is written if it would change more.
@@ -232,6 +253,7 @@ def _release(name: str, namespace: str, newest: StoredRelease, base: StoredRelea
         revision=newest.revision,
         status=newest.status,
         chart_name=text(mapping(base.chart, "metadata").get("name")),
+        subcharts=tuple(stored_release.dependencies(base)),
         values=mapping(base.content, "config"),
         chart_values=mapping(base.chart, "values"),
         updated_at=_moment(text(mapping(newest.content, "info").get("last_deployed"))),

@@ -9,12 +9,13 @@ from functools import cached_property
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.adapters.release import release_view
-from milvus_l7.domain.kubernetes import owned_fields, services
+from milvus_l7.domain.kubernetes import kinds, owned_fields, services
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.release import (
     helm_values,
     milvus_service,
     restoration,
+    suitability,
     user_yaml,
     user_yaml_restoration,
 )
@@ -31,6 +32,7 @@ from milvus_l7.ports import (
     Releases,
     ValuesChange,
 )
+from milvus_l7.ports.release import BeforeWrite, proceed
 
 HELM = "helm"  # Helm's field manager, which the helm command and our upgrades write as
 _LOAD_BALANCER = "LoadBalancer"
@@ -71,6 +73,10 @@ class HelmDeployment:
         """Return the release's Service and its gRPC port."""
         return self._found[1]
 
+    def refuse_unsuitable(self) -> None:
+        """Raise `Permanent(RELEASE_NOT_MILVUS)` if the release is of another chart."""
+        suitability.refuse_other_chart(self.release.name, self.release.chart_name, self.release.subcharts)
+
     def before(self, known: ReleaseBefore | None) -> ReleaseBefore | None:
         """Return the values that our first upgrade replaces or, from Helm's history, has replaced."""
         plan = self._plan()
@@ -82,17 +88,6 @@ class HelmDeployment:
             return found
         live_type = text(mapping(live, "spec").get("type")) or services.CLUSTER_IP
         return replace(found, live_type=live_type, live_address=milvus_service.address(live))
-
-    def is_secure(self) -> bool:
-        """Return whether an upgrade to TLS would change no value."""
-        return not self._plan().changes
-
-    def is_restored(self, before: ReleaseBefore | None) -> bool:
-        """Return whether an upgrade back would change no value, and the Service has the type that it had."""
-        found = self._known(before)
-        if found is None:
-            return True
-        return not self._restoration(found).changes and self._live_type_to_restore(found) is None
 
     def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
         """Return what is still ours of the values and the live configuration, and a type not as recorded."""
@@ -112,25 +107,26 @@ class HelmDeployment:
     def _live_user_yaml(self) -> str:
         return text(mapping(_config_map(self.objects, self.release), "data").get("user.yaml"))
 
-    def secure(self, domain: str) -> None:
+    def secure(self, domain: str, before_write: BeforeWrite = proceed) -> None:
         """Upgrade the release if its values differ; else undo what was changed past Helm."""
         plan = self._plan()
         if plan.changes:
             description = f"milvus-l7: TLS and ClusterIP for {domain}"
-            self._upgrade(ValuesChange(plan.overlay, description, changes=plan.changes))
+            self._upgrade(ValuesChange(plan.overlay, description, changes=plan.changes), before_write)
         else:
             _revert_out_of_band_edits(self.objects, self.release, self._found[0])
 
-    def restore(self, before: ReleaseBefore | None) -> None:
+    def restore(self, before: ReleaseBefore | None, before_write: BeforeWrite = proceed) -> None:
         """Bring the release's values back in one upgrade; nothing is written if they are back."""
         found = self._known(before)
         back = self._restoration(found) if found else None
         if back is not None and back.changes:
             description = "milvus-l7: as before, without TLS at the Layer-7 load balancer"
-            self._upgrade(ValuesChange(back.overlay, description, back.removals, back.changes))
+            self._upgrade(ValuesChange(back.overlay, description, back.removals, back.changes), before_write)
         live_type = self._live_type_to_restore(found) if found else None
         if live_type is not None:
             service = release_view.service(self.objects, self.release)[0]
+            before_write()
             _apply_as_helm(self.objects, service, ("spec", "type"), live_type)
 
     def _live_type_to_restore(self, before: ReleaseBefore) -> str | None:
@@ -159,18 +155,28 @@ class HelmDeployment:
     def plaintext(self) -> PlaintextEndpoint | None:
         """Return the Layer-4 end point, if the release is meant to have one without TLS."""
         live, service = release_view.service(self.objects, self.release)
-        has_tls = not user_yaml.merge(
-            helm_values.effective_user_yaml(release_view.values(self.release))
-        ).changes
+        theirs = self._custom_file
+        values = release_view.values(self.release)
+        file = helm_values.effective_user_yaml(values) if theirs is None else theirs
+        has_tls = not user_yaml.merge(file).changes
         if has_tls or text(mapping(live, "spec").get("type")) != _LOAD_BALANCER:
             return None
         return PlaintextEndpoint(service.name, milvus_service.address(live), service.port)
 
     def _plan(self) -> helm_values.ValuesPlan:
-        return helm_values.plan(release_view.values(self.release))
+        return helm_values.plan(release_view.values(self.release), self._custom_file)
 
-    def _upgrade(self, change: ValuesChange) -> None:
-        self.release = self.releases.upgrade(self.release, change)
+    @cached_property
+    def _custom_file(self) -> str | None:
+        """Return Milvus' configuration in the user's own ConfigMap, if the release has one."""
+        name = helm_values.custom_config_map(release_view.values(self.release))
+        if name is None:
+            return None
+        live = self.objects.get(ObjectRef(*kinds.CONFIG_MAP, self.release.namespace, name))
+        return text(mapping(live, "data").get(helm_values.CUSTOM_FILE))
+
+    def _upgrade(self, change: ValuesChange, before_write: BeforeWrite) -> None:
+        self.release = self.releases.upgrade(self.release, change, before_write)
 
 
 def _revert_out_of_band_edits(kube: KubeObjects, release: Release, service: Manifest) -> None:

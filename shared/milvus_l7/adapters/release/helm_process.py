@@ -25,7 +25,7 @@ from milvus_l7.adapters.release.object_writes import Mode
 from milvus_l7.adapters.release.oversight import Oversight, Rendered
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient
-from milvus_l7.domain.release import containment
+from milvus_l7.domain.release import containment, suitability
 from milvus_l7.domain.text import excerpt
 from milvus_l7.ports import ClusterAccess, Manifest
 
@@ -120,6 +120,9 @@ class _Judge:
             found = helm_sdk.words(error)
         if found:
             raise Permanent(Reason.UPGRADE_NOT_CONTAINED, f"{found} {self.request['remedy']}")
+        missing = suitability.lacks_file(after, self.request["fullname"])
+        if missing and self.request["wants_file"]:
+            raise Permanent(Reason.CHART_WITHOUT_TLS, missing)
         return after
 
     def proven(self, rendered: Rendered) -> Sequence[Manifest]:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient, Unanswered
+from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient, Unanswered
 
 if TYPE_CHECKING:
     import helm_python
@@ -103,7 +103,7 @@ def translated(name: str, seen: Seen) -> Iterator[None]:
         meaning = _meaning(name, error, seen)
         if seen.in_flight:
             meaning = Unanswered(Reason.HELM_FAILED, f"release {name}: {words(error)}")
-        if seen.has_written and isinstance(meaning, Permanent):
+        if seen.has_written and isinstance(meaning, Permanent | Conflict):
             meaning = Transient(Reason.HELM_FAILED, f"release {name}: {meaning.message}")
         raise meaning from None
 

@@ -40,6 +40,8 @@ def usable(releases: Releases, desired: Desired, now: datetime) -> Release | Wai
     if release is None:
         there = ", ".join(releases.names()) or "none"
         message = f"no release {desired.release} in namespace {desired.namespace}; there: {there}"
+        if found := releases.elsewhere(desired.release):
+            message += f"; {found}"
         return Failed(Reason.RELEASE_NOT_FOUND, message)
     if release.status not in SETTLED:
         message = f"revision {release.revision} of release {release.name} is {release.status}"

@@ -90,7 +90,7 @@ def status(secret: Manifest) -> str:
 
 
 def decoded(secret: Manifest) -> StoredRelease:
-    """The revision in a release Secret; `Permanent(RELEASE_UNREADABLE)` if it is none that Helm wrote."""
+    """The revision in a release Secret; `Permanent(RELEASE_UNREADABLE)` if Helm did not write it there."""
     name = text(mapping(secret, "metadata").get("name"))
     try:
         content = bounded_json.loads(_unpacked(text(mapping(secret, "data").get("release"))), LIMITS)
@@ -100,6 +100,10 @@ def decoded(secret: Manifest) -> StoredRelease:
         content = None
     if not isinstance(content, dict):
         raise Permanent(Reason.RELEASE_UNREADABLE, f"Secret {name} does not hold a Helm release")
+    own, other = text(mapping(secret, "metadata").get("namespace")), text(content.get("namespace"))
+    if own and other and own != other:
+        message = f"Secret {name} holds a release of namespace {other[:63]}"
+        raise Permanent(Reason.RELEASE_UNREADABLE, message)
     labels = {k: text(v) for k, v in mapping(secret, "metadata", "labels").items()}
     return StoredRelease(revision(secret), status(secret), labels, content)
 
@@ -113,6 +117,11 @@ def _unpacked(encoded: str) -> bytes:
     if stream.unconsumed_tail:
         raise OutOfBounds(f"it unpacks to more than {LIMITS.size_bytes} bytes")
     return content
+
+
+def dependencies(release: StoredRelease) -> Sequence[str]:
+    """Return the names of the chart's subcharts, by what the chart says of itself."""
+    return [text(each.get("name")) for each in _dependencies(release.chart)]
 
 
 def archive(release: StoredRelease) -> bytes:

@@ -31,6 +31,7 @@ class PrepareTls:
         deployment = self.deployments.open(setup.desired, now)
         if isinstance(deployment, Waiting | Failed):
             return deployment
+        deployment.refuse_unsuitable()
         service = deployment.service()
         before = deployment.before(setup.facts.before)
         annotations = setup.facts.annotations_before
@@ -38,8 +39,6 @@ class PrepareTls:
             annotations = self.frontends.of(setup, service).annotations_before()
         known = setup.facts.with_service(service)
         facts = replace(known, before=before, annotations_before=annotations)
-        if not deployment.is_secure():
-            self.ahead.record(facts, begins_effect=True)
-        deployment.secure(setup.desired.domain)
+        deployment.secure(setup.desired.domain, lambda: self.ahead.record(facts, begins_effect=True))
         waiting = deployment.unfinished()
         return replace(waiting, facts=facts) if waiting else Done(facts)

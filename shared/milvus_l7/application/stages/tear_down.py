@@ -103,9 +103,7 @@ class TearDown:
         if isinstance(deployment, Waiting):
             return deployment
         before = setup.facts.before
-        if not deployment.is_restored(before):
-            self.ports.ahead.record(setup.facts, begins_effect=True)
-        deployment.restore(before)
+        deployment.restore(before, lambda: self.ports.ahead.record(setup.facts, begins_effect=True))
         waiting = deployment.unfinished()
         return waiting or _incomplete(deployment.unrestored(before)) or self._plaintext(deployment)
 

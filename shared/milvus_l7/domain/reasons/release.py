@@ -10,6 +10,16 @@ RELEASE_NOT_FOUND = Text(
     "The namespace has no Helm release of that name.",
     "Check release and namespace in the request; the message lists the releases that are there.",
 )
+RELEASE_NOT_MILVUS = Text(
+    "ReleaseNotMilvus",
+    "The release is not one of the chart milvus.",
+    "Name the Milvus release in the request; one whose chart only contains milvus is not supported.",
+)
+CHART_WITHOUT_TLS = Text(
+    "ChartWithoutTls",
+    "What the release's chart renders cannot carry TLS: Milvus would never see its configuration.",
+    "Upgrade the release to a chart that mounts user.yaml (4.0 or later), then publish the request again.",
+)
 RELEASE_BUSY = Text(
     "ReleaseBusy",
     "Another Helm operation on the release is in progress.",
@@ -54,8 +64,8 @@ CHART_TOO_EXPENSIVE = Text(
 )
 CUSTOM_CONFIG_MAP = Text(
     "CustomConfigMap",
-    "The release sets customConfigMap, so the chart ignores extraConfigFiles.",
-    "Put common.security.tlsMode: 1 into that ConfigMap's milvus.yaml, or unset customConfigMap.",
+    "The release sets customConfigMap, and that ConfigMap, which is not ours to change, has no TLS.",
+    "Set what the message names in its milvus.yaml and restart Milvus, or unset customConfigMap.",
 )
 MUTUAL_TLS = Text(
     "MutualTls",

@@ -18,11 +18,13 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.release import user_yaml
 from milvus_l7.domain.setup.facts import ReleaseBefore
+from milvus_l7.domain.text.excerpt import excerpt
 
 Values = Mapping[str, Any]
 
 SERVICE_TYPE = "service.type"
 USER_YAML = "extraConfigFiles[user.yaml]"
+CUSTOM_FILE = "milvus.yaml"  # in the user's own ConfigMap, mounted as user.yaml
 NAME_LENGTH = 63
 LONGEST_VALUE = 1024  # characters of a value that is replaced, as JSON; no service.type or tlsMode is longer
 
@@ -73,26 +75,45 @@ def overlaid(chosen: Values, overlay: Values) -> dict[str, Any]:
     return result
 
 
-def plan(values: ReleaseValues) -> ValuesPlan:
+def custom_config_map(values: ReleaseValues) -> str | None:
+    """Return the name of the user's own ConfigMap that Milvus' configuration is in; None: the chart's."""
+    name = values.effective.get("customConfigMap")
+    return str(name) if name else None
+
+
+def plan(values: ReleaseValues, custom: str | None = None) -> ValuesPlan:
     """Return the way to TLS and a ClusterIP Service; empty if the release is there already.
 
+    `custom` is what stands in the user's own ConfigMap, which is not ours to change: it must have TLS.
     Raises `Permanent`: CUSTOM_CONFIG_MAP, RELEASE_UNREADABLE, and what `user_yaml.merge` raises.
     """
     effective = values.effective
-    if effective.get("customConfigMap"):
-        raise Permanent(Reason.CUSTOM_CONFIG_MAP, f"{values.target} sets customConfigMap")
     overlay: dict[str, Any] = {}
     changes: list[Change] = []
     service_type = _section(effective, "service").get("type") or CLUSTER_IP
     if service_type != CLUSTER_IP:
         overlay["service"] = {"type": CLUSTER_IP}
         changes.append(Change(values.target, SERVICE_TYPE, service_type, CLUSTER_IP))
-    text = user_yaml.merge(effective_user_yaml(values))
+    text = _configuration(values, custom)
     if text.changes:
         overlay["extraConfigFiles"] = {"user.yaml": text.text}
     changes += [Change(values.target, f"{USER_YAML}.{k.path}", k.before, k.after) for k in text.changes]
     _refuse_if_large(changes)
     return ValuesPlan(overlay, tuple(changes), _before(values, overlay, text))
+
+
+def _configuration(values: ReleaseValues, custom: str | None) -> user_yaml.Merged:
+    name = custom_config_map(values)
+    if name is None:
+        return user_yaml.merge(effective_user_yaml(values))
+    missing = user_yaml.merge(custom or "").changes
+    if missing:
+        wanted = ", ".join(f"{each.path}: {each.after}" for each in missing)
+        message = (
+            f"{values.target} sets customConfigMap: {excerpt(name, 80)}, whose {CUSTOM_FILE} lacks {wanted}"
+        )
+        raise Permanent(Reason.CUSTOM_CONFIG_MAP, message)
+    return user_yaml.Merged("")
 
 
 def _refuse_if_large(changes: Iterable[Change]) -> None:
