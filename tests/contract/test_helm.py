@@ -36,6 +36,7 @@ TLS = {
     "extraConfigFiles": {"user.yaml": "common: {security: {tlsMode: 1}}\n"},
 }
 OURS = ValuesChange(TLS, "milvus-l7: TLS")
+TYPE = ValuesChange({"service": {"type": "ClusterIP"}}, "milvus-l7: type")
 
 
 @dataclass(frozen=True)
@@ -381,7 +382,7 @@ def start_upgrade(world: World, chart: Path | None) -> subprocess.Popen[bytes]:
         world.space.name,
         chart and str(chart),
         CHOSEN,
-        TLS,
+        TLS if chart else TYPE.values,
     ]
     process = subprocess.Popen(
         [sys.executable, "-B", "-c", UPGRADE], stdin=subprocess.PIPE, cwd=Path(__file__).parents[2]
@@ -493,7 +494,7 @@ def test_upgrade_that_is_killed_may_still_have_an_effect_and_is_recovered(
 ) -> None:
     found = expensive(world, tmp_path, HOOK_WITHOUT_END)
     with pytest.raises(Unanswered, match="its upgrade: killed after 12 s") as caught:
-        replace(world.releases, write_limits=QUICK).upgrade(found, OURS)
+        replace(world.releases, write_limits=QUICK).upgrade(found, TYPE)
     assert caught.value.reason is Reason.HELM_FAILED
     assert (world.newest().status, world.newest().upgraded_from) == ("pending-upgrade", 1)
     world.releases.recover(world.newest())

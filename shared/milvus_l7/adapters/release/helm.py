@@ -36,6 +36,7 @@ from milvus_l7.ports import (
 from milvus_l7.ports.release import BeforeWrite, proceed
 
 DEPLOYED = "deployed"
+BROKEN_OFF = 10  # revisions that may have been half-written since the one that is deployed
 RELEASE_NAMESPACE = "meta.helm.sh/release-namespace"  # on each object of a release
 
 # A rendering that has used less has waited for the cluster, not calculated; the usual one takes below one.
@@ -86,7 +87,7 @@ class _Upgrade:
         values = helm_values.merged(self.release.chart_values, self.release.values)
         fullname = helm_values.fullname(self.release.name, self.release.chart_name, values)
         wants_file = "extraConfigFiles" in self.change.values
-        told = {"before": self.base.manifest, "fullname": fullname, "wants_file": wants_file}
+        told = {"before": [self.base.manifest], "fullname": fullname, "wants_file": wants_file}
         told["remedy"] = self._remedy()
         return told | ({"hidden_above": self.base.revision} if self.is_recovered else {})
 
@@ -175,10 +176,12 @@ class HelmReleases:
         Safe to repeat: the rollback of a release that is as it was deployed changes no object.
         """
         secrets = self._secrets(release.name)
-        options = {"version": _deployed(release, secrets).revision, "timeout": limits.HOOKS_S}
-        newest = stored_release.decoded(secrets[-1])
+        base = _deployed(release, secrets).revision
+        options = {"version": base, "timeout": limits.HOOKS_S}
+        later = [each for each in secrets if stored_release.revision(each) > base][-BROKEN_OFF:]
+        before = [stored_release.decoded(each).manifest for each in later]
         before_write()
-        self._write("rollback", {"name": release.name, "options": options, "before": newest.manifest})
+        self._write("rollback", {"name": release.name, "options": options, "before": before})
         return None
 
     def _work(self, release: Release, change: ValuesChange) -> _Upgrade:
@@ -241,8 +244,14 @@ def _deployed(release: Release, secrets: Sequence[Manifest]) -> StoredRelease:
 
 
 def _base(secrets: Sequence[Manifest]) -> StoredRelease | None:
-    """Return the last deployed revision: what Helm builds the next one on, and rolls back to."""
+    """Return the last deployed revision: what Helm builds the next one on, and rolls back to.
+
+    Killed at its end, an action of Helm's leaves none: the old one is superseded before the new is deployed.
+    """
     deployed = [s for s in secrets if stored_release.status(s) == DEPLOYED]
+    if not deployed:
+        built_on = next(filter(None, map(stored_release.upgraded_from, reversed(secrets))), None)
+        deployed = [s for s in secrets if stored_release.revision(s) == built_on]
     return stored_release.decoded(deployed[-1]) if deployed else None
 
 

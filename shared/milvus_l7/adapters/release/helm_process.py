@@ -71,7 +71,7 @@ def _prove(request: Request) -> dict[str, Any]:
         raise Transient(Reason.HELM_FAILED, f"release {request['name']}: Helm stored no revision")
     writes = [[each.live, each.after, each.hook] for each in work.writes.made]
     told = {"revision": work.rendered.revision, "digest": work.rendered.digest, "writes": writes}
-    return {**told, "before": list(work.before), "after": list(judge.after)}
+    return {**told, "before": list(work.before[0]), "after": list(judge.after)}
 
 
 def _upgrade(request: Request) -> None:
@@ -112,7 +112,7 @@ class _Judge:
 
     def contained(self, rendered: Rendered) -> Sequence[Manifest]:
         """Return it; raises `Permanent` if it has more than what the upgrade is for."""
-        before, after = _manifests(self.request["before"]), self.read(rendered)
+        before, after = _manifests(self.request["before"][0]), self.read(rendered)
         try:
             found = containment.unexpected_changes(before, after, self.request["fullname"])
             json.dumps([before, after], default=str)
@@ -156,7 +156,7 @@ def _oversight(request: Request, action: str, mode: Mode, judge: Judging) -> Ove
         namespace=request["namespace"],
         name=request["name"],
         action=action,
-        before=_manifests(request["before"]),
+        before=[_manifests(each) for each in request["before"]],
         mode=mode,
         judge=judge,
         hidden_above=request.get("hidden_above"),

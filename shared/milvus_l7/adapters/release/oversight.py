@@ -68,7 +68,7 @@ class Oversight:
     namespace: str
     name: str  # of the release
     action: str  # upgrade | rollback
-    before: Sequence[Manifest]  # what the action starts from
+    before: Sequence[Sequence[Manifest]]  # each rendering that the action may start from
     mode: Mode
     judge: Callable[[Rendered], Sequence[Manifest]]  # what was rendered; raises what refuses it
     hidden_above: int | None = None  # revisions that are taken for rolled back

@@ -62,13 +62,16 @@ class Intent:
 
     before: Manifest | None
     after: Manifest | None
+    others: tuple[
+        Manifest, ...
+    ] = ()  # more renderings that may be live, where several actions were broken off
 
     @cached_property
     def differences(self) -> tuple[Difference, ...]:
         """Return what the renderings differ in; empty: the object is not to be written."""
-        before, after = self.before or {}, self.after or {}
-        found = differences(own(before), own(after), parts)
-        return tuple(d for d in found if not config_text.is_same(before or after, *d))
+        after = self.after or {}
+        found = [d for each in (*self.others, self.before or {}) for d in _differences(each, after)]
+        return tuple({path: (path, old, new) for path, old, new in found}.values())
 
     @property
     def kind(self) -> str:
@@ -119,11 +122,23 @@ class Intent:
         return any(path[: len(meant)] == meant[: len(path)] for meant, _, _ in self.differences)
 
 
-def intents(before: Sequence[Manifest], after: Sequence[Manifest], namespace: str) -> Mapping[Place, Intent]:
-    """Return every object of both renderings by its place."""
-    old = {place(each, namespace): each for each in before}
+def intents(
+    before: Sequence[Sequence[Manifest]], after: Sequence[Manifest], namespace: str
+) -> Mapping[Place, Intent]:
+    """Return every object of the renderings by its place; `before` is each that may be live."""
     new = {place(each, namespace): each for each in after}
-    return {each: Intent(old.get(each), new.get(each)) for each in {**old, **new}}
+    old: dict[Place, list[Manifest]] = {}
+    for each in (each for rendering in before for each in rendering):
+        old.setdefault(place(each, namespace), []).append(each)
+    return {
+        each: Intent(next(iter(old.get(each, ())), None), new.get(each), tuple(old.get(each, ())[1:]))
+        for each in {**old, **new}
+    }
+
+
+def _differences(before: Manifest, after: Manifest) -> list[Difference]:
+    found = differences(own(before), own(after), parts)
+    return [each for each in found if not config_text.is_same(before or after, *each)]
 
 
 def place(manifest: Manifest, namespace: str) -> Place:
