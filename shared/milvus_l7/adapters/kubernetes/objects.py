@@ -5,6 +5,7 @@ The typed models are left out because importing them takes seconds of CPU time (
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
 from milvus_l7.domain.text import bounded_json
 from milvus_l7.domain.text.bounded_json import Limits
+from milvus_l7.domain.text.excerpt import excerpt
 from milvus_l7.ports import ClusterAccess, Manifest, ObjectRef
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ _PLURALS: Mapping[tuple[str, str], str] = {
     kinds.BACKEND_CONFIG: "backendconfigs",
     kinds.MANAGED_CERTIFICATE: "managedcertificates",
 }
+
+_SEGMENT = re.compile(r"[A-Za-z0-9:._-]{1,253}")
 
 Query = list[tuple[str, str]]
 DRY = frozenset({("dryRun", "All")})
@@ -223,8 +227,19 @@ def _too_large(ref: ObjectRef, limit_bytes: int) -> Permanent:
 def _path(ref: ObjectRef) -> str:
     root = "/apis" if "/" in ref.api_version else "/api"
     plural = _PLURALS[ref.api_version, ref.kind]
-    path = f"{root}/{ref.api_version}/namespaces/{ref.namespace}/{plural}"
-    return f"{path}/{ref.name}" if ref.name else path
+    path = f"{root}/{ref.api_version}/namespaces/{_segment(ref, ref.namespace)}/{plural}"
+    return f"{path}/{_segment(ref, ref.name)}" if ref.name else path
+
+
+def _segment(ref: ObjectRef, name: str) -> str:
+    """Return a name as one segment of a path; a chart's author, or a label's, may have chosen any text.
+
+    What Kubernetes allows in no name is refused (k8s.io/apimachinery `pkg/api/validation/path`, and more).
+    """
+    if name in ("", ".", "..") or not _SEGMENT.fullmatch(name):
+        message = f"{excerpt(name, 60)!r} is no name of a {ref.kind}, or of its namespace"
+        raise Permanent(Reason.REFUSED_BY_CLUSTER, message)
+    return name
 
 
 def _json(body: bytes) -> dict[str, Any]:
