@@ -50,6 +50,7 @@ KEPT: dict[str, list[Edit]] = {
         ("Role", f"{NAME}-reader", {"rules": []}),
         ("Service", SERVICE, {"metadata": {"labels": {"helm.sh/chart": "mine"}}}),
         ("Service", SERVICE, {"spec": {"sessionAffinity": "ClientIP"}}),
+        ("Service", SERVICE, {"spec": {"externalTrafficPolicy": "Local"}}),
         ("ConfigMap", f"{NAME}-etcd", {"data": {"replicaCount": "3"}}),
     ],
     "items": [

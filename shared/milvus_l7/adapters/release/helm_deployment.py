@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
@@ -86,8 +88,13 @@ class HelmDeployment:
         found = helm_values.recorded(known, plan)
         if services.is_cluster_ip(live) and found.live_type is not None:
             return found
-        live_type = text(mapping(live, "spec").get("type")) or services.CLUSTER_IP
-        return replace(found, live_type=live_type, live_address=milvus_service.address(live))
+        spec = mapping(live, "spec")
+        return replace(
+            found,
+            live_type=text(spec.get("type")) or services.CLUSTER_IP,
+            live_address=milvus_service.address(live),
+            live_fields={key: spec[key] for key in services.FOLLOW_TYPE if key in spec},
+        )
 
     def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
         """Return what is still ours of the values and the live configuration, and a type not as recorded."""
@@ -99,6 +106,8 @@ class HelmDeployment:
         live_type = text(mapping(live, "spec").get("type")) or services.CLUSTER_IP
         if found.live_type is not None and live_type != found.live_type:
             fields.append(f"Service {self.release.namespace}/{service.name} spec.type")
+        lost = self._lost_fields(found, live)
+        fields.extend(f"Service {self.release.namespace}/{service.name} spec.{key}" for key in lost)
         left = user_yaml_restoration.restore(self._live_user_yaml(), found.user_yaml).changes
         name = f"ConfigMap {self.release.namespace}/{release_view.fullname(self.release)}"
         fields.extend(f"{name} user.yaml {each.path}" for each in left)
@@ -128,6 +137,18 @@ class HelmDeployment:
             service = release_view.service(self.objects, self.release)[0]
             before_write()
             _apply_as_helm(self.objects, service, ("spec", "type"), live_type)
+        for key, value in self._lost_fields(found, None).items() if found else ():
+            service = release_view.service(self.objects, self.release)[0]
+            before_write()
+            _apply_as_helm(self.objects, service, ("spec", key), value)
+
+    def _lost_fields(self, before: ReleaseBefore, live: Manifest | None) -> Mapping[str, Any]:
+        """Return the fields of the Service that went with its type, and did not come back with it."""
+        service = live or release_view.service(self.objects, self.release)[0]
+        spec = mapping(service, "spec")
+        if before.live_type in (None, services.CLUSTER_IP) or spec.get("type") != before.live_type:
+            return {}
+        return {key: value for key, value in before.live_fields.items() if spec.get(key) != value}
 
     def _live_type_to_restore(self, before: ReleaseBefore) -> str | None:
         """Return the type that the Service had past Helm; None if it has it, or somebody has chosen since."""
@@ -199,6 +220,6 @@ def _config_map(kube: KubeObjects, release: Release) -> Manifest | None:
     return kube.get(ObjectRef("v1", "ConfigMap", release.namespace, release_view.fullname(release)))
 
 
-def _apply_as_helm(kube: KubeObjects, live: Manifest, path: tuple[str, ...], value: str) -> None:
+def _apply_as_helm(kube: KubeObjects, live: Manifest, path: tuple[str, ...], value: Any) -> None:
     manifest = owned_fields.with_field(owned_fields.applied_by(live, HELM), path, value)
     apply.apply_if_changed(kube, ApplyRequest(live, manifest, force=True, manager=HELM))

@@ -9,6 +9,9 @@ from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.text import untrusted
 
 CLUSTER_IP = "ClusterIP"  # the default type of a Service
+# What the API server drops when a Service becomes ClusterIP, and can be set again on one that is not
+# (kubernetes/kubernetes `pkg/registry/core/service/storage`, dropTypeDependentFields).
+FOLLOW_TYPE = ("externalTrafficPolicy", "allocateLoadBalancerNodePorts")
 
 
 def annotated_service(live: Manifest, annotations: Mapping[str, str]) -> Manifest:

@@ -134,6 +134,8 @@ def _before(values: ReleaseValues, overlay: Values, text: user_yaml.Merged) -> R
         found[SERVICE_TYPE] = _section(values.chosen, "service").get("type")
     if text.changes and "user.yaml" not in _section(values.chosen, "extraConfigFiles"):
         found[USER_YAML] = None
+    # A map that is empty would not be told from one that is not there.
+    found |= {section: {} for section in overlay if values.chosen.get(section) == {}}
     return ReleaseBefore(values.revision, found, {change.path: change.before for change in text.changes})
 
 

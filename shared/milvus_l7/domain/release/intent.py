@@ -21,6 +21,7 @@ from milvus_l7.domain.text.differences import Difference, Part, Path, by_key, di
 from milvus_l7.domain.text.untrusted import mapping, text
 
 TYPE = ("spec", "type")
+CLASS = ("spec", "loadBalancerClass")
 # What the API server itself drops, or sets, in a Service whose type changes (kubernetes/kubernetes
 # `pkg/registry/core/service/strategy.go`, dropTypeDependentFields).
 _FOLLOWS_TYPE = frozenset(
@@ -100,6 +101,8 @@ class Intent:
             known = any(found == each or config_text.is_same(live, path, found, each) for each in (old, new))
             if not known:
                 yield described(path)
+        if self.changes_type and value_at(live, CLASS) is not None:
+            yield described(CLASS)  # it can only be set together with the type
 
     def missed(self, result: Manifest) -> Iterator[str]:
         """Yield the fields of which a write with that result would leave what the upgrade is for undone."""

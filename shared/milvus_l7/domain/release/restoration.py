@@ -5,7 +5,7 @@ Helm takes a null for "without the chart's default", so what a user had not set 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,9 +50,16 @@ def restoration(values: ReleaseValues, before: ReleaseBefore, earlier: str | Non
     steps = [*_service_type(values, before), *_user_yaml(values, before, earlier)]
     return Restoration(
         overlay={s.path[0]: {s.path[1]: s.value} for s in steps if s.value is not None},
-        removals=tuple(s.path for s in steps if s.value is None),
+        removals=tuple(_removal(values, before, s.path) for s in steps if s.value is None),
         changes=tuple(change for s in steps for change in s.changes),
     )
+
+
+def _removal(values: ReleaseValues, before: ReleaseBefore, path: Path) -> Path:
+    """Return what is taken out: the value, with what is around it if that has nothing else of the user's."""
+    section = path[0]
+    is_alone = len(mapping(values.chosen, section)) == 1
+    return (section,) if is_alone and before.values.get(section) != {} else path
 
 
 def _service_type(values: ReleaseValues, before: ReleaseBefore) -> Iterator[_Step]:
@@ -93,7 +100,7 @@ def _chosen(values: ReleaseValues, path: Path) -> Any:
 
 
 def without(chosen: Values, removals: Iterable[Path]) -> dict[str, Any]:
-    """Return the user's values without those paths, and without maps that become empty by it."""
+    """Return the user's values without those paths."""
     values = dict(chosen)
     for path in removals:
         values = _without(values, path)
@@ -104,8 +111,7 @@ def _without(values: Values, path: Path) -> dict[str, Any]:
     key, below = path[0], path[1:]
     if not below:
         return {k: v for k, v in values.items() if k != key}
-    inner = mapping(values, key)
-    kept = _without(inner, below)
-    if kept == inner:
+    inner = values.get(key)
+    if not isinstance(inner, Mapping):
         return dict(values)
-    return {k: kept if k == key else v for k, v in values.items() if k != key or kept}
+    return {**values, key: _without(inner, below)}

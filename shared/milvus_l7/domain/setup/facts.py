@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -29,6 +29,8 @@ class ReleaseBefore:
     user_yaml: Mapping[str, Any]  # dotted user.yaml path -> value before, None if it was not set
     live_type: str | None = None  # of the Service in the cluster; None: not recorded
     live_address: str | None = None  # of its Layer-4 load balancer
+    # Fields of the live Service that its type takes along, and that the chart has no value for.
+    live_fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
