@@ -71,6 +71,7 @@ class ObjectWrites:
     is_strict: bool  # refuse what a way back could not bring back
     made: list[Write] = field(default_factory=list)
     faults: list[L7Error] = field(default_factory=list)
+    read: dict[Place, Reply] = field(default_factory=dict)  # what Helm has just been answered
     _gone: set[Place] = field(default_factory=set)
 
     def note(self, fault: L7Error) -> None:
@@ -137,7 +138,8 @@ class ObjectWrites:
     def _live(self, request: Request, target: Target) -> Manifest | None:
         name = target.place.name
         path = request.path if request.method != "POST" else f"{request.path}/{name}"
-        answer = _answer(self.send(Request("GET", path, headers={"Accept": JSON})))
+        known = self.read.pop(target.place, None)
+        answer = _answer(known or self.send(Request("GET", path, headers={"Accept": JSON})))
         if answer.says_missing(name):
             return None
         live = answers.content(answer, target.intent.kind)

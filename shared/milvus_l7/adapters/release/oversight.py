@@ -149,7 +149,10 @@ class Oversight:
             return self.upstream.watch(request)
         if place.plural == "secrets" and not place.name and self.hidden_above is not None:
             return self._without_later(self._sent(_as_json(request)), self.hidden_above)
-        return self._sent(request)
+        if known is None:
+            return self._sent(request)
+        self.writes.read[place] = self._sent(_as_json(request))
+        return self.writes.read[place]
 
     def _hooks_of(self, place: Place) -> list[Hook]:
         """Return the hooks at a place, or of its kind if it names no object; none before all is rendered."""
