@@ -259,3 +259,24 @@ def test_certificate_about_to_end_is_replaced_only_if_allowed(
     reasons = {each.reason for each in report.findings}
     assert reasons == ({Reason.DRIFTED} if reissue else {Reason.CERTIFICATE_EXPIRING})
     assert (world.engine.only().current is Stage.PLAN_SETUP) is reissue
+
+
+def test_type_that_is_set_back_is_one_finding_whatever_the_chart_s_ranges_are(world: World) -> None:
+    world.start()
+    world.chain.space.patch(f"services/{SERVICE}", {"spec": {"type": "LoadBalancer"}}, fieldManager="kubectl")
+    report = world.check()
+    assert {(each.target.split()[0], each.field.partition(".")[0]) for each in report.findings} == {
+        ("Service", "spec")
+    }
+    assert "spec.type" in {each.field for each in report.findings}
+    assert {each.reason for each in report.findings} == {Reason.DRIFTED}
+    assert report.unobserved == ()
+
+
+def test_values_that_are_set_back_by_helm_are_found_with_their_source_ranges(world: World) -> None:
+    world.start()
+    world.chain.helm("upgrade", {"service": {"type": "LoadBalancer"}})
+    world.chain.roll_out()
+    findings = {(each.target.split()[0], each.field) for each in world.check().findings}
+    assert {("Release", "service.type"), ("Service", "spec.loadBalancerSourceRanges")} <= findings
+    assert {each.reason for each in world.engine.only().drift.findings} == {Reason.DRIFTED}

@@ -100,6 +100,6 @@ def test_release_is_upgraded_waited_for_and_then_left_alone(space: Space) -> Non
     unknown = work(setup, datetime.now(UTC))
     assert isinstance(unknown, Done)
     assert unknown.facts is not None
-    assert unknown.facts.before == replace(second.facts.before, live_type=None)
+    assert unknown.facts.before == replace(second.facts.before, live_type=None, live_fields={})
     assert len(ahead.stored) == 1
     assert versions(space) == before
