@@ -165,3 +165,20 @@ def test_type_that_is_changed_past_helm_is_planned_and_given_back(
     assert planned(plan.changes) == written(before, chain.snapshot())
     chain.tear_down()
     assert chain.snapshot()["Service", SERVICE]["spec"]["type"] == live_type
+
+
+@pytest.mark.parametrize("helm", [3, 4])
+def test_hook_of_the_chart_is_planned_and_run(chain: Chain, chart: Path, helm: int) -> None:
+    live_release.install(chain, {**PLAIN, "hook": True}, helm, chart)
+    before, plan = chain.snapshot(), chain.plan()
+    assert plan.fault is None
+    assert ("ConfigMap", f"{NAME}-hook") not in before
+    hook = f"ConfigMap {chain.space.name}/{NAME}-hook"
+    assert [each.after for each in plan.changes if each.target == hook] == ["runs as hook (post-upgrade)"]
+    chain.run()
+    after = chain.snapshot()
+    assert after["ConfigMap", f"{NAME}-hook"]["data"] == {"made": "by-hook"}
+    others = {each for each in written(before, after) if each[0] != hook}
+    assert others == {each for each in planned(plan.changes) if each[0] != hook}
+    again = chain.plan()
+    assert (again.changes, again.fault) == ((), None)
