@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from milvus_l7.adapters.release import release_view
 from milvus_l7.adapters.release.gateway import Reply, Request, Upstream, opened
 from milvus_l7.adapters.release.helm import HelmReleases
 from milvus_l7.domain.kubernetes.difference import own
+from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
 from milvus_l7.ports import ClusterAccess, Release, ValuesChange
 from tests.builders import new_setup
@@ -51,8 +53,26 @@ class Fault:
         return Reply(403, b'{"kind": "Status", "code": 403, "reason": "Forbidden", "message": "not now"}')
 
 
+@dataclass
+class NoDryRuns:
+    """A webhook that takes no dry runs (k8s.io/apiserver, NewDryRunUnsupportedErr)."""
+
+    def passed(self, upstream: Upstream, request: Request) -> Reply:
+        if request.method == "GET" or "dryRun" not in request.query:
+            return upstream.send(request)
+        message = 'admission webhook "w.example.com" does not support dry run'
+        status = {
+            "kind": "Status",
+            "status": "Failure",
+            "message": message,
+            "reason": "BadRequest",
+            "code": 400,
+        }
+        return Reply(400, json.dumps(status).encode())
+
+
 @contextmanager
-def failing(chain: Chain, fault: Fault) -> Iterator[HelmReleases]:
+def failing(chain: Chain, fault: Fault | NoDryRuns) -> Iterator[HelmReleases]:
     """The releases of the namespace, by way of an API server that fails."""
     real = chain.releases("", chain.space.name)
     upstream = Upstream(real.access, real.token())
@@ -124,6 +144,15 @@ def test_way_back_that_fails_at_any_write_is_gone_again(chain: Chain, at: int) -
     assert objects(chain) == before
     assert found.values == first.values
     assert statuses(chain)[-1] == "deployed"
+
+
+def test_webhook_that_takes_no_dry_run_refuses_the_upgrade_by_its_name(chain: Chain) -> None:
+    before, first = objects(chain), chain.releases("", chain.space.name).get(NAME)
+    assert first is not None
+    with failing(chain, NoDryRuns()) as faulty, pytest.raises(Permanent, match=r"w\.example\.com") as refused:
+        faulty.upgrade(first, CHANGE)
+    assert refused.value.reason is Reason.DRY_RUN_UNSUPPORTED
+    assert (objects(chain), statuses(chain)) == (before, ["deployed"])
 
 
 def test_release_is_as_it_was_when_nothing_fails(chain: Chain) -> None:

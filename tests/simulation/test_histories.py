@@ -31,7 +31,7 @@ def test_seed_replays_its_history() -> None:
 
 
 def test_histories_meet_every_kind_of_fault() -> None:
-    story = {line for seed in range(60) for line in simulate(seed).choices.story}
+    story = {line for seed in range(120) for line in simulate(seed).choices.story}
     met = {line.rpartition(": ")[2] for line in story}
     assert {*CHANGE, *WRITE, *STATE, "twice", "late", "much later", "never", "-300"} - {"go"} <= met
     for said in ("releases: 2", "forged events", "a dead letter is replayed", "somebody deletes an object"):
