@@ -35,7 +35,8 @@ demo: $(INSTALLED) ## one message puts a real Milvus behind a Layer-7 load balan
 
 test: $(INSTALLED) ## everything that CI runs: checks, then all tests
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile tests/contract
+	@$(PY) -m pytest --ignore tests/contract
 
 check: $(GATES) ## every gate: lint, layers, pins, dead code, secrets, types (-k goes on after a failure)
 

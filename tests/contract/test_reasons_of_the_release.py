@@ -107,7 +107,8 @@ def test_way_back_waits_for_an_address_and_fails_if_somebody_changes_what_it_res
         chain.roll_out()
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.PLAINTEXT_UNREACHABLE
-    assert chain.space.patch(f"services/{SERVICE}", {"spec": {"type": "NodePort"}}).code == 200
+    other = {"spec": {"type": "NodePort", "loadBalancerSourceRanges": None}}
+    assert chain.space.patch(f"services/{SERVICE}", other).code == 200
     changed = chain.tear_down_once()
     assert isinstance(changed, Failed)
     assert changed.reason is Reason.RESTORE_INCOMPLETE
