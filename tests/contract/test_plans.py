@@ -157,7 +157,7 @@ def values_of(there: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(clusters)
 def test_the_plan_equals_what_the_run_writes_and_is_empty_afterwards(
     server: Any, there: dict[str, Any]

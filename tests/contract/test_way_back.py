@@ -108,7 +108,7 @@ foreign = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(foreign, st.sampled_from([CertificateSpec(), MANAGED]))
 def test_nothing_of_others_is_ever_deleted_or_changed(
     server: Any, there: dict[str, set[str]], certificate: CertificateSpec
