@@ -8,6 +8,7 @@ no token where there is no TLS (k8s.io/client-go `tools/clientcmd`, ClientConfig
 
 from __future__ import annotations
 
+import json
 import secrets
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from milvus_l7.adapters.kubernetes import bounds
+from milvus_l7.adapters.kubernetes.answers import Answer
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
 from milvus_l7.ports import ClusterAccess
@@ -61,6 +63,15 @@ class Reply:
     body: bytes = b""
     media_type: str = JSON
     stream: Iterator[bytes] | None = None
+
+
+def answer_of(reply: Reply) -> Answer:
+    """Return the reply as the API server's other answers are read; without a body if that is no object."""
+    try:
+        body = json.loads(reply.body)
+    except ValueError:
+        body = {}
+    return Answer(reply.status, body if isinstance(body, dict) else {}, len(reply.body))
 
 
 Answering = Callable[[Request], Reply]

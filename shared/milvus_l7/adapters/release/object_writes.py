@@ -19,8 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from milvus_l7.adapters.kubernetes import answers, bounds
-from milvus_l7.adapters.kubernetes.answers import Answer
-from milvus_l7.adapters.release.gateway import JSON, Reply, Request
+from milvus_l7.adapters.release.gateway import JSON, Reply, Request, answer_of
 from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient
@@ -132,14 +131,14 @@ class ObjectWrites:
         version = mapping(live, "metadata").get("resourceVersion")
         body = {**body, "metadata": {**mapping(body, "metadata"), "resourceVersion": version}}
         answer = self.send(request.asking(body=json.dumps(body).encode()))
-        answers.content(_answer(answer), meant.kind, is_write=True)
+        answers.content(answer_of(answer), meant.kind, is_write=True)
         return answer
 
     def _live(self, request: Request, target: Target) -> Manifest | None:
         name = target.place.name
         path = request.path if request.method != "POST" else f"{request.path}/{name}"
         known = self.read.pop(target.place, None)
-        answer = _answer(known or self.send(Request("GET", path, headers={"Accept": JSON})))
+        answer = answer_of(known or self.send(Request("GET", path, headers={"Accept": JSON})))
         if answer.says_missing(name):
             return None
         live = answers.content(answer, target.intent.kind)
@@ -203,7 +202,7 @@ class ObjectWrites:
     def _dry(self, request: Request, body: Any, meant: Intent, *, force: bool) -> Manifest | Permanent:
         """Return what the write would make of the object, or the conflict with other managers."""
         asked = rehearsed(_forced(request, force)).asking(body=json.dumps(body).encode())
-        answer = _answer(self.send(asked))
+        answer = answer_of(self.send(asked))
         if answer.conflicts:
             return Permanent(Reason.FIELD_CONFLICT, f"{meant.name}: {'; '.join(answer.conflicts)}"[:300])
         return answers.content(answer, meant.kind)
@@ -216,7 +215,7 @@ class ObjectWrites:
             return self._hook_deleted(request, place, hook)
         live = self._hook_live(request, place, hook)
         if place not in self._gone or live is None:
-            answer = _answer(self.send(rehearsed(request)))
+            answer = answer_of(self.send(rehearsed(request)))
             if answer.is_success:
                 self.made.append(Write(live, answer.body, hook.told))
             else:
@@ -227,14 +226,14 @@ class ObjectWrites:
 
     def _hook_live(self, request: Request, place: Place, hook: Hook) -> Manifest | None:
         path = request.path if request.method != "POST" else f"{request.path}/{place.name}"
-        answer = _answer(self.send(Request("GET", path, headers={"Accept": JSON})))
+        answer = answer_of(self.send(Request("GET", path, headers={"Accept": JSON})))
         return None if answer.says_missing(place.name) else answers.content(answer, hook.kind)
 
     def _hook_deleted(self, request: Request, place: Place, hook: Hook) -> Reply:
         self._gone.add(place)
         answer = self.send(rehearsed(request))
-        if answer.status >= 400 and not _answer(answer).says_missing(place.name):
-            self.note(answers.failure(_answer(answer), hook.kind))
+        if answer.status >= 400 and not answer_of(answer).says_missing(place.name):
+            self.note(answers.failure(answer_of(answer), hook.kind))
             return _reply({"apiVersion": "v1", "kind": "Status", "status": "Success", "metadata": {}})
         return answer
 
@@ -293,14 +292,6 @@ def _with(query: str, **more: str) -> str:
 
 def _reply(body: Manifest) -> Reply:
     return Reply(200, json.dumps(body, default=str).encode())
-
-
-def _answer(reply: Reply) -> Answer:
-    try:
-        body = json.loads(reply.body)
-    except ValueError:
-        body = {}
-    return Answer(reply.status, body if isinstance(body, dict) else {}, len(reply.body))
 
 
 def _differs(live: Manifest, result: Manifest) -> bool:

@@ -22,9 +22,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from milvus_l7.adapters.kubernetes import answers
-from milvus_l7.adapters.kubernetes.answers import Answer
 from milvus_l7.adapters.release import object_writes, storage, stored_release
-from milvus_l7.adapters.release.gateway import READ, Reply, Request, Upstream
+from milvus_l7.adapters.release.gateway import READ, Reply, Request, Upstream, answer_of
 from milvus_l7.adapters.release.object_writes import Mode, ObjectWrites, Target
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient, Unanswered
@@ -184,7 +183,7 @@ class Oversight:
             return reply(200, {**_header("v1", "Secret"), "metadata": {"name": place.name}})
         answer = self._sent(object_writes.rehearsed(request))
         if answer.status >= 400:
-            self.writes.note(answers.failure(_answer_of(answer), "Secret"))
+            self.writes.note(answers.failure(answer_of(answer), "Secret"))
             return reply(200, {**_header("v1", "Secret"), "metadata": {"name": place.name}})
         return answer
 
@@ -244,9 +243,9 @@ class Oversight:
         finally:
             self.in_flight -= is_effect
         if answer.status in (401, 403):
-            self.denied.append(answers.words(_answer_of(answer), _kind_of(request)))
+            self.denied.append(answers.words(answer_of(answer), _kind_of(request)))
         elif answer.status in (408, 429) or answer.status >= 500:
-            words = answers.words(_answer_of(answer), _kind_of(request))
+            words = answers.words(answer_of(answer), _kind_of(request))
             kind = Unanswered if is_effect and answer.status != 429 else Transient
             self.lost.append(kind(Reason.CLUSTER_UNAVAILABLE, words))
         return answer
@@ -287,14 +286,6 @@ def _kind_of(request: Request) -> str:
 
 def _as_json(request: Request) -> Request:
     return request.asking(headers={**request.headers, "Accept": "application/json"})
-
-
-def _answer_of(answer: Reply) -> Answer:
-    try:
-        body = json.loads(answer.body)
-    except ValueError:
-        body = {}
-    return Answer(answer.status, body if isinstance(body, dict) else {}, len(answer.body))
 
 
 def reply(status: int, body: Any) -> Reply:
