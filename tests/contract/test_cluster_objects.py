@@ -355,11 +355,11 @@ def test_an_invalid_object_is_refused_in_the_api_servers_words(cluster: World, n
 
 def test_an_unknown_field_is_refused_at_creation(cluster: World, name: str) -> None:
     with pytest.raises(Permanent, match='unknown field "nonsense"'):
-        cluster.objects.create({**config_map(name), "nonsense": "x"})
+        cluster.objects.create({**service(name), "nonsense": "x"})
 
 
 def test_a_missing_namespace_is_refused(cluster: World, name: str) -> None:
-    lost = config_map(name)
+    lost = service(name)
     lost["metadata"]["namespace"] = f"{name}-missing"
     with pytest.raises(Permanent, match=f"404.*{name}-missing") as refused:
         cluster.objects.apply(lost)

@@ -1,4 +1,4 @@
-"""Draw each stage of a setup: its state, progress, time taken, and why it waits."""
+"""Draw each stage of a setup: its state, progress, time taken, and what it waits for or tells."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from milvus_l7_cli.views.durations import duration
 
 BAR_WIDTH = 12
 LONGEST_MESSAGE = 600
+LAST_COLUMN = "what it says"
 
 MARKS = {
     StageState.PENDING: ("·", "dim"),
@@ -30,8 +31,8 @@ MARKS = {
 def stage_table(setup: Setup, now: datetime, *, bars: bool = False) -> RenderableType:
     """Draw the stages of the setup's chain, one row each; with `bars`, their progress."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("", "stage", "state", *([""] if bars else []), "time", "why it waits"):
-        table.add_column(column, no_wrap=column != "why it waits")
+    for column in ("", "stage", "state", *([""] if bars else []), "time", LAST_COLUMN):
+        table.add_column(column, no_wrap=column != LAST_COLUMN)
     for stage, record in standing(setup):
         mark, style = MARKS[record.state]
         table.add_row(
@@ -97,12 +98,11 @@ def next_check(setup: Setup, record: StageRecord, now: datetime) -> str:
 
 
 def _said(record: StageRecord) -> str:
-    return f"{record.reason}: {excerpt(record.message, LONGEST_MESSAGE)}"
+    said = excerpt(record.message, LONGEST_MESSAGE)
+    return f"{record.reason}: {said}" if record.reason else said
 
 
 def _why(setup: Setup, record: StageRecord, now: datetime) -> Text:
-    if record.reason is None:
-        return Text("")
     return Text(_said(record)).append(next_check(setup, record, now), "dim")
 
 
@@ -125,7 +125,7 @@ class Lines:
             if record.state is StageState.PENDING or self._seen.get(key) == state:
                 continue
             self._seen[key] = state
-            reason = f"  {_said(record)}" if record.reason else ""
+            said = f"  {_said(record)}".rstrip()
             when = next_check(setup, record, setup.updated_at)
             took = elapsed(record, setup.updated_at)
-            yield f"  {MARKS[record.state][0]} {stage} {record.state} {took}{reason}{when}"
+            yield f"  {MARKS[record.state][0]} {stage} {record.state} {took}{said}{when}"

@@ -30,11 +30,11 @@ BEFORE = ReleaseBefore(
 PLAIN = "log: {level: info}\n"
 
 
-def torn_down(live_type: str, user_yaml: str) -> Outcome:
+def torn_down(live_type: str, user_yaml: str, address: str = "192.0.2.1") -> Outcome:
     """What the way back says of a release whose values are as before, with that live."""
     there = ReleaseCluster(helm=FakeReleases([release(revision=3)]))
     spec = {"type": live_type, "ports": PORTS}
-    balancer = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+    balancer = {"loadBalancer": {"ingress": [{"ip": address}]}}
     there.kube.put(named("Service", "my-release-milvus", spec=spec, status=balancer))
     there.kube.put(named("ConfigMap", "my-release-milvus", data={"user.yaml": user_yaml}))
     there.kube.put(deployment(1))
@@ -44,7 +44,9 @@ def torn_down(live_type: str, user_yaml: str) -> Outcome:
 
 
 def test_what_is_as_it_was_is_done() -> None:
-    assert isinstance(torn_down("LoadBalancer", PLAIN), Done)
+    done = torn_down("LoadBalancer", PLAIN)
+    assert isinstance(done, Done)
+    assert done.message == ""
     assert isinstance(torn_down("LoadBalancer", PLAIN + "more: of the users\n"), Done)
 
 
@@ -61,3 +63,9 @@ def test_what_is_not_as_it_was_fails_by_name(live_type: str, user_yaml: str, fie
     outcome = torn_down(live_type, user_yaml)
     assert isinstance(outcome, Failed)
     assert (outcome.reason, field in outcome.message) == (Reason.RESTORE_INCOMPLETE, True)
+
+
+def test_another_address_of_the_layer_4_load_balancer_is_told() -> None:
+    done = torn_down("LoadBalancer", PLAIN, "192.0.2.7")
+    assert isinstance(done, Done)
+    assert "answers at 192.0.2.7 now; it was 192.0.2.1 before" in done.message

@@ -51,3 +51,12 @@ def test_check_that_is_due_waits_for_the_scheduler() -> None:
 def test_stage_that_does_not_wait_has_no_next_check() -> None:
     done = replace(waiting(60), stages={Stage.PREPARE_TLS: StageRecord(StageState.DONE)})
     assert "next check" not in shown(done, 10)
+
+
+def test_what_a_done_stage_tells_is_shown() -> None:
+    record = StageRecord(StageState.DONE, message="its address is another now")
+    done = replace(waiting(60), stages={Stage.PREPARE_TLS: record})
+    assert "its address is another now" in shown(done, 10)
+    text = io.StringIO()
+    stages.Lines(Console(file=text)).show(done)
+    assert "prepare_tls done   its address is another now" in text.getvalue()

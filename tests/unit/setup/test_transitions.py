@@ -217,3 +217,11 @@ def test_message_that_quotes_anything_is_stored_as_a_short_line(
     messages = [ended.record(stage).message, ended.refusal.message if ended.refusal else ""]
     assert all(len(message.encode()) <= LONGEST_MESSAGE + 2 for message in messages)
     assert max(messages).endswith("x…")
+
+
+def test_what_a_done_stage_tells_is_kept_as_a_short_line() -> None:
+    done = after(new_setup(), Stage.PREPARE_TLS, Done(message="left off\n" + "x" * 2_000_000))
+    record = done.record(Stage.PREPARE_TLS)
+    assert (record.state, record.reason) == (StageState.DONE, None)
+    assert record.message.startswith("left off")
+    assert len(record.message.encode()) <= LONGEST_MESSAGE + 2

@@ -25,7 +25,7 @@ SERVER_TIME: Final = ServerTime()
 
 def has_server_time(value: object) -> bool:
     """Return whether the marker stands in the value, or in a map within it."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return any(map(has_server_time, value.values()))
     return value is SERVER_TIME
 

@@ -18,7 +18,7 @@ from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.setup.facts import Facts, ServiceFacts
+from milvus_l7.domain.setup.facts import Facts, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import (
@@ -51,8 +51,10 @@ class TearDown:
                 return waiting
         if setup.teardown is None or not setup.teardown.restore_l4:
             return Done(_left(setup, service))
-        unfinished = self._restored(setup, now)
-        return unfinished or Done(replace(_left(setup, service), before=None))
+        restored = self._restored(setup, now)
+        if not isinstance(restored, str):
+            return restored
+        return Done(replace(_left(setup, service), before=None), restored)
 
     def _service(self, setup: Setup, now: datetime) -> ServiceFacts | Waiting | None:
         """Found anew, if the set-up died before it could note it down; None if there is no release."""
@@ -93,8 +95,8 @@ class TearDown:
             if is_for_service and not manifests.is_terminating(live):
                 objects.delete(live)
 
-    def _restored(self, setup: Setup, now: datetime) -> Outcome | None:
-        """Bring the deployment back; None once it runs so, and answers in plaintext."""
+    def _restored(self, setup: Setup, now: datetime) -> Outcome | str:
+        """Bring the deployment back; what its clients must know once it runs so, and answers in plaintext."""
         deployment = self.ports.deployments.open(setup.desired, now)
         if isinstance(deployment, Failed):
             # Without a release there is nothing to restore; what was recorded stays, as nothing is proven.
@@ -105,18 +107,21 @@ class TearDown:
         before = setup.facts.before
         deployment.restore(before, lambda: self.ports.ahead.record(setup.facts, begins_effect=True))
         waiting = deployment.unfinished()
-        return waiting or _incomplete(deployment.unrestored(before)) or self._plaintext(deployment)
+        return waiting or _incomplete(deployment.unrestored(before)) or self._plaintext(deployment, before)
 
-    def _plaintext(self, deployment: MilvusDeployment) -> Outcome | None:
+    def _plaintext(self, deployment: MilvusDeployment, before: ReleaseBefore | None) -> Outcome | str:
         """Only where Milvus is meant to answer in plaintext, at an address of its own."""
         endpoint = deployment.plaintext()
         if endpoint is None:
-            return None
+            return ""
         if endpoint.address is None:
             message = f"Service {endpoint.service} has no address yet"
             return Waiting(Reason.PLAINTEXT_UNREACHABLE, message)
         self.ports.probe.plaintext_version(endpoint.address, endpoint.port)
-        return None
+        was = before.live_address if before else None
+        if was in (None, endpoint.address):
+            return ""
+        return f"Service {endpoint.service} answers at {endpoint.address} now; it was {was} before"
 
 
 def _incomplete(fields: tuple[str, ...]) -> Failed | None:

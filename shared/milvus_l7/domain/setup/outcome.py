@@ -17,6 +17,7 @@ class Done:
     """The stage's part of the desired state is there."""
 
     facts: Facts | None = None  # replaces the setup's facts when given
+    message: str = ""  # what its user should know all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,4 @@ Outcome = Done | Waiting | Failed
 
 def storable(outcome: Outcome) -> Outcome:
     """Return the outcome with its message, which may quote anything, as a line that fits into a document."""
-    if isinstance(outcome, Done):
-        return outcome
     return replace(outcome, message=excerpt(outcome.message, LONGEST_MESSAGE))

@@ -171,7 +171,7 @@ def _ended(setup: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Setu
         return _waiting(known, stage, outcome, timing)
     if isinstance(outcome, Failed):
         return _failed(known, stage, outcome, timing.now)
-    return _done(known, stage, timing)
+    return _done(known, stage, outcome.message, timing)
 
 
 def _is_to_be_restored(setup: Setup, stage: Stage) -> bool:
@@ -194,11 +194,12 @@ def resting(setup: Setup, read_at: datetime) -> Setup:
     return scheduled(replace(setup, lease=None, budgets=budgets_left(setup), has_lost_lease=has_lost_lease))
 
 
-def _done(setup: Setup, stage: Stage, timing: Timing) -> Setup:
+def _done(setup: Setup, stage: Stage, message: str, timing: Timing) -> Setup:
     now = timing.now
     if stage is Stage.PLAN_SETUP and setup.requested is not None:
         return planned(setup, now)
-    record = StageRecord(StageState.DONE, started_at=setup.record(stage).started_at, finished_at=now)
+    began = setup.record(stage).started_at
+    record = StageRecord(StageState.DONE, message=message, started_at=began, finished_at=now)
     done = replace(_with_record(setup, stage, record, now), budgets=budgets_after(setup, stage))
     if done.current is not None:
         return replace(done, wake_at=None, poll_at=now + ANNOUNCEMENT_RETRY_AFTER)
