@@ -95,7 +95,7 @@ class Cluster:
         return self.kube
 
     def releases(self, cluster: str, namespace: str) -> HelmReleases:
-        return HelmReleases(self.kube.access, self.kube.token, namespace)
+        return HelmReleases(self.kube, namespace)
 
 
 @dataclass(frozen=True, slots=True)

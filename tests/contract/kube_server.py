@@ -31,6 +31,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from localcloud.guard import Guard
 from localcloud.kube import KubeApi, certificates
 from localcloud.kube.schema import crds
+from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
+from milvus_l7.ports import ClusterAccess
 
 Json = dict[str, Any]
 
@@ -54,9 +56,12 @@ class Server:
     ca_pem: str
     tokens: dict[str, str]
     is_real: bool
+    objects: KubernetesObjects = field(init=False)  # as the product reaches them, as the first user
     _pool: urllib3.PoolManager = field(init=False)
 
     def __post_init__(self) -> None:
+        access = ClusterAccess(self.url, self.ca_pem)
+        self.objects = KubernetesObjects(access, lambda: self.tokens[USERS[0]])
         self._pool = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_cert_data=self.ca_pem)
 
     def close(self) -> None:

@@ -75,9 +75,9 @@ class NoDryRuns:
 def failing(chain: Chain, fault: Fault | NoDryRuns) -> Iterator[HelmReleases]:
     """The releases of the namespace, by way of an API server that fails."""
     real = chain.releases("", chain.space.name)
-    upstream = Upstream(real.access, real.token())
+    upstream = Upstream(real.kube.access, real.kube.token())
     with opened(lambda request: fault.passed(upstream, request)) as url:
-        yield replace(real, access=ClusterAccess(url, None))
+        yield replace(real, kube=replace(real.kube, access=ClusterAccess(url, None)))
 
 
 @pytest.fixture

@@ -101,9 +101,12 @@ class Tokens:
 
 @pytest.fixture
 def world(space: Space) -> World:
-    api = space.server
-    access = ClusterAccess(api.url, api.ca_pem)
-    return World(space, HelmReleases(access, lambda: api.tokens[USERS[0]], space.name))
+    return World(space, HelmReleases(space.server.objects, space.name))
+
+
+def connected(world: World, **changed: Any) -> HelmReleases:
+    """The releases, by another way into the cluster."""
+    return replace(world.releases, kube=replace(world.releases.kube, **changed))
 
 
 def test_missing_release_is_none_and_the_others_are_named(world: World) -> None:
@@ -243,7 +246,7 @@ def test_unreadable_release_names_its_secret(world: World) -> None:
 
 def test_wrong_token_is_a_refusal_by_the_cluster(world: World) -> None:
     found = world.install()
-    stranger = replace(world.releases, token=lambda: "nobody")
+    stranger = connected(world, token=lambda: "nobody")
     with pytest.raises(Permanent) as caught:
         stranger.upgrade(found, OURS)
     assert caught.value.reason is Reason.CLUSTER_ACCESS_DENIED
@@ -252,17 +255,17 @@ def test_wrong_token_is_a_refusal_by_the_cluster(world: World) -> None:
 
 def test_token_that_helm_is_refused_with_is_a_refusal_by_the_cluster(world: World) -> None:
     found = world.install()
-    tokens = Tokens(world.releases.token())
-    replace(world.releases, token=tokens).names()
+    tokens = Tokens(world.releases.kube.token())
+    connected(world, token=tokens).names()
     # Reading the revisions takes that many; the next one is Helm's.
     tokens = Tokens(tokens.good, limit=tokens.given)
     with pytest.raises(Permanent) as caught:
-        replace(world.releases, token=tokens).recover(found)
+        connected(world, token=tokens).recover(found)
     assert caught.value.reason is Reason.CLUSTER_ACCESS_DENIED
 
 
 def test_cluster_that_does_not_answer_is_waited_for(world: World) -> None:
-    nowhere = replace(world.releases, access=ClusterAccess("https://127.0.0.1:9", None))
+    nowhere = connected(world, access=ClusterAccess("https://127.0.0.1:9", None))
     with pytest.raises(Transient) as caught:
         nowhere.get(NAME)
     assert caught.value.reason is Reason.CLUSTER_UNAVAILABLE
@@ -359,14 +362,15 @@ def test_upgrade_that_would_change_more_is_refused_before_any_write(
 
 UPGRADE = """
 import json, sys
+from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.adapters.release.helm import HelmReleases
 from milvus_l7.adapters.release.gateway import Upstream, opened
 from milvus_l7.adapters.release.helm_sdk import Session
 from milvus_l7.ports import ClusterAccess, ValuesChange
 url, ca, token, namespace, chart, values, change = json.load(sys.stdin)
-releases = HelmReleases(ClusterAccess(url, ca), lambda: token, namespace)
+releases = HelmReleases(KubernetesObjects(ClusterAccess(url, ca), lambda: token), namespace)
 if chart:
-    with opened(Upstream(releases.access, token).send) as address:
+    with opened(Upstream(releases.kube.access, token).send) as address:
         with Session(address, namespace).connected() as helm:
             helm.install(chart, "my-release", values)
 releases.upgrade(releases.get("my-release"), ValuesChange(change, "milvus-l7: TLS"))
@@ -478,7 +482,7 @@ def test_token_is_neither_in_the_arguments_nor_in_the_environment_of_helms_proce
             time.sleep(0.2)
         assert isinstance(rendering.exception(), Permanent)
     assert seen
-    assert world.releases.token() not in str(seen)
+    assert world.releases.kube.token() not in str(seen)
     assert list(helm_processes()) == []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 from milvus_l7.adapters.release.helm import HelmReleases
@@ -14,7 +13,6 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.facts import Facts, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Waiting
-from milvus_l7.ports import ClusterAccess
 from tests.builders import new_setup
 from tests.contract.kube_server import USERS, Server, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 from tests.fakes.ports import stage
@@ -34,14 +32,11 @@ class OneServer:
 
     server: Server
 
-    def _access(self) -> tuple[ClusterAccess, Any]:
-        return ClusterAccess(self.server.url, self.server.ca_pem), lambda: self.server.tokens[USERS[0]]
-
     def objects(self, cluster: str) -> KubernetesObjects:
-        return KubernetesObjects(*self._access())
+        return self.server.objects
 
     def releases(self, cluster: str, namespace: str) -> HelmReleases:
-        return HelmReleases(*self._access(), namespace)
+        return HelmReleases(self.server.objects, namespace)
 
 
 @dataclass

@@ -24,9 +24,8 @@ from milvus_l7.domain.planning.chain_plan import ChainPlan
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, TearDown, service_of
 from milvus_l7.domain.setup.outcome import Done, Outcome
-from milvus_l7.ports import ClusterAccess
 from tests.builders import new_setup
-from tests.contract.kube_server import USERS, Json, Server, Space
+from tests.contract.kube_server import Json, Server, Space
 from tests.fakes.dns_zones import FakeDnsZones
 from tests.fakes.endpoint import FakeEndpointProbe
 from tests.fakes.ports import FakePorts, dry_run
@@ -78,14 +77,11 @@ class Chain:
     def server(self) -> Server:
         return self.space.server
 
-    def _access(self) -> tuple[ClusterAccess, Any]:
-        return ClusterAccess(self.server.url, self.server.ca_pem), lambda: self.server.tokens[USERS[0]]
-
     def objects(self, cluster: str) -> KubernetesObjects:
-        return KubernetesObjects(*self._access())
+        return self.server.objects
 
     def releases(self, cluster: str, namespace: str) -> HelmReleases:
-        return HelmReleases(*self._access(), namespace)
+        return HelmReleases(self.server.objects, namespace)
 
     def install(self, values: Json | None = None) -> None:
         self.helm("install", CHOSEN if values is None else values)

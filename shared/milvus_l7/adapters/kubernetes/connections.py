@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from milvus_l7.adapters.kubernetes.credentials import TokenSource
-from milvus_l7.ports import ClusterAccess, Clusters, KubeObjects, Releases
+from milvus_l7.ports import ClusterAccess, Clusters, Releases
+
+if TYPE_CHECKING:
+    from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +18,9 @@ class ClusterConnections:
 
     clusters: Clusters
     token: TokenSource
-    _objects: dict[ClusterAccess, KubeObjects] = field(default_factory=dict)
+    _objects: dict[ClusterAccess, KubernetesObjects] = field(default_factory=dict)
 
-    def objects(self, cluster: str) -> KubeObjects:
+    def objects(self, cluster: str) -> KubernetesObjects:
         """Return the Kubernetes objects of the cluster; raises as `Clusters.locate` does."""
         from milvus_l7.adapters.kubernetes.objects import KubernetesObjects
 
@@ -29,4 +33,4 @@ class ClusterConnections:
         """Return the Helm releases in a namespace of the cluster; raises as `Clusters.locate` does."""
         from milvus_l7.adapters.release.helm import HelmReleases
 
-        return HelmReleases(self.clusters.locate(cluster), self.token, namespace)
+        return HelmReleases(self.objects(cluster), namespace)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,6 @@ from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transi
 from milvus_l7.domain.release import helm_values, restoration
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import (
-    ClusterAccess,
     Manifest,
     ObjectRef,
     ObjectWrite,
@@ -105,10 +104,9 @@ class _Upgrade:
 
 @dataclass(frozen=True, slots=True)
 class HelmReleases:
-    """Implements `Releases`. Every call connects anew, so that `token` is fresh."""
+    """Implements `Releases`: reads by `kube`, and writes with Helm as whom it reads."""
 
-    access: ClusterAccess
-    token: Callable[[], str]
+    kube: KubernetesObjects
     namespace: str
     render_limits: Limits = limits.RENDER
     write_limits: Limits = limits.WRITE
@@ -133,10 +131,11 @@ class HelmReleases:
 
     def elsewhere(self, name: str) -> str:
         """Return in words where a release of that name is stored that is not in Secrets of the namespace."""
-        kube = KubernetesObjects(self.access, self.token)
         try:
-            stored = kube.list(ObjectRef("v1", "ConfigMap", self.namespace), {"owner": "helm", "name": name})
-            services = kube.list(
+            stored = self.kube.list(
+                ObjectRef("v1", "ConfigMap", self.namespace), {"owner": "helm", "name": name}
+            )
+            services = self.kube.list(
                 ObjectRef("v1", "Service", self.namespace), {"app.kubernetes.io/instance": name}
             )
         except (Transient, Permanent):
@@ -218,9 +217,9 @@ class HelmReleases:
             **request,
             "action": action,
             "parent": os.getpid(),
-            "server": self.access.server,
-            "ca_pem": self.access.ca_pem,
-            "token": self.token(),
+            "server": self.kube.access.server,
+            "ca_pem": self.kube.access.ca_pem,
+            "token": self.kube.token(),
             "namespace": self.namespace,
         }
         return _result(child.run(_PROGRAM, json.dumps(whole).encode(), allowed))
@@ -231,8 +230,7 @@ class HelmReleases:
         return sorted(found, key=stored_release.revision)
 
     def _stored(self, labels: dict[str, str]) -> Sequence[Manifest]:
-        kube = KubernetesObjects(self.access, self.token)
-        return kube.list(ObjectRef("v1", "Secret", self.namespace), labels)
+        return self.kube.list(ObjectRef("v1", "Secret", self.namespace), labels)
 
 
 def _deployed(release: Release, secrets: Sequence[Manifest]) -> StoredRelease:
