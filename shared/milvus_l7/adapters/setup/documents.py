@@ -32,13 +32,12 @@ from milvus_l7.adapters.setup.server_time import SERVER_TIME
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.setup import succession
 from milvus_l7.domain.setup.chain import Stage
-from milvus_l7.domain.setup.document import SCHEMA_VERSION, Setup, StageRecord, StageState, Status
+from milvus_l7.domain.setup.document import NOT_BEGUN, SCHEMA_VERSION, Setup, StageRecord, StageState, Status
 from milvus_l7.ports import HistoryEntry
 
 _FREE_FORM = ("values", "user_yaml")
 _ENDED = (Status.VERIFIED, Status.TORN_DOWN)
 _KNOWN = list(Stage)
-_UNBEGUN = StageRecord()
 # Of releases that wrote version 2; the longest time-out of a function, and their margin.
 _OLD_LEASE = {
     "stage": Stage.PLAN_SETUP,
@@ -63,7 +62,9 @@ def to_document(setup: Setup) -> dict[str, Any]:
         document["lease"]["started_at"] = SERVER_TIME
     reason = record.reason if record else None
     return document | {
-        "has_ended": all(setup.stages.get(s, _UNBEGUN).state is StageState.DONE for s in setup.desired_chain),
+        "has_ended": all(
+            setup.stages.get(s, NOT_BEGUN).state is StageState.DONE for s in setup.desired_chain
+        ),
         "status": str(setup.status),
         "stage": str(setup.current) if setup.current else None,
         "remedy": reason.remedy if reason else None,

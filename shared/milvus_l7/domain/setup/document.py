@@ -47,6 +47,9 @@ class StageRecord:
         return replace(self, waiting_since=self.waiting_since + span) if self.waiting_since else self
 
 
+NOT_BEGUN = StageRecord()
+
+
 class Status(StrEnum):
     """A setup's state in one word, for users."""
 
@@ -89,7 +92,7 @@ class Requested:
 
     desired: Desired
     generation: int
-    record: StageRecord = StageRecord()  # of the planning
+    record: StageRecord = NOT_BEGUN  # of the planning
     is_repair: bool = False  # nobody asked for it, so it needs leave to interrupt anybody
 
     def paused_for(self, span: timedelta) -> Requested:
@@ -145,7 +148,7 @@ class Setup:
         """Return the stage's record; a stage that has not begun is pending."""
         if stage is Stage.PLAN_SETUP and self.requested is not None:
             return self.requested.record
-        return self.stages.get(stage, StageRecord())
+        return self.stages.get(stage, NOT_BEGUN)
 
     @property
     def was_verified(self) -> bool:
