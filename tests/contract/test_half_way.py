@@ -75,7 +75,8 @@ class NoDryRuns:
 def failing(chain: Chain, fault: Fault | NoDryRuns) -> Iterator[HelmReleases]:
     """The releases of the namespace, by way of an API server that fails."""
     real = chain.releases("", chain.space.name)
-    upstream = Upstream(real.kube.access, real.kube.token())
+    there = real.kube.access
+    upstream = Upstream(there.server, there.ca_pem, real.kube.token())
     with opened(lambda request: fault.passed(upstream, request)) as url:
         yield replace(real, kube=replace(real.kube, access=ClusterAccess(url, None)))
 

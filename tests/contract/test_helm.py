@@ -370,7 +370,7 @@ from milvus_l7.ports import ClusterAccess, ValuesChange
 url, ca, token, namespace, chart, values, change = json.load(sys.stdin)
 releases = HelmReleases(KubernetesObjects(ClusterAccess(url, ca), lambda: token), namespace)
 if chart:
-    with opened(Upstream(releases.kube.access, token).send) as address:
+    with opened(Upstream(url, ca, token).send) as address:
         with Session(address, namespace).connected() as helm:
             helm.install(chart, "my-release", values)
 releases.upgrade(releases.get("my-release"), ValuesChange(change, "milvus-l7: TLS"))

@@ -22,7 +22,6 @@ from milvus_l7.adapters.kubernetes import bounds
 from milvus_l7.adapters.kubernetes.answers import Answer
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient, Unanswered
-from milvus_l7.ports import ClusterAccess
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -81,7 +80,8 @@ Answering = Callable[[Request], Reply]
 class Upstream:
     """The API server."""
 
-    access: ClusterAccess
+    server: str  # its URL
+    ca_pem: str | None  # None: one of the system's authorities
     token: str
     _pool: PoolManager | None = None
 
@@ -104,7 +104,7 @@ class Upstream:
         except (HTTPError, TimeoutError, OSError) as error:
             is_unsent = isinstance(error, NewConnectionError | ConnectTimeoutError)
             is_write = request.method != READ and "dryRun=" not in request.query
-            message = f"the Kubernetes API at {self.access.server} did not answer: {type(error).__name__}"
+            message = f"the Kubernetes API at {self.server} did not answer: {type(error).__name__}"
             kind = Unanswered if is_write and not is_unsent else Transient
             raise kind(Reason.CLUSTER_UNAVAILABLE, message) from error
         return Reply(answer.status, bytes(body), answer.headers.get("Content-Type", JSON))
@@ -123,7 +123,7 @@ class Upstream:
         headers["Authorization"] = f"Bearer {self.token}"
         return self._connected().request(
             request.method,
-            self.access.server.rstrip("/") + request.path + (f"?{request.query}" if request.query else ""),
+            self.server.rstrip("/") + request.path + (f"?{request.query}" if request.query else ""),
             body=request.body or None,
             headers=headers,
             timeout=Timeout(connect=_CONNECT_S, read=read_s),
@@ -134,17 +134,17 @@ class Upstream:
 
     def _connected(self) -> PoolManager:
         if self._pool is None:
-            self._pool = _pool(self.access)
+            self._pool = _pool(self.server, self.ca_pem)
         return self._pool
 
 
-def _pool(access: ClusterAccess) -> PoolManager:
+def _pool(server: str, ca_pem: str | None) -> PoolManager:
     from urllib3 import PoolManager, ProxyManager
 
     verified: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "maxsize": 8}
-    if access.ca_pem:
-        verified["ca_cert_data"] = access.ca_pem
-    host = access.server.partition("://")[2].partition("/")[0]
+    if ca_pem:
+        verified["ca_cert_data"] = ca_pem
+    host = server.partition("://")[2].partition("/")[0]
     proxy = urllib.request.getproxies().get("https")
     if proxy and not urllib.request.proxy_bypass(host):
         return ProxyManager(proxy, **verified)

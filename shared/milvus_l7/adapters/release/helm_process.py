@@ -23,11 +23,11 @@ from milvus_l7.adapters.release.gateway import Upstream
 from milvus_l7.adapters.release.helm_sdk import Session, sdk, translated
 from milvus_l7.adapters.release.object_writes import Mode
 from milvus_l7.adapters.release.oversight import Oversight, Rendered
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient
 from milvus_l7.domain.release import containment, suitability
 from milvus_l7.domain.text import excerpt
-from milvus_l7.ports import ClusterAccess, Manifest
 
 if TYPE_CHECKING:
     from helm_python import Chart, Config
@@ -150,9 +150,8 @@ def _worst(faults: Sequence[L7Error]) -> L7Error | None:
 
 
 def _oversight(request: Request, action: str, mode: Mode, judge: Judging) -> Oversight:
-    access = ClusterAccess(request["server"], request["ca_pem"])
     return Oversight(
-        upstream=Upstream(access, request["token"]),
+        upstream=Upstream(request["server"], request["ca_pem"], request["token"]),
         namespace=request["namespace"],
         name=request["name"],
         action=action,

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlencode
 from milvus_l7.adapters.kubernetes import answers, bounds
 from milvus_l7.adapters.release.gateway import JSON, Reply, Request, answer_of
 from milvus_l7.domain.kubernetes import kinds, manifests
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient
 from milvus_l7.domain.release import intent
@@ -28,7 +29,6 @@ from milvus_l7.domain.release.hooks import Hook
 from milvus_l7.domain.release.intent import Intent, Place
 from milvus_l7.domain.text import excerpt
 from milvus_l7.domain.text.untrusted import mapping, objects, text
-from milvus_l7.ports import Manifest
 
 APPLY = "application/apply-patch+yaml"
 _JSON_PATCH = "application/json-patch+json"

@@ -25,13 +25,13 @@ from milvus_l7.adapters.kubernetes import answers
 from milvus_l7.adapters.release import object_writes, storage, stored_release
 from milvus_l7.adapters.release.gateway import READ, Reply, Request, Upstream, answer_of
 from milvus_l7.adapters.release.object_writes import Mode, ObjectWrites, Target
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import L7Error, Permanent, Transient, Unanswered
 from milvus_l7.domain.release import intent
 from milvus_l7.domain.release.hooks import Hook
 from milvus_l7.domain.release.intent import Intent, Place
 from milvus_l7.domain.text.untrusted import mapping, objects, text
-from milvus_l7.ports import Manifest
 
 _RESOURCE = re.compile(
     r"/(?:api/(?P<core>v[0-9a-z]+)|apis/(?P<group>[^/]+)/(?P<version>v[0-9a-z]+))"

@@ -19,12 +19,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.text import bounded_json, bounded_yaml
 from milvus_l7.domain.text.bounded_json import Limits, OutOfBounds
 from milvus_l7.domain.text.untrusted import mapping, objects, text
-from milvus_l7.ports import Manifest
 
 # A Secret holds at most one MiB, packed, and Helm packs ten to one at best. Whoever writes one by hand can
 # pack a thousand to one, and each byte of it can take fifty once it is read.
