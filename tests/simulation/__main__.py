@@ -29,13 +29,14 @@ def main(seeds: int, first: int) -> int:
     with Pool() as pool:
         played = pool.imap_unordered(problems, range(first, first + seeds), CHUNK)
         for number, (seed, found) in enumerate(played, 1):
-            bad += [seed] if found else []
+            if found:
+                bad.append(seed)
+                print(f"seed {seed}: {found[0][:1000]}", flush=True)
             if number % 1000 == 0 or number == seeds:
-                line = f"{number} histories, {len(bad)} violations, {time.monotonic() - began:.0f} s\n"
-                sys.stdout.write(line)
-                sys.stdout.flush()
+                took = f"{time.monotonic() - began:.0f} s"
+                print(f"{number} histories, {len(bad)} violations, {took}", flush=True)
     for seed in sorted(bad)[:SHOWN]:
-        sys.stdout.write("\n".join(told(shrink(simulate(seed)))) + "\n")
+        print("\n".join(told(shrink(simulate(seed)))))
     return 1 if bad else 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from milvus_l7.adapters.stage_ports import NothingAhead
 from milvus_l7.application.dns import records
@@ -143,3 +145,19 @@ def test_every_record_that_was_ever_made_is_withdrawn_although_no_zone_is_wanted
     assert len(values(zones, "A")) == 2
     records.withdraw(zones, replace(setup(zone=None), facts=first))
     assert zones.stored == []
+
+
+ADDRESSES = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"])
+
+
+@given(st.lists(ADDRESSES, min_size=1, max_size=5))
+def test_whatever_addresses_a_domain_has_led_to_nothing_of_ours_is_left(addresses: list[str]) -> None:
+    zones, known = FakeDnsZones(), setup("two.milvus.io")
+    for address in addresses:
+        facts = records.publish(zones, known, address, NothingAhead()).facts
+        known = replace(known, facts=facts)
+    records.withdraw(zones, known)
+    assert zones.stored == []
+    made = len(zones.changes)
+    records.withdraw(zones, known)
+    assert len(zones.changes) == made

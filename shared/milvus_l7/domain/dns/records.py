@@ -124,11 +124,11 @@ def withdrawal(wanted: Wanted, found: Sequence[RecordSet]) -> ChangeSet:
 
 
 def combined(changes: Iterable[ChangeSet]) -> ChangeSet:
-    """Return all of the changes in one."""
+    """Return all of the changes in one, each once: addresses of one domain have one mark."""
     parts = list(changes)
     return ChangeSet(
-        tuple(record for part in parts for record in part.additions),
-        tuple(record for part in parts for record in part.deletions),
+        tuple(dict.fromkeys(record for part in parts for record in part.additions)),
+        tuple(dict.fromkeys(record for part in parts for record in part.deletions)),
     )
 
 
