@@ -24,6 +24,11 @@ def told(ended: Ended) -> Iterator[str]:
     yield from (f"    {line[:200]}" for line in ended.choices.story)
 
 
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main(seeds: int, first: int) -> int:
     began, bad = time.monotonic(), []
     with Pool() as pool:
@@ -31,12 +36,12 @@ def main(seeds: int, first: int) -> int:
         for number, (seed, found) in enumerate(played, 1):
             if found:
                 bad.append(seed)
-                print(f"seed {seed}: {found[0][:1000]}", flush=True)
+                say(f"seed {seed}: {found[0][:1000]}")
             if number % 1000 == 0 or number == seeds:
                 took = f"{time.monotonic() - began:.0f} s"
-                print(f"{number} histories, {len(bad)} violations, {took}", flush=True)
+                say(f"{number} histories, {len(bad)} violations, {took}")
     for seed in sorted(bad)[:SHOWN]:
-        print("\n".join(told(shrink(simulate(seed)))))
+        say("\n".join(told(shrink(simulate(seed)))))
     return 1 if bad else 0
 
 
