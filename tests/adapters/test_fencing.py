@@ -32,6 +32,7 @@ from milvus_l7.ports import (
     ObjectRef,
     Releases,
     Resolver,
+    Rollouts,
     StagePorts,
     ValuesChange,
 )
@@ -90,7 +91,7 @@ READS: dict[tuple[type, str], Call] = {
     (EndpointProbe, "plaintext_version"): lambda p: p.probe.plaintext_version("192.0.2.1", 1),
 }
 # What writes through the ports above, and what never writes.
-OTHERS = (Certificates, Connections, Deployments, Frontends, Resolver)
+OTHERS = (Certificates, Connections, Deployments, Rollouts, Frontends, Resolver)
 
 
 def each(table: dict[tuple[type, str], Any]) -> pytest.MarkDecorator:
@@ -168,7 +169,8 @@ def test_every_port_of_the_stages_is_known() -> None:
     ports = {name for name in vars(StagePorts) if not name.startswith("_")}
     stores = {"plans", "ahead", "dry_run"}  # of ours, or of nothing
     ports -= stores
-    assert ports == {"connections", "deployments", "frontends", "zones", "certificates", "probe", "resolver"}
+    built = {"deployments", "rollouts", "frontends"}  # over the connections
+    assert ports == {"connections", *built, "zones", "certificates", "probe", "resolver"}
     assert {name for name in vars(Connections) if not name.startswith("_")} == {"objects", "releases"}
     assert len(OTHERS) + len({kind for kind, _ in WRITES}) == len(ports) + 2
 
@@ -205,6 +207,7 @@ def test_lost_answer_is_told_to_the_fence_and_raised(case: tuple[Call, Any]) -> 
 def test_what_is_built_over_the_ports_writes_through_the_fence() -> None:
     ports = World().behind(RecordingFence(refuses=True))
     assert ports.deployments.connections is ports.connections  # type: ignore[attr-defined]
+    assert ports.rollouts.connections is ports.connections  # type: ignore[attr-defined]
     assert ports.frontends.connections is ports.connections  # type: ignore[attr-defined]
 
 

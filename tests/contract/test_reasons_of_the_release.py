@@ -13,6 +13,7 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import TearDown
+from milvus_l7.domain.setup.facts import Check, CheckState, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
 from tests.contract.kube_server import Json, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 from tests.contract.test_helm import World
@@ -67,15 +68,22 @@ def test_upgrade_that_was_left_pending_is_rolled_back(chain: Chain) -> None:
     assert prepared(chain, later=timedelta(hours=1)) is Reason.RELEASE_ROLLED_BACK
 
 
+def rollout(chain: Chain) -> Check:
+    service = ServiceFacts(SERVICE, "milvus", 19530)
+    return chain.ports.rollouts.check(chain.setup.desired, service, datetime.now(UTC))
+
+
 def test_pod_that_crashes_during_the_roll_out_is_told_with_its_exit_code(chain: Chain) -> None:
     chain.install()
-    assert prepared(chain) is Reason.ROLLOUT_IN_PROGRESS
+    assert rollout(chain).state is CheckState.PASSED
+    assert prepared(chain) is None
+    begun = rollout(chain)
+    assert (begun.state, begun.reason) == (CheckState.PENDING, Reason.ROLLOUT_IN_PROGRESS)
+    assert "has not been taken up" in begun.message
     crash(chain)
-    work = registry.work(Stage.PREPARE_TLS, chain.ports)
-    outcome = work(chain.setup, datetime.now(UTC))
-    assert isinstance(outcome, Waiting)
-    assert outcome.reason is Reason.PODS_CRASHING
-    assert "134" in outcome.message
+    broken = rollout(chain)
+    assert (broken.state, broken.reason) == (CheckState.FAILED, Reason.PODS_CRASHING)
+    assert "134" in broken.message
 
 
 def crash(chain: Chain) -> None:

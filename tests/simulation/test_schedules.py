@@ -253,7 +253,7 @@ def test_restoring_gives_back_what_was_there_although_another_revision_followed_
     play: Play,
 ) -> None:
     def die_after_another_upgrade() -> None:
-        play.at(TLS, "kube.list", "kill", meanwhile=lambda: upgrade(play))
+        play.at(TLS, "state.commit", "kill", meanwhile=lambda: upgrade(play))
 
     play.at(TLS, "helm: the objects are written", "go", meanwhile=die_after_another_upgrade)
     play.request()
