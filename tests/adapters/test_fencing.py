@@ -19,6 +19,7 @@ from milvus_l7.domain.dns.records import ChangeSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost, Unanswered
 from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.maintenance_window import LEAST_LEFT, SHORTEST
 from milvus_l7.ports import (
     Certificates,
     ClusterAccess,
@@ -235,3 +236,8 @@ def test_every_write_fits_into_the_leases_of_the_functions_that_make_it() -> Non
         assert TOPOLOGY.lease_s(stage) > 1.4 * cloud_dns.WRITE_MAY_TAKE_S
     assert TOPOLOGY.lease_s(Stage.VERIFY_ENDPOINT) > 1.5 * probe.DEEP_MAY_TAKE_S
     assert limits.WRITE.time_s > limits.HOOKS_S
+
+
+def test_upgrade_that_begins_within_a_maintenance_window_is_written_within_it() -> None:
+    assert limits.RENDER.time_s + limits.KILL_S + limits.WRITE_MAY_TAKE_S < LEAST_LEFT.total_seconds()
+    assert LEAST_LEFT < SHORTEST / 2

@@ -14,7 +14,9 @@ from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import TearDown
 from milvus_l7.domain.setup.facts import Check, CheckState, ServiceFacts
+from milvus_l7.domain.setup.maintenance_window import MaintenanceWindow
 from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
+from milvus_l7.domain.setup.supervision import Supervision
 from tests.contract.kube_server import Json, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 from tests.contract.test_helm import World
 from tests.contract.whole_chain import CHOSEN, SERVICE, Chain
@@ -60,6 +62,16 @@ def test_service_without_the_port_and_no_service_at_all_are_told(chain: Chain) -
     assert prepared(chain) is Reason.SERVICE_PORT_NOT_FOUND
     chain.space.delete("services", SERVICE)
     assert prepared(chain) is Reason.SERVICE_NOT_FOUND
+
+
+def test_upgrade_that_is_proven_waits_for_the_maintenance_window(chain: Chain) -> None:
+    chain.install()
+    now = datetime.now(UTC)
+    window = MaintenanceWindow(f"{now + timedelta(hours=2):%H:%M}", f"{now + timedelta(hours=3):%H:%M}")
+    chain.setup = replace(chain.setup, supervision=Supervision(maintenance_window=window))
+    before = chain.versions()
+    assert prepared(chain) is Reason.OUTSIDE_MAINTENANCE_WINDOW
+    assert chain.versions() == before
 
 
 def test_upgrade_that_was_left_pending_is_rolled_back(chain: Chain) -> None:

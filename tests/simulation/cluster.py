@@ -120,6 +120,7 @@ class SimHelm:
     kube: SimKube
     step: Callable[[str], None]
     restart: Callable[[Site], None]  # the Pods, because their configuration has changed
+    begin: Callable[[], None]  # is told of every upgrade before it begins
     revisions: dict[str, list[Release]] = field(default_factory=dict)  # by release, oldest first
 
     def install(self, name: str) -> None:
@@ -161,6 +162,7 @@ class SimHelm:
             raise Transient(Reason.RELEASE_BUSY, "another operation is in progress")
         if release.revision != last.revision:
             raise Transient(Reason.RELEASE_BUSY, "the release has just been changed")
+        self.begin()
         base = self._deployed(release.name)
         pending = replace(
             release,

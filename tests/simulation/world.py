@@ -56,6 +56,7 @@ SUSPENDED = {"suspend": (5, 40, 100, 400), "long": (1500, 5000), "stale": (5, 40
 CALM = 0.93  # how often a call goes well
 MINUTE = 60.0
 WIDEST_SKEW = timedelta(minutes=6)
+ROUGHLY = 2 * WIDEST_SKEW  # by a clock that is wrong, and by an execution that was suspended
 THEIRS = {"namespace": NAMESPACE, "name": "theirs-tls", "labels": {"app": "theirs"}}
 
 
@@ -120,11 +121,14 @@ class SimSetups(FakeSetups):
 
     twice: list[str] = field(default_factory=list)  # entries of the history that were written again
     on_verified: Callable[[Setup], None] = lambda setup: None
+    leased: dict[str, Setup] = field(default_factory=dict)  # by execution, as it began
 
     def commit(self, commit: Commit) -> Versioned:
         entry, setup_id = commit.history, commit.setup.setup_id
         if entry is not None and (entry.stage, entry.outcome) == (Stage.VERIFY_ENDPOINT, StageState.DONE):
             self.on_verified(commit.setup)
+        if commit.setup.lease is not None:
+            self.leased.setdefault(commit.setup.lease.execution, commit.setup)
         is_known = entry is not None and self.has_entry(setup_id, entry.entry_id)
         written = super().commit(commit)
         if entry is not None and is_known:
@@ -146,7 +150,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.kube, self.zones = SimKube(on_write=self._landed), SimZones(on_write=self._landed)
-        self.helm = SimHelm(self.kube, self._helm_step, self._restart)
+        self.helm = SimHelm(self.kube, self._helm_step, self._restart, self._upgrades)
         self.controllers = Controllers(self.kube)
         self.agenda = Agenda(self.controllers.act)
         self.clock = self.agenda.clock
@@ -195,7 +199,17 @@ class World:
             if status.get("restart") == restart:
                 status["availableReplicas"] = 1
 
-        self.agenda.later(float(self.choices.pick((40, 5, 400, 2400), "Pods come up after", 0.6)), is_up)
+        self.agenda.later(float(self.choices.pick((90, 5, 400, 2400), "Pods come up after", 0.6)), is_up)
+
+    def _upgrades(self) -> None:
+        """What a set-up upgrades, it upgrades within its maintenance window."""
+        setup = self.setups.leased.get(self.acting)
+        window = setup.supervision.maintenance_window if setup else None
+        if setup is None or setup.teardown is not None or window is None:
+            return
+        moments = (self.clock.moment + late for late in (-ROUGHLY, timedelta(), ROUGHLY))
+        if not any(window.opening(moment) == moment for moment in moments):
+            self.violations.append(f"{self.acting} upgrades outside of the maintenance window")
 
     def _verified(self, setup: Setup) -> None:
         site = site_of(setup.desired.release)

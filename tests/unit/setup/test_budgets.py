@@ -203,6 +203,33 @@ def test_pause_counts_for_no_budget_and_no_wait() -> None:
     assert after(planned, FIRST, ROLLING_OUT, late).record(FIRST).state is StageState.WAITING
 
 
+def test_time_until_a_moment_that_is_known_counts_for_no_budget() -> None:
+    first = after(new_setup(), FIRST, UNAVAILABLE)
+    begins, opens = START + timedelta(hours=10), START + timedelta(days=9)
+    wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=opens)
+    waiting = after(first, FIRST, wait, begins)
+    assert (waiting.wake_at, waiting.poll_at) == (opens, opens)
+    assert (at(waiting, opens - timedelta(seconds=1)), at(waiting, opens)) == (
+        Admission.NOT_DUE,
+        Admission.RUN,
+    )
+    again = after(waiting, FIRST, UNAVAILABLE, opens)
+    spent = opens + DEADLINE - timedelta(hours=10)
+    assert at(again, spent - timedelta(seconds=1)) is Admission.RUN
+    assert at(again, spent) is Admission.EXHAUSTED
+
+
+def test_pause_during_a_wait_for_a_moment_that_is_known_counts_once() -> None:
+    wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=START + timedelta(days=7))
+    waiting = after(new_setup(), FIRST, wait)
+    paused, _ = register(waiting, wish(Supervision(paused=True)), arrival("m2", hours=100))
+    resumed, _ = register(paused, wish(), arrival("m3", hours=200))
+    begun_again = begun(
+        after(resumed, PLAN, at=START + timedelta(hours=200)), FIRST, at=START + timedelta(hours=201)
+    )
+    assert begun_again.budgets[FIRST].started_at == START + timedelta(hours=201)
+
+
 def test_budget_that_began_during_a_pause_does_not_begin_after_its_end() -> None:
     paused, _ = register(new_setup(), wish(Supervision(paused=True)), arrival("m2", minutes=1))
     down, _ = tear_down(paused, TearDownSpec(desired(), restore_l4=False), arrival("t1", hours=100))
