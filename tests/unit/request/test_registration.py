@@ -133,6 +133,20 @@ def test_another_maintenance_window_wakes_what_waits_for_the_one_before(
     assert (effect, same.wake_at) == (Effect.ADJUSTED, waiting.wake_at)
 
 
+@pytest.mark.parametrize(
+    ("window", "hours"), [(None, 0), (MaintenanceWindow("05:00", "06:00"), 5)], ids=["none", "another"]
+)
+def test_another_maintenance_window_holds_for_an_execution_that_is_under_way(
+    window: MaintenanceWindow | None, hours: int
+) -> None:
+    before = Supervision(maintenance_window=MaintenanceWindow("02:00", "04:00"))
+    running = begun(new_setup(supervision=before), FIRST)
+    asked, effect = register(running, wish(Supervision(maintenance_window=window)), arrival("m2", seconds=1))
+    assert effect is Effect.ADJUSTED
+    wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=START + timedelta(hours=2))
+    assert settled(asked, wait).setup.wake_at == START + timedelta(hours=hours)
+
+
 def test_another_maintenance_window_wakes_nothing_else() -> None:
     waiting = after(new_setup(), FIRST, Waiting(Reason.HELM_FAILED, "x"))
     window = Supervision(maintenance_window=MaintenanceWindow("02:00", "04:00"))

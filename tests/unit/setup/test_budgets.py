@@ -14,6 +14,7 @@ from milvus_l7.domain.setup.budget import ATTEMPTS, CRASHES, DEADLINE, Budget
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Refusal, Setup, StageState, Status
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
+from milvus_l7.domain.setup.maintenance_window import MaintenanceWindow
 from milvus_l7.domain.setup.outcome import Failed, Waiting
 from milvus_l7.domain.setup.supervision import Supervision
 from milvus_l7.domain.setup.transitions import Timing, exhaust
@@ -35,6 +36,7 @@ PLAN, FIRST = Stage.PLAN_SETUP, Stage.PREPARE_TLS
 ROLLING_OUT = Waiting(Reason.ROLLOUT_IN_PROGRESS, "1 of 2")
 UNAVAILABLE = Waiting(Reason.CLUSTER_UNAVAILABLE, "503")
 LEASE = timedelta(seconds=61) + LEASE_MARGIN
+ON_THURSDAYS = Supervision(maintenance_window=MaintenanceWindow("00:00", "01:00", days=("TH",)))
 OTHER = wish(domain="other.example.com")
 
 
@@ -204,8 +206,8 @@ def test_pause_counts_for_no_budget_and_no_wait() -> None:
 
 
 def test_time_until_a_moment_that_is_known_counts_for_no_budget() -> None:
-    first = after(new_setup(), FIRST, UNAVAILABLE)
-    begins, opens = START + timedelta(hours=10), START + timedelta(days=9)
+    first = after(new_setup(supervision=ON_THURSDAYS), FIRST, UNAVAILABLE)
+    begins, opens = START + timedelta(hours=10), START + timedelta(days=7)
     wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=opens)
     waiting = after(first, FIRST, wait, begins)
     assert (waiting.wake_at, waiting.poll_at) == (opens, opens)
@@ -221,9 +223,9 @@ def test_time_until_a_moment_that_is_known_counts_for_no_budget() -> None:
 
 def test_pause_during_a_wait_for_a_moment_that_is_known_counts_once() -> None:
     wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=START + timedelta(days=7))
-    waiting = after(new_setup(), FIRST, wait)
-    paused, _ = register(waiting, wish(Supervision(paused=True)), arrival("m2", hours=100))
-    resumed, _ = register(paused, wish(), arrival("m3", hours=200))
+    waiting = after(new_setup(supervision=ON_THURSDAYS), FIRST, wait, START + timedelta(hours=1))
+    paused, _ = register(waiting, wish(replace(ON_THURSDAYS, paused=True)), arrival("m2", hours=100))
+    resumed, _ = register(paused, wish(ON_THURSDAYS), arrival("m3", hours=200))
     begun_again = begun(
         after(resumed, PLAN, at=START + timedelta(hours=200)), FIRST, at=START + timedelta(hours=201)
     )

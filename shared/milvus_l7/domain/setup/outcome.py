@@ -28,7 +28,7 @@ class Waiting:
     reason: Reason
     message: str
     facts: Facts | None = None  # replaces the setup's facts when given
-    until: datetime | None = None  # when to look again; None: at the reason's pace
+    until: datetime | None = None  # the maintenance window begins; None: look again at the reason's pace
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,11 +251,17 @@ def _waiting(setup: Setup, stage: Stage, outcome: Waiting, timing: Timing) -> Se
         waiting_since=since,
     )
     paced = timing.now + policy.delay(attempts) * timing.scale * spread(setup.setup_id)
-    wake_at = outcome.until or paced
+    wake_at = paced if outcome.until is None else _opening(setup, timing.now)
     waiting = replace(_with_record(setup, stage, record, timing.now), wake_at=wake_at, poll_at=wake_at)
     if outcome.until is None:
         return waiting
     return replace(waiting, budgets=budgets_idle(setup, stage, timing.now))
+
+
+def _opening(setup: Setup, now: datetime) -> datetime:
+    """Return when the window begins; another one may have been asked for during the execution."""
+    window = setup.supervision.maintenance_window
+    return window.opening(now) if window else now
 
 
 def _failed(setup: Setup, stage: Stage, outcome: Failed, now: datetime) -> Setup:
