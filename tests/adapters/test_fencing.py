@@ -19,6 +19,7 @@ from milvus_l7.domain.dns.records import ChangeSet
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import LeaseLost, Unanswered
 from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.maintenance_window import LEAST_LEFT, SHORTEST
 from milvus_l7.ports import (
     Certificates,
     ClusterAccess,
@@ -32,6 +33,7 @@ from milvus_l7.ports import (
     ObjectRef,
     Releases,
     Resolver,
+    Rollouts,
     StagePorts,
     ValuesChange,
 )
@@ -90,7 +92,7 @@ READS: dict[tuple[type, str], Call] = {
     (EndpointProbe, "plaintext_version"): lambda p: p.probe.plaintext_version("192.0.2.1", 1),
 }
 # What writes through the ports above, and what never writes.
-OTHERS = (Certificates, Connections, Deployments, Frontends, Resolver)
+OTHERS = (Certificates, Connections, Deployments, Rollouts, Frontends, Resolver)
 
 
 def each(table: dict[tuple[type, str], Any]) -> pytest.MarkDecorator:
@@ -168,7 +170,8 @@ def test_every_port_of_the_stages_is_known() -> None:
     ports = {name for name in vars(StagePorts) if not name.startswith("_")}
     stores = {"plans", "ahead", "dry_run"}  # of ours, or of nothing
     ports -= stores
-    assert ports == {"connections", "deployments", "frontends", "zones", "certificates", "probe", "resolver"}
+    built = {"deployments", "rollouts", "frontends"}  # over the connections
+    assert ports == {"connections", *built, "zones", "certificates", "probe", "resolver"}
     assert {name for name in vars(Connections) if not name.startswith("_")} == {"objects", "releases"}
     assert len(OTHERS) + len({kind for kind, _ in WRITES}) == len(ports) + 2
 
@@ -205,6 +208,7 @@ def test_lost_answer_is_told_to_the_fence_and_raised(case: tuple[Call, Any]) -> 
 def test_what_is_built_over_the_ports_writes_through_the_fence() -> None:
     ports = World().behind(RecordingFence(refuses=True))
     assert ports.deployments.connections is ports.connections  # type: ignore[attr-defined]
+    assert ports.rollouts.connections is ports.connections  # type: ignore[attr-defined]
     assert ports.frontends.connections is ports.connections  # type: ignore[attr-defined]
 
 
@@ -232,3 +236,8 @@ def test_every_write_fits_into_the_leases_of_the_functions_that_make_it() -> Non
         assert TOPOLOGY.lease_s(stage) > 1.4 * cloud_dns.WRITE_MAY_TAKE_S
     assert TOPOLOGY.lease_s(Stage.VERIFY_ENDPOINT) > 1.5 * probe.DEEP_MAY_TAKE_S
     assert limits.WRITE.time_s > limits.HOOKS_S
+
+
+def test_upgrade_that_begins_within_a_maintenance_window_is_written_within_it() -> None:
+    assert limits.RENDER.time_s + limits.KILL_S + limits.WRITE_MAY_TAKE_S < LEAST_LEFT.total_seconds()
+    assert LEAST_LEFT < SHORTEST / 2

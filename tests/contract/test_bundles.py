@@ -40,13 +40,14 @@ for module in sys.argv[4:]:
 
 # Packages that the adapters behind a function import on first use.
 LAZY = {
-    "accept_request": ["google.cloud.firestore", "google.pubsub_v1"],
+    "accept_request": ["google.cloud.firestore", "google.pubsub_v1", "tzdata"],
     "repoll": ["google.cloud.firestore", "google.pubsub_v1"],
     "prepare_tls": [
         "google.cloud.container_v1",
         "google.auth",
         "milvus_l7.adapters.kubernetes.objects",
         "helm_python",
+        "tzdata",
     ],
     "configure_health_check": [
         "google.cloud.container_v1",
@@ -55,13 +56,14 @@ LAZY = {
     ],
     "provision_certificate": ["milvus_l7.adapters.kubernetes.objects", "cryptography.x509"],
     "create_ingress": ["milvus_l7.adapters.kubernetes.objects"],
-    "plan_setup": ["milvus_l7.adapters.kubernetes.objects", "helm_python", "cryptography.x509"],
+    "plan_setup": ["milvus_l7.adapters.kubernetes.objects", "helm_python", "cryptography.x509", "tzdata"],
     "check_drift": [
         "milvus_l7.adapters.kubernetes.objects",
         "helm_python",
         "pymilvus",
         "dns.resolver",
         "cryptography.x509",
+        "tzdata",
     ],
     "tear_down": ["milvus_l7.adapters.kubernetes.objects", "helm_python", "pymilvus"],
     "verify_endpoint": [

@@ -13,7 +13,10 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import TearDown
+from milvus_l7.domain.setup.facts import Check, CheckState, ServiceFacts
+from milvus_l7.domain.setup.maintenance_window import MaintenanceWindow
 from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
+from milvus_l7.domain.setup.supervision import Supervision
 from tests.contract.kube_server import Json, Space, fresh_space, server_under_test  # noqa: F401 (fixtures)
 from tests.contract.test_helm import World
 from tests.contract.whole_chain import CHOSEN, SERVICE, Chain
@@ -61,21 +64,38 @@ def test_service_without_the_port_and_no_service_at_all_are_told(chain: Chain) -
     assert prepared(chain) is Reason.SERVICE_NOT_FOUND
 
 
+def test_upgrade_that_is_proven_waits_for_the_maintenance_window(chain: Chain) -> None:
+    chain.install()
+    now = datetime.now(UTC)
+    window = MaintenanceWindow(f"{now + timedelta(hours=2):%H:%M}", f"{now + timedelta(hours=3):%H:%M}")
+    chain.setup = replace(chain.setup, supervision=Supervision(maintenance_window=window))
+    before = chain.versions()
+    assert prepared(chain) is Reason.OUTSIDE_MAINTENANCE_WINDOW
+    assert chain.versions() == before
+
+
 def test_upgrade_that_was_left_pending_is_rolled_back(chain: Chain) -> None:
     chain.install()
     World(chain.space, chain.releases("", "")).leave_pending("pending-upgrade")
     assert prepared(chain, later=timedelta(hours=1)) is Reason.RELEASE_ROLLED_BACK
 
 
+def rollout(chain: Chain) -> Check:
+    service = ServiceFacts(SERVICE, "milvus", 19530)
+    return chain.ports.rollouts.check(chain.setup.desired, service, datetime.now(UTC))
+
+
 def test_pod_that_crashes_during_the_roll_out_is_told_with_its_exit_code(chain: Chain) -> None:
     chain.install()
-    assert prepared(chain) is Reason.ROLLOUT_IN_PROGRESS
+    assert rollout(chain).state is CheckState.PASSED
+    assert prepared(chain) is None
+    begun = rollout(chain)
+    assert (begun.state, begun.reason) == (CheckState.PENDING, Reason.ROLLOUT_IN_PROGRESS)
+    assert "has not been taken up" in begun.message
     crash(chain)
-    work = registry.work(Stage.PREPARE_TLS, chain.ports)
-    outcome = work(chain.setup, datetime.now(UTC))
-    assert isinstance(outcome, Waiting)
-    assert outcome.reason is Reason.PODS_CRASHING
-    assert "134" in outcome.message
+    broken = rollout(chain)
+    assert (broken.state, broken.reason) == (CheckState.FAILED, Reason.PODS_CRASHING)
+    assert "134" in broken.message
 
 
 def crash(chain: Chain) -> None:

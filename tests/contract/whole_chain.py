@@ -117,6 +117,7 @@ class Chain:
         for stage in SETUP_STAGES[: SETUP_STAGES.index(upto) + 1]:
             if stage in works:
                 self._work(works[stage])
+                self.roll_out()
             elif stage is Stage.VERIFY_ENDPOINT:
                 self.ports.frontends.of(self.setup, service_of(self.setup)).retire(datetime.now(UTC))
 

@@ -106,7 +106,7 @@ def assert_idle_between_looks(play: Play) -> None:
 
 
 def assert_verified_with_system_roots(play: Play, setup: Setup) -> None:
-    assert [check.state for check in setup.facts.checklist] == [CheckState.PASSED] * 5
+    assert [check.state for check in setup.facts.checklist] == [CheckState.PASSED] * 6
     assert all(check.required for check in setup.facts.checklist)
     ingress = play.find("Ingress", play.service) or {}
     assert "tls" not in ingress["spec"]

@@ -55,7 +55,14 @@ def test_pymilvus_works_through_the_load_balancer(play: Play, tmp_path) -> None:
 
 def test_every_required_check_has_passed(play: Play) -> None:
     checklist = verified(play).facts.checklist
-    assert [check.name for check in checklist] == ["certificate", "backends", "dns", "tls", "milvus"]
+    assert [check.name for check in checklist] == [
+        "rollout",
+        "certificate",
+        "backends",
+        "dns",
+        "tls",
+        "milvus",
+    ]
     assert all(check.state is CheckState.PASSED for check in checklist if check.required)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from demo.release import wait_plaintext
 from localcloud.cloud import CLUSTER, PROJECT, Cloud
+from localcloud.gates import Call
 from milvus_l7.adapters.certificates.x509 import X509Certificates
 from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
 from milvus_l7.domain.reasons import Reason
@@ -152,13 +153,18 @@ def put_secret(play: Play) -> None:
         kube.create(PATHS["Secret"], {**body, "type": "kubernetes.io/tls"})
 
 
+def is_by_provision_certificate(call: Call) -> bool:
+    return call.service == "kubernetes" and call.caller.startswith("l7-certificate@")
+
+
 def test_failed_set_up_goes_back_by_itself_if_asked_to(play: Play) -> None:
     first = snapshot(play)
     put_secret(play)
-    play.publish(certificate=GOING, on_failure="restore")
-    play.explained(Stage.PREPARE_TLS, Reason.ROLLOUT_IN_PROGRESS)
-    with play.cluster() as kube:
-        kube.delete(f"{PATHS['Secret']}/{GOING['secret']}")
+    with play.cloud.gates.hold(is_by_provision_certificate) as gate:
+        play.publish(certificate=GOING, on_failure="restore")
+        gate.wait_reached(90)
+        with play.cluster() as kube:
+            kube.delete(f"{PATHS['Secret']}/{GOING['secret']}")
     setup = play.wait(Status.TORN_DOWN, generation=5)
     assert setup.teardown is not None
     assert setup.teardown.cause is not None

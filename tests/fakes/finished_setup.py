@@ -70,6 +70,7 @@ class World:
         self.put_secret(PEM)
         self.put_service({"milvus": "HTTP2"})
         self.put_ingress("HEALTHY")
+        self.put_deployment()
 
     def put_secret(self, pem: str) -> None:
         self.put_pair("my-release-milvus-tls", pem)
@@ -79,11 +80,27 @@ class World:
         entries = {key: base64.b64encode(text.encode()).decode() for key, text in pair.items()}
         self.kube.put({**manifest("v1", "Secret", name), "type": "kubernetes.io/tls", "data": entries})
 
-    def put_service(self, protocols: dict[str, str]) -> None:
+    def put_service(self, protocols: dict[str, str], name: str = "") -> None:
         groups = {"network_endpoint_groups": {"19530": NEG}}
         annotations = {backend_health.NEG_STATUS: groups, APP_PROTOCOLS: protocols}
         service = manifest("v1", "Service", SERVICE.name, annotations)
-        self.kube.put({**service, "spec": {"selector": {"component": "proxy"}}})
+        selector = {"component": "proxy"} | ({"app.kubernetes.io/name": name} if name else {})
+        self.kube.put({**service, "spec": {"selector": selector}})
+
+    def put_deployment(self, available: int = 1, release: str = "my-release") -> None:
+        """The Deployment of a release with one Pod."""
+        found = manifest("apps/v1", "Deployment", f"{release}-milvus-proxy")
+        found["metadata"]["labels"] = {"app.kubernetes.io/instance": release}
+        counts = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": available}
+        self.kube.put({**found, "spec": {"replicas": 1}, "status": counts})
+
+    def crash_pod(self) -> None:
+        """A Pod of the release in a crash loop, which holds up its roll-out."""
+        self.put_deployment(available=0)
+        pod = manifest("v1", "Pod", "my-release-milvus-1")
+        pod["metadata"]["labels"] = {"app.kubernetes.io/instance": "my-release"}
+        container = {"name": "proxy", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+        self.kube.put({**pod, "status": {"containerStatuses": [container]}})
 
     def put_pod(self, ready: str, component: str = "proxy") -> None:
         pod = manifest("v1", "Pod", "my-release-milvus-0")

@@ -58,6 +58,11 @@ class Site:
 SITES = (Site("my-release", "198.51.100.7"), Site("my-release-2", "198.51.100.8"))
 
 
+def site_of(release: str) -> Site:
+    """Return the release of that name."""
+    return next(site for site in SITES if site.release == release)
+
+
 @dataclass
 class SimKube(FakeKubeObjects):
     """The API server. `on_write` is told of every write when it lands."""
@@ -114,6 +119,8 @@ class SimHelm:
 
     kube: SimKube
     step: Callable[[str], None]
+    restart: Callable[[Site], None]  # the Pods, because their configuration has changed
+    begin: Callable[[], None]  # is told of every upgrade before it begins
     revisions: dict[str, list[Release]] = field(default_factory=dict)  # by release, oldest first
 
     def install(self, name: str) -> None:
@@ -155,6 +162,7 @@ class SimHelm:
             raise Transient(Reason.RELEASE_BUSY, "another operation is in progress")
         if release.revision != last.revision:
             raise Transient(Reason.RELEASE_BUSY, "the release has just been changed")
+        self.begin()
         base = self._deployed(release.name)
         pending = replace(
             release,
@@ -189,8 +197,13 @@ class SimHelm:
         return next(r for r in reversed(self.revisions[name]) if r.status == "deployed")
 
     def _write(self, release: Release) -> None:
+        site = site_of(release.name)
+        before = self.kube.get(site.ref(kinds.CONFIG_MAP))
         for manifest in _rendered(release):
             self.kube.apply(manifest, force=True, manager="helm")
+        after = self.kube.get(site.ref(kinds.CONFIG_MAP))
+        if before and after and before["data"] != after["data"]:
+            self.restart(site)
 
 
 def _changed(release: Release, change: ValuesChange) -> Json:
@@ -199,12 +212,12 @@ def _changed(release: Release, change: ValuesChange) -> Json:
 
 def _rendered(release: Release) -> list[Json]:
     values = helm_values.merged(release.chart_values, release.values)
-    site = next(each for each in SITES if each.release == release.name)
+    site = site_of(release.name)
     labels = {**site.labels, "component": "standalone"}
     metadata = {"namespace": NAMESPACE, "name": site.service, "labels": labels}
     port = {"name": "milvus", "port": 19530, "targetPort": "milvus"}
     spec = {"type": mapping(values, "service").get("type"), "ports": [port]}
-    spec["selector"] = {"component": "standalone"}
+    spec["selector"] = {**site.labels, "component": "standalone"}
     data = {"user.yaml": text(mapping(values, "extraConfigFiles").get("user.yaml"))}
     config = {"namespace": NAMESPACE, "name": site.service}
     return [

@@ -175,13 +175,18 @@ class SimProbe:
 
     def milvus_version(self, endpoint: Endpoint, *, deep: bool) -> str:
         ingress = self._ingress(endpoint)
-        if endpoint.domain not in hosts(ingress) or not self._has_tls(ingress["metadata"]["name"]):
+        service = ingress["metadata"]["name"]
+        if (
+            endpoint.domain not in hosts(ingress)
+            or not self._has_tls(service)
+            or not runs(self.kube, service)
+        ):
             raise Transient(Reason.MILVUS_UNREACHABLE, "upstream reset")
         return "v2.6.15"
 
     def plaintext_version(self, address: str, port: int) -> str:
         site = next((site for site in SITES if site.layer_4 == address), None)
-        if site is None or self._has_tls(site.service):
+        if site is None or self._has_tls(site.service) or not runs(self.kube, site.service):
             raise Transient(Reason.PLAINTEXT_UNREACHABLE, "refused")
         return "v2.6.15"
 
@@ -209,6 +214,12 @@ class SimResolver:
 
     def caa(self, domain: str) -> CaaRecords:
         return CaaRecords()
+
+
+def runs(kube: SimKube, service: str) -> bool:
+    """Return whether Milvus' Pods run with their present configuration."""
+    deployment = kube.stored[ObjectRef(*kinds.DEPLOYMENT, NAMESPACE, f"{service}-standalone")]
+    return bool(deployment["status"]["availableReplicas"])
 
 
 def ingresses(kube: SimKube) -> Iterator[Json]:

@@ -28,6 +28,8 @@ from tests.simulation.world import World
 STORM, CALM = timedelta(hours=2), timedelta(hours=60)
 GAPS = (3, 20, 60, 120, 400, 2000)  # seconds between two requests for one release
 REPORT, REPAIR = {"interval_s": 40_000}, {"policy": "repair", "interval_s": 3000}
+OPENS = START + timedelta(hours=5)
+WINDOW = {"start_time": f"{OPENS:%H:%M}", "end_time": f"{OPENS + timedelta(hours=1):%H:%M}"}
 MOST_SENT = 8  # requests, after which users ask for nothing more meanwhile
 Json = dict[str, Any]
 Planned = tuple[float, str, bytes]  # when, on which topic, what
@@ -62,6 +64,8 @@ def kinds_of_request(site: Site, drift: Json) -> list[tuple[str, Json]]:
         {"dns": {"managed_zone": ZONE}},
         {"dns": {"managed_zone": f"{ZONE}-other"}},  # refused: there is none
         {"on_failure": "restore"},
+        {"maintenance_window": WINDOW},
+        {"maintenance_window": WINDOW, "drift": REPAIR},
         {"paused": True},
         {"backend_timeout_s": 61, "dry_run": True},
         {"domain": "not a domain"},  # rejected

@@ -19,7 +19,7 @@ from tests.simulation.agenda import ProcessClock
 from tests.simulation.bus import MOST_DELIVERIES, TEAR_DOWN
 from tests.simulation.cluster import ZONE
 from tests.simulation.direction import SITE, Play
-from tests.simulation.scenario import notice
+from tests.simulation.scenario import OPENS, WINDOW, notice
 
 GOOGLE = {"certificate": {"type": "google-managed"}}
 REFUSED = {"dns": {"managed_zone": f"{ZONE}-other"}}
@@ -253,7 +253,7 @@ def test_restoring_gives_back_what_was_there_although_another_revision_followed_
     play: Play,
 ) -> None:
     def die_after_another_upgrade() -> None:
-        play.at(TLS, "kube.list", "kill", meanwhile=lambda: upgrade(play))
+        play.at(TLS, "state.commit", "kill", meanwhile=lambda: upgrade(play))
 
     play.at(TLS, "helm: the objects are written", "go", meanwhile=die_after_another_upgrade)
     play.request()
@@ -278,3 +278,23 @@ def test_execution_that_always_dies_comes_to_an_end_that_is_told(play: Play) -> 
     assert play.setup.status is Status.FAILED
     assert play.setup.record(TLS).reason is Reason.EXECUTION_LOST
     assert len(play.world.published) < 4 * MOST_DELIVERIES
+
+
+def test_set_up_waits_for_its_maintenance_window_without_looking_again(play: Play) -> None:
+    play.request(maintenance_window=WINDOW)
+    play.settle()
+    assert play.broken == []
+    looks = [entry for entry in play.world.setups.history if entry.stage == Stage.PREPARE_TLS]
+    assert [(entry.outcome, entry.reason) for entry in looks] == [
+        ("waiting", Reason.OUTSIDE_MAINTENANCE_WINDOW),
+        ("done", None),
+    ]
+    assert timedelta() <= looks[1].at - OPENS < timedelta(minutes=2)
+
+
+def test_request_without_the_maintenance_window_does_not_wait_for_it(play: Play) -> None:
+    play.request(maintenance_window=WINDOW)
+    play.after(hours=1)
+    play.request()
+    play.after(minutes=30)
+    assert play.setup.status is Status.VERIFIED

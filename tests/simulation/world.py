@@ -31,7 +31,8 @@ from milvus_l7.domain.reasons.errors import (
     Unanswered,
 )
 from milvus_l7.domain.request.rejection import Rejection
-from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.chain import Stage
+from milvus_l7.domain.setup.document import Setup, StageState
 from milvus_l7.domain.setup.event import Event
 from milvus_l7.ports import Commit, Versioned
 from tests.builders import TOPOLOGY
@@ -40,9 +41,9 @@ from tests.fakes.state import START, FakeSetups
 from tests.simulation.agenda import Agenda, ProcessClock
 from tests.simulation.bus import CHECK, MOST_DELIVERIES, POLL, Message
 from tests.simulation.choices import Choices
-from tests.simulation.cluster import NAMESPACE, SITES, SimHelm, SimKube, SimZones, Site
+from tests.simulation.cluster import NAMESPACE, SITES, SimHelm, SimKube, SimZones, Site, site_of
 from tests.simulation.functions import Functions
-from tests.simulation.google import Controllers, SimCertificates, SimProbe, SimResolver
+from tests.simulation.google import Controllers, SimCertificates, SimProbe, SimResolver, runs
 
 # What becomes of a call; the first is the harmless one.
 READ = ("go", "suspend", "long", "stale", "fail", "kill")
@@ -55,6 +56,7 @@ SUSPENDED = {"suspend": (5, 40, 100, 400), "long": (1500, 5000), "stale": (5, 40
 CALM = 0.93  # how often a call goes well
 MINUTE = 60.0
 WIDEST_SKEW = timedelta(minutes=6)
+ROUGHLY = 2 * WIDEST_SKEW  # by a clock that is wrong, and by an execution that was suspended
 THEIRS = {"namespace": NAMESPACE, "name": "theirs-tls", "labels": {"app": "theirs"}}
 
 
@@ -118,9 +120,15 @@ class SimSetups(FakeSetups):
     """The state store without the detour over documents, which other tests take."""
 
     twice: list[str] = field(default_factory=list)  # entries of the history that were written again
+    on_verified: Callable[[Setup], None] = lambda setup: None
+    leased: dict[str, Setup] = field(default_factory=dict)  # by execution, as it began
 
     def commit(self, commit: Commit) -> Versioned:
         entry, setup_id = commit.history, commit.setup.setup_id
+        if entry is not None and (entry.stage, entry.outcome) == (Stage.VERIFY_ENDPOINT, StageState.DONE):
+            self.on_verified(commit.setup)
+        if commit.setup.lease is not None:
+            self.leased.setdefault(commit.setup.lease.execution, commit.setup)
         is_known = entry is not None and self.has_entry(setup_id, entry.entry_id)
         written = super().commit(commit)
         if entry is not None and is_known:
@@ -142,13 +150,14 @@ class World:
 
     def __post_init__(self) -> None:
         self.kube, self.zones = SimKube(on_write=self._landed), SimZones(on_write=self._landed)
-        self.helm = SimHelm(self.kube, self._helm_step)
+        self.helm = SimHelm(self.kube, self._helm_step, self._restart, self._upgrades)
         self.controllers = Controllers(self.kube)
         self.agenda = Agenda(self.controllers.act)
         self.clock = self.agenda.clock
         self.setups, self.plans = SimSetups(self.clock), FakePlans()
+        self.setups.on_verified = self._verified
         self.certificates = SimCertificates()
-        self.ids, self.names = count(1), count(1)
+        self.ids, self.names, self.restarts = count(1), count(1), count(1)
         self.published: list[Event] = []
         self.rejected: list[Rejection] = []
         self.sent: list[Message] = []
@@ -177,6 +186,35 @@ class World:
         metadata = {"namespace": NAMESPACE, "name": ref.name, "labels": site.labels}
         manifest = {**kinds.DEPLOYMENT.header(), "metadata": metadata, "spec": {"replicas": 1}}
         self.kube.put({**manifest, "status": counts})
+
+    def _restart(self, site: Site) -> None:
+        """The Pods come up with a new configuration, some time later; or with a still newer one."""
+        ref = site.ref(kinds.DEPLOYMENT, "-standalone")
+        live, restart = self.kube.stored[ref], next(self.restarts)
+        counts = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 0}
+        self.kube.stored[ref] = {**live, "status": {**counts, "restart": restart}}
+
+        def is_up() -> None:
+            status = self.kube.stored[ref]["status"]
+            if status.get("restart") == restart:
+                status["availableReplicas"] = 1
+
+        self.agenda.later(float(self.choices.pick((90, 5, 400, 2400), "Pods come up after", 0.6)), is_up)
+
+    def _upgrades(self) -> None:
+        """What a set-up upgrades, it upgrades within its maintenance window."""
+        setup = self.setups.leased.get(self.acting)
+        window = setup.supervision.maintenance_window if setup else None
+        if setup is None or setup.teardown is not None or window is None:
+            return
+        moments = (self.clock.moment + late for late in (-ROUGHLY, timedelta(), ROUGHLY))
+        if not any(window.opening(moment) == moment for moment in moments):
+            self.violations.append(f"{self.acting} upgrades outside of the maintenance window")
+
+    def _verified(self, setup: Setup) -> None:
+        site = site_of(setup.desired.release)
+        if not runs(self.kube, site.service):
+            self.violations.append(f"{setup.setup_id} is verified before its Pods run")
 
     # Calls to the outside
 

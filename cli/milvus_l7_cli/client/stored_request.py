@@ -7,6 +7,7 @@ from typing import Any
 
 from milvus_l7.domain.setup.desired import CertificateSpec, Desired
 from milvus_l7.domain.setup.document import Setup
+from milvus_l7.domain.setup.maintenance_window import MaintenanceWindow
 from milvus_l7.domain.setup.supervision import Supervision
 
 
@@ -45,6 +46,24 @@ def _whole(desired: Desired, supervision: Supervision) -> dict[str, Any]:
         },
         "paused": supervision.paused,
         "on_failure": str(supervision.on_failure),
+        "maintenance_window": _window(supervision.maintenance_window),
+    }
+
+
+def _window(window: MaintenanceWindow | None) -> dict[str, Any]:
+    """Return the window's fields, without times if there is none."""
+    if window is None:
+        return {
+            "start_time": None,
+            "end_time": None,
+            "time_zone": MaintenanceWindow("", "").time_zone,
+            "days": [],
+        }
+    return {
+        "start_time": window.start_time,
+        "end_time": window.end_time,
+        "time_zone": window.time_zone,
+        "days": list(window.days),
     }
 
 

@@ -128,11 +128,17 @@ def _waiting(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> 
     yield from _message(record.message)
     yield f"What to do: {reason.remedy}"
     if setup.wake_at is not None:
-        moment = until(setup.wake_at, now)
-        yield f"Next check: {moment}, at the scheduler's tick. Attempts so far: {record.attempts}."
+        yield _next_check(setup.wake_at, reason, now) + f" Attempts so far: {record.attempts}."
     if since is not None:
         end = since + reason.pace.deadline
         yield f"It gives up at {clock(end)} ({until(end, now)})."
+
+
+def _next_check(wake_at: datetime, reason: Reason, now: datetime) -> str:
+    moment = until(wake_at, now)
+    if reason.pace.is_scheduled:
+        return f"It begins at {clock(wake_at)} ({moment}), at the scheduler's tick, and nothing before."
+    return f"Next check: {moment}, at the scheduler's tick."
 
 
 def _failed(setup: Setup, stage: Stage, record: StageRecord, now: datetime) -> Iterator[str]:

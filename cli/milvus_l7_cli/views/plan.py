@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ from milvus_l7.domain.planning.chain_plan import AT_ONCE
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.text.excerpt import excerpt
 from milvus_l7_cli.views import value_diff
+from milvus_l7_cli.views.durations import clock
 
 SIGNS = {"-": "red", "+": "green", "@": "dim", " ": "dim"}
 
@@ -41,7 +43,7 @@ def fault_lines(reason: Reason, message: str) -> Iterator[str]:
 
 def _step(step: Mapping[str, Any]) -> Iterator[Text]:
     changes, reason = step["changes"], step["reason"]
-    when = f", {step['when']}" if step["when"] != AT_ONCE and changes else ""
+    when = f", {_when(step)}" if _when(step) != AT_ONCE and changes else ""
     nothing = "" if changes or reason else ": nothing to do"
     yield Text(f"{step['stage']}{when}{nothing}", "bold" if changes or reason else "dim")
     for target, fields in groupby(changes, key=lambda change: change["target"]):
@@ -53,6 +55,14 @@ def _step(step: Mapping[str, Any]) -> Iterator[Text]:
             yield Text(f"  ✗ {line}" if not line.startswith(" ") else f"  {line}", "red")
     if changes or reason:
         yield Text("")
+
+
+def _when(step: Mapping[str, Any]) -> str:
+    """Return when a step's changes are made. Plans of earlier releases know of no maintenance window."""
+    begins_at = step.get("begins_at")
+    if begins_at is None:
+        return str(step["when"])
+    return f"waits for the maintenance window, from {clock(datetime.fromisoformat(begins_at))} on"
 
 
 def _fault(reason: str, message: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Frontends,
         Plans,
         Resolver,
+        Rollouts,
         StagePorts,
         WriteAhead,
     )
@@ -44,6 +45,13 @@ class ClusterPorts:
         from milvus_l7.adapters.release.helm_deployment import HelmDeployments
 
         return HelmDeployments(self._connections)
+
+    @cached_property
+    def rollouts(self) -> Rollouts:
+        """Return the roll-outs of those releases."""
+        from milvus_l7.adapters.release.workloads import HelmRollouts
+
+        return HelmRollouts(self._connections)
 
     @cached_property
     def certificates(self) -> Certificates:

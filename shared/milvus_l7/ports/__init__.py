@@ -23,6 +23,7 @@ from milvus_l7.ports.release import (
     Release,
     Releases,
     Rendering,
+    Rollouts,
     ValuesChange,
 )
 from milvus_l7.ports.setup import Clock, Commit, Events, HistoryEntry, Postponed, Queue, Setups, Versioned
@@ -63,6 +64,7 @@ __all__ = [
     "Rendering",
     "Resolved",
     "Resolver",
+    "Rollouts",
     "ServedCertificate",
     "Setups",
     "StagePorts",

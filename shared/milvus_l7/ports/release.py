@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.setup.desired import Desired
-from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
+from milvus_l7.domain.setup.facts import Check, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Failed, Waiting
 
 BeforeWrite = Callable[[], None]  # called when all is proven; what it raises ends the call, unwritten
@@ -161,7 +161,7 @@ class MilvusDeployment(Protocol):
         """Bring back what was there before (None: as far as the deployment itself tells); see `secure`."""
         ...
 
-    def unfinished(self) -> Waiting | None:
+    def unfinished(self, now: datetime) -> Waiting | None:
         """Return what the roll-out of the present configuration waits for; None if it is complete."""
         ...
 
@@ -177,5 +177,16 @@ class Deployments(Protocol):
         """Return the deployment, ready to be changed, or why it is not.
 
         An interrupted change is repaired, and nothing else done in the same execution: `Waiting`.
+        """
+        ...
+
+
+class Rollouts(Protocol):
+    """The roll-outs of setups' deployments, whoever began them. Writes nothing, and needs no right to."""
+
+    def check(self, desired: Desired, service: ServiceFacts, now: datetime) -> Check:
+        """Return the checklist's item: whether every Pod runs the present configuration, and if not, why.
+
+        `service` is the Service that clients talk to. Raises what the cluster raises.
         """
         ...

@@ -11,7 +11,7 @@ from milvus_l7.ports.connections import Connections
 from milvus_l7.ports.dns import DnsZones, Resolver
 from milvus_l7.ports.frontend import Frontends
 from milvus_l7.ports.planning import Plans
-from milvus_l7.ports.release import Deployments
+from milvus_l7.ports.release import Deployments, Rollouts
 from milvus_l7.ports.verification import EndpointProbe
 from milvus_l7.ports.write_ahead import WriteAhead
 
@@ -27,6 +27,11 @@ class StagePorts(Protocol):
     @property
     def deployments(self) -> Deployments:
         """Return the Milvus deployments in those clusters."""
+        ...
+
+    @property
+    def rollouts(self) -> Rollouts:
+        """Return how far the deployments' roll-outs are."""
         ...
 
     @property

@@ -17,7 +17,7 @@ from milvus_l7.domain.setup.desired import SetupId
 from milvus_l7.domain.setup.document import Setup, Status
 from milvus_l7.domain.setup.drift_report import DriftReport
 from milvus_l7.domain.setup.facts import Check, CheckState
-from milvus_l7.domain.setup.outcome import Done, Failed, Outcome
+from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy, Supervision
 from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.ports import Commit, StagePorts, Versioned
@@ -128,6 +128,22 @@ def test_nothing_else_is_checked(setup: Setup) -> None:
 def test_in_a_run_that_is_under_way_only_what_is_done_can_have_drifted() -> None:
     setup = after(after(changed(verified()), PLAN), FIRST)
     assert World(setup).found() == {"prepare_tls"}
+
+
+def test_what_was_found_and_is_still_to_be_mended_stays_found() -> None:
+    world = World(verified(supervision=REPAIRING))
+    first = world.check()
+    assert first is not None
+    wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=START + timedelta(days=3))
+    found = world.engine.setups.load(world.setup.setup_id)
+    assert found is not None
+    waiting = after(after(found.setup, PLAN), FIRST, wait)
+    world.engine.setups.commit(Commit(waiting, found.version))
+    world.engine.clock.advance(hours=1)
+    again = world.check()
+    assert again is not None
+    assert (again.verdict, again.findings) == (first.verdict, first.findings)
+    assert world.engine.topics().count("l7-drift-found") == 1
 
 
 def test_setup_is_not_checked_while_a_stage_runs_unless_that_has_died() -> None:

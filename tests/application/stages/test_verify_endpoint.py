@@ -12,9 +12,9 @@ from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.ports import Endpoint
 from tests.builders import desired
-from tests.fakes.finished_setup import ADDRESS, DOMAIN, FACTS, PEM, SERVICE, World
+from tests.fakes.finished_setup import ADDRESS, DOMAIN, FACTS, PEM, SERVICE, World, manifest
 
-NAMES = ["certificate", "backends", "dns", "tls", "milvus"]
+NAMES = ["rollout", "certificate", "backends", "dns", "tls", "milvus"]
 
 
 @pytest.fixture
@@ -35,9 +35,66 @@ def states(outcome: Outcome) -> list[str]:
 def test_finished_setup_is_done_with_everything_passed(world: World) -> None:
     outcome = world.verify()
     assert isinstance(outcome, Done)
-    assert states(outcome) == ["passed"] * 5
+    assert states(outcome) == ["passed"] * 6
     assert outcome.facts is not None
     assert outcome.facts.milvus_version == "v2.6.15"
+
+
+def test_roll_out_is_waited_for_with_all_that_its_pods_decide_pending(world: World) -> None:
+    world.put_deployment(available=0)
+    world.put_ingress("UNHEALTHY")
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.ROLLOUT_IN_PROGRESS
+    assert outcome.message.startswith("rollout: Deployment my-release-milvus-proxy: 0 of 1 updated Pods")
+    assert states(outcome) == ["pending", "passed", "pending", "passed", "passed", "pending"]
+    waiting = checks(outcome)
+    assert {waiting[name].message for name in ("backends", "milvus")} == {"waits for rollout"}
+    assert {waiting[name].reason for name in ("backends", "milvus")} == {Reason.ROLLOUT_IN_PROGRESS}
+    assert world.probe.looks == []
+
+
+def test_pod_that_crashes_fails_the_roll_out_and_nothing_that_waits_for_it(world: World) -> None:
+    world.crash_pod()
+    world.put_ingress("Unknown")
+    outcome = world.verify()
+    assert isinstance(outcome, Waiting)
+    assert outcome.reason is Reason.PODS_CRASHING
+    assert "my-release-milvus-1" in outcome.message
+    assert states(outcome) == ["failed", "passed", "pending", "passed", "passed", "pending"]
+
+
+def test_what_does_not_come_from_the_pods_is_told_during_the_roll_out(world: World) -> None:
+    world.put_deployment(available=0)
+    world.put_ingress("Unknown")
+    world.warn("Translate", 'Translation failed: could not find port "19530" in service "default/x"')
+    assert checks(world.verify())["backends"].reason is Reason.SERVICE_PORT_MISSING
+
+
+def test_certificate_that_is_gone_is_not_waited_for_because_of_a_roll_out(world: World) -> None:
+    world.put_deployment(available=0)
+    world.remove("Secret")
+    outcome = world.verify()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is Reason.CERTIFICATE_INVALID
+
+
+def test_roll_outs_of_other_releases_and_of_subcharts_do_not_matter(world: World) -> None:
+    world.put_service({"milvus": "HTTP2"}, name="milvus")
+    labels = {"app.kubernetes.io/instance": "my-release", "app.kubernetes.io/name": "milvus"}
+    for deployment in (each for ref, each in world.kube.stored.items() if ref.kind == "Deployment"):
+        deployment["metadata"]["labels"] = labels
+    world.put_deployment(available=0, release="other")
+    etcd = manifest("apps/v1", "StatefulSet", "my-release-etcd")
+    etcd["metadata"]["labels"] = {**labels, "app.kubernetes.io/name": "etcd"}
+    world.kube.put({**etcd, "spec": {"replicas": 3}, "status": {}})
+    assert isinstance(world.verify(), Done)
+
+
+def test_checklist_of_an_earlier_release_without_a_roll_out_is_worked_through_anew(world: World) -> None:
+    world.put_deployment(available=0)
+    earlier = (Check("certificate", CheckState.PASSED), Check("milvus", CheckState.PASSED))
+    assert states(world.verify(replace(FACTS, checklist=earlier)))[0] == "pending"
 
 
 def test_verifying_writes_nothing(world: World) -> None:
@@ -241,7 +298,7 @@ def test_load_balancer_without_tls_yet_is_waited_for(world: World) -> None:
     outcome = world.verify()
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.TLS_NOT_SERVED
-    assert states(outcome) == ["passed", "passed", "passed", "failed", "pending"]
+    assert states(outcome) == ["passed", "passed", "passed", "passed", "failed", "pending"]
     assert world.probe.looks == []
 
 
@@ -259,7 +316,7 @@ def test_unhealthy_backends_come_before_the_milvus_that_does_not_answer(world: W
     outcome = world.verify()
     assert isinstance(outcome, Waiting)
     assert outcome.reason is Reason.BACKENDS_UNHEALTHY
-    assert states(outcome) == ["passed", "failed", "passed", "passed", "failed"]
+    assert states(outcome) == ["passed", "passed", "failed", "passed", "passed", "failed"]
 
 
 @pytest.mark.parametrize("state", ["UNHEALTHY", "Unknown"])
@@ -303,7 +360,7 @@ def test_object_that_vanished_fails_and_the_client_is_not_bothered(
     outcome = world.verify()
     assert isinstance(outcome, Failed)
     assert outcome.reason is reason
-    assert states(outcome)[3:] == ["pending", "pending"]
+    assert states(outcome)[4:] == ["pending", "pending"]
     assert world.probe.looks == []
 
 

@@ -42,6 +42,13 @@ REQUESTS = st.fixed_dictionaries(
         "drift": DRIFT | st.just({"policy": "repair", "reissue_certificate": True}),
         "paused": st.booleans(),
         "on_failure": st.sampled_from(["keep", "restore"]),
+        "maintenance_window": st.fixed_dictionaries(
+            {"start_time": st.just("22:30"), "end_time": st.sampled_from(["02:00", "23:00"])},
+            optional={
+                "time_zone": st.sampled_from(["UTC", "Europe/Berlin"]),
+                "days": st.lists(st.sampled_from(["SU", "MO"]), max_size=2),
+            },
+        ),
     },
 )
 

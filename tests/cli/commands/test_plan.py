@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -71,6 +72,14 @@ def test_impacts_come_first_then_the_changes_of_each_object() -> None:
     assert "3 changes to 1 object in 1 stage." in lines
     assert operator.published[0][1]["dry_run"] is True
     assert answer.code == 0
+
+
+def test_stage_that_waits_for_the_maintenance_window_is_told_with_its_beginning() -> None:
+    steps = (replace(STEPS[0], begins_at=START + timedelta(days=1)), *STEPS[1:])
+    out = planned(ChainPlan(SETUP.setup_id, steps))[0].out
+    begins = f"{START + timedelta(days=1):%Y-%m-%d %H:%M:%S} UTC"
+    assert f"prepare_tls, waits for the maintenance window, from {begins} on" in out
+    assert "configure_health_check: nothing to do" in out
 
 
 def test_hidden_values_are_said_to_change() -> None:

@@ -16,6 +16,8 @@ from milvus_l7.domain.setup.chain import SETUP_STAGES, TEARDOWN_STAGES, Stage
 from milvus_l7.domain.setup.document import Cause, Setup, StageRecord, StageState, TearDown
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Unobserved, Verdict
 from milvus_l7.domain.setup.facts import Check, CheckState, Facts
+from milvus_l7.domain.setup.maintenance_window import MaintenanceWindow
+from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.setup.supervision import Supervision
 from tests.builders import after, arrival, begun, desired, new_setup, requested_setup
 from tests.cli.setups import ACCEPTED, CAUSE, MUTUAL_TLS, SETUP, changed, operator_of, refused, verified
@@ -81,6 +83,19 @@ CODES = [
 
 def run(setup: Setup, *arguments: str) -> Answer:
     return operator_of(setup).run(*arguments)
+
+
+def test_setup_that_waits_for_its_maintenance_window_says_when_that_begins() -> None:
+    message = "Milvus may restart 09:00-10:00 UTC; that is next from 2026-01-01 09:00 UTC on"
+    wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, message, until=START + timedelta(hours=9))
+    window = Supervision(maintenance_window=MaintenanceWindow("09:00", "10:00"))
+    waiting = after(new_setup(supervision=window), Stage.PREPARE_TLS, wait)
+    shown = run(waiting, "status", "my-release").out
+    assert message in shown
+    assert "next check in 9 h 00 min" in shown
+    explained = run(waiting, "explain", "my-release").out
+    begins = f"{START + timedelta(hours=9):%Y-%m-%d %H:%M:%S} UTC"
+    assert f"It begins at {begins} (in 9 h 00 min), at the scheduler's tick, and nothing before." in explained
 
 
 @pytest.mark.parametrize("command", ["status", "explain"])

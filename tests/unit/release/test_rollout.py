@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +12,11 @@ from hypothesis import strategies as st
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.release.rollout import judge
+from milvus_l7.domain.setup.facts import Check, CheckState
+from tests.fakes.state import START
 
 Json = dict[str, Any]
+NOW = START
 
 
 def deployment(replicas: int = 2, generation: int = 4, **status: Any) -> Json:
@@ -31,8 +36,24 @@ def pod(**container: Any) -> Json:
     }
 
 
-def test_complete_roll_out_is_no_reason_to_wait() -> None:
-    assert judge([deployment(), deployment(replicas=0)], lambda: []) is None
+def held_up(**condition: Any) -> Json:
+    return {"metadata": {"name": "m-proxy-1"}, "status": {"conditions": [condition]}}
+
+
+def judged(*workloads: Json, pods: Sequence[Json] = ()) -> Check:
+    return judge(workloads, lambda: pods, NOW)
+
+
+def told(check: Check) -> tuple[CheckState, Reason | None]:
+    return check.state, check.reason
+
+
+def test_complete_roll_out_has_passed_whatever_its_pods_say() -> None:
+    crashed = pod(state={"waiting": {"reason": "CrashLoopBackOff"}})
+    check = judged(deployment(), deployment(replicas=0), pods=[crashed])
+    assert check == Check(
+        "rollout", CheckState.PASSED, "every Pod runs the present configuration: 2 Deployments"
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,32 +64,51 @@ def test_complete_roll_out_is_no_reason_to_wait() -> None:
         (deployment(replicas=2, updatedReplicas=None), "Deployment m-proxy: 0 of 2 Pods updated"),
         (deployment(replicas=2) | {"spec": {"replicas": 3}}, "Deployment m-proxy: 2 of 3 Pods updated"),
         (deployment(availableReplicas=0), "Deployment m-proxy: 0 of 2 updated Pods available"),
-        (
-            deployment(updatedReplicas=1, conditions=[{"reason": "ProgressDeadlineExceeded"}]),
-            "Deployment m-proxy: 1 of 2 Pods updated (ProgressDeadlineExceeded)",
-        ),
         (deployment() | {"kind": "StatefulSet", "status": {}}, "StatefulSet m-proxy: the change has not"),
     ],
 )
-def test_incomplete_roll_out_says_what_is_missing(workload: Json, message: str) -> None:
-    waiting = judge([deployment(), workload], lambda: [])
-    assert waiting is not None
-    assert waiting.reason is Reason.ROLLOUT_IN_PROGRESS
-    assert waiting.message.startswith(message)
+def test_roll_out_in_progress_is_pending_and_says_what_is_missing(workload: Json, message: str) -> None:
+    check = judged(deployment(), workload)
+    assert told(check) == (CheckState.PENDING, Reason.ROLLOUT_IN_PROGRESS)
+    assert check.message.startswith(message)
 
 
 def test_old_pods_still_running_are_counted() -> None:
     surplus = deployment()
     surplus["status"]["replicas"] = 3
-    waiting = judge([surplus], lambda: [])
-    assert waiting is not None
-    assert waiting.message == "Deployment m-proxy: 1 old Pods still running"
+    assert judged(surplus).message == "Deployment m-proxy: 1 old Pods still running"
 
 
 def test_no_workload_is_no_evidence_of_completion() -> None:
-    waiting = judge([], lambda: [])
-    assert waiting is not None
-    assert waiting.reason is Reason.ROLLOUT_IN_PROGRESS
+    assert told(judged()) == (CheckState.FAILED, Reason.ROLLOUT_IN_PROGRESS)
+
+
+@pytest.mark.parametrize("reason", ["ProgressDeadlineExceeded", "FailedCreate"])
+def test_roll_out_that_kubernetes_calls_stalled_has_failed(reason: str) -> None:
+    check = judged(deployment(updatedReplicas=1, conditions=[{"reason": reason}]))
+    assert told(check) == (CheckState.FAILED, Reason.ROLLOUT_IN_PROGRESS)
+    assert check.message == f"Deployment m-proxy: 1 of 2 Pods updated ({reason})"
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(9, CheckState.PENDING), (10, CheckState.FAILED)])
+@pytest.mark.parametrize("kind", ["PodScheduled", "Ready"])
+def test_pod_that_is_not_ready_for_ten_minutes_does_not_just_start(
+    kind: str, minutes: int, state: CheckState
+) -> None:
+    since = f"{NOW - timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
+    held = held_up(type=kind, status="False", lastTransitionTime=since)
+    check = judged(deployment(availableReplicas=1), pods=[pod(state={"running": {}}), held])
+    assert told(check) == (state, Reason.ROLLOUT_IN_PROGRESS)
+
+
+def test_pod_that_cannot_be_scheduled_is_told_with_the_scheduler_s_words() -> None:
+    held = held_up(type="PodScheduled", status="False", message="0/3 nodes: Insufficient cpu.")
+    check = judged(deployment(availableReplicas=1), pods=[held])
+    assert check.state is CheckState.PENDING
+    assert check.message == (
+        "Pod m-proxy-1 cannot be scheduled: 0/3 nodes: Insufficient cpu.; "
+        "Deployment m-proxy: 1 of 2 updated Pods available"
+    )
 
 
 def test_crash_loop_names_pod_container_and_exit_code() -> None:
@@ -77,10 +117,9 @@ def test_crash_loop_names_pod_container_and_exit_code() -> None:
         lastState={"terminated": {"exitCode": 134, "reason": "Error"}},
         restartCount=3,
     )
-    waiting = judge([deployment(availableReplicas=1)], lambda: [pod(state={"running": {}}), crashing])
-    assert waiting is not None
-    assert waiting.reason is Reason.PODS_CRASHING
-    assert waiting.message == (
+    check = judged(deployment(availableReplicas=1), pods=[pod(state={"running": {}}), crashing])
+    assert told(check) == (CheckState.FAILED, Reason.PODS_CRASHING)
+    assert check.message == (
         "Pod m-proxy-1, container proxy: CrashLoopBackOff; last ended with exit code 134 (Error), 3 restarts"
     )
 
@@ -89,22 +128,31 @@ def test_crash_loop_names_pod_container_and_exit_code() -> None:
     "state", [{"waiting": {"reason": "ImagePullBackOff"}}, {"terminated": {"exitCode": 1}}]
 )
 def test_container_that_cannot_run_counts_as_crashing(state: Json) -> None:
-    waiting = judge([deployment(updatedReplicas=0)], lambda: [pod(state=state)])
-    assert waiting is not None
-    assert waiting.reason is Reason.PODS_CRASHING
+    check = judged(deployment(updatedReplicas=0), pods=[pod(state=state)])
+    assert told(check) == (CheckState.FAILED, Reason.PODS_CRASHING)
 
 
 @pytest.mark.parametrize(
     "state", [{"waiting": {"reason": "ContainerCreating"}}, {"running": {}}, {"terminated": {"exitCode": 0}}]
 )
 def test_container_that_starts_or_has_ended_well_is_no_crash(state: Json) -> None:
-    waiting = judge([deployment(updatedReplicas=0)], lambda: [pod(state=state)])
-    assert waiting is not None
-    assert waiting.reason is Reason.ROLLOUT_IN_PROGRESS
+    check = judged(deployment(updatedReplicas=0), pods=[pod(state=state)])
+    assert told(check) == (CheckState.PENDING, Reason.ROLLOUT_IN_PROGRESS)
 
 
-def test_crash_after_a_complete_roll_out_does_not_undo_it() -> None:
-    assert judge([deployment()], lambda: [pod(state={"waiting": {"reason": "CrashLoopBackOff"}})]) is None
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        {"metadata": {"name": "old", "deletionTimestamp": "2026-01-01T00:00:00Z"}},
+        {"status": {"phase": "Failed", "reason": "Evicted"}},
+        {"status": {"phase": "Succeeded"}},
+    ],
+    ids=["being deleted", "evicted", "done"],
+)
+def test_pod_that_a_drained_node_or_a_roll_out_leaves_behind_is_no_crash(leaving: Json) -> None:
+    killed = pod(state={"terminated": {"exitCode": 137}})
+    gone = {**killed, **leaving, "status": {**killed["status"], **leaving.get("status", {})}}
+    assert judged(deployment(updatedReplicas=1), pods=[gone]).state is CheckState.PENDING
 
 
 JUNK = st.recursive(
@@ -112,7 +160,11 @@ JUNK = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(
-            st.sampled_from(["spec", "status", "replicas", "state", "waiting"]), inner, max_size=3
+            st.sampled_from(
+                ["spec", "status", "replicas", "state", "waiting", "conditions", "lastTransitionTime", "type"]
+            ),
+            inner,
+            max_size=3,
         )
     ),
     max_leaves=6,
@@ -122,4 +174,4 @@ OBJECTS = st.lists(st.dictionaries(st.sampled_from(["metadata", "spec", "status"
 
 @given(OBJECTS, OBJECTS)
 def test_odd_objects_do_not_crash_the_judgement(workloads: list[Json], pods: list[Json]) -> None:
-    judge(workloads, lambda: pods)
+    judge(workloads, lambda: pods, NOW)

@@ -31,7 +31,17 @@ COMMON: Json = {
     "schema_version": 1,
 }
 REISSUE: Json = {"policy": "repair", "interval_s": 600, "reissue_certificate": True}
-ISSUED: Json = {**COMMON, "certificate": {"type": "self-managed", "validity_days": 90}, "drift": REISSUE}
+ISSUED: Json = {
+    **COMMON,
+    "certificate": {"type": "self-managed", "validity_days": 90},
+    "drift": REISSUE,
+    "maintenance_window": {
+        "start_time": "02:00",
+        "end_time": "04:00",
+        "time_zone": "Europe/Berlin",
+        "days": ["SA", "SU"],
+    },
+}
 GIVEN: Json = {
     **COMMON,
     "certificate": {"type": "self-managed", "secret": "my-tls"},
@@ -74,9 +84,15 @@ BREAKAGES: dict[str, tuple[Any, ...]] = {
     "drift.policy": ("mend", None, 5),
     "drift.interval_s": (59, 86401, "600", None),
     "drift.reissue_certificate": (None, "yes", 1),
+    "maintenance_window": ([], "night", 5),
+    "maintenance_window.start_time": (MISSING, None, 2, "24:00", "2:00", "02:00:00"),
+    "maintenance_window.end_time": (MISSING, None, "02:60", "02:00\n"),
+    "maintenance_window.time_zone": (None, 1, "Mars/Olympus", "America", "../etc/passwd", "CEST+", ""),
+    "maintenance_window.days": (None, "SA", 5),
+    "maintenance_window.days[0]": (None, 6, "sat", "SATURDAY", ""),
     "restore_l4": (None, "yes", 1),
 }
-INNER = ("verification", "dns", "certificate", "drift")
+INNER = ("verification", "dns", "certificate", "drift", "maintenance_window")
 
 
 def refused(body: Json, parser: Callable[[bytes], object] = parse) -> Refused:

@@ -16,7 +16,8 @@ from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, StageState, Status
 from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
-from milvus_l7.domain.setup.outcome import Done, Failed
+from milvus_l7.domain.setup.maintenance_window import MaintenanceWindow
+from milvus_l7.domain.setup.outcome import Done, Failed, Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
 from milvus_l7.domain.setup.transitions import Settled, resting
 from milvus_l7.domain.setup.write_ahead import written_ahead
@@ -117,6 +118,39 @@ def test_policy_alone_changes_no_generation_and_runs_nothing() -> None:
     setup, effect = register(verified(), repairing, arrival("m2", LATER))
     assert (effect, setup.generation, setup.run, setup.status) == (Effect.ADJUSTED, 1, 1, Status.VERIFIED)
     assert setup.check_at == LATER
+
+
+@pytest.mark.parametrize("window", [None, MaintenanceWindow("05:00", "06:00")])
+def test_another_maintenance_window_wakes_what_waits_for_the_one_before(
+    window: MaintenanceWindow | None,
+) -> None:
+    before = Supervision(maintenance_window=MaintenanceWindow("02:00", "04:00"))
+    wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=START + timedelta(hours=9))
+    waiting = after(new_setup(supervision=before), FIRST, wait)
+    setup, effect = register(waiting, wish(Supervision(maintenance_window=window)), arrival("m2", LATER))
+    assert (effect, setup.wake_at, setup.generation) == (Effect.WOKEN, None, 1)
+    same, effect = register(waiting, wish(replace(before, interval_s=600)), arrival("m2", LATER))
+    assert (effect, same.wake_at) == (Effect.ADJUSTED, waiting.wake_at)
+
+
+@pytest.mark.parametrize(
+    ("window", "hours"), [(None, 0), (MaintenanceWindow("05:00", "06:00"), 5)], ids=["none", "another"]
+)
+def test_another_maintenance_window_holds_for_an_execution_that_is_under_way(
+    window: MaintenanceWindow | None, hours: int
+) -> None:
+    before = Supervision(maintenance_window=MaintenanceWindow("02:00", "04:00"))
+    running = begun(new_setup(supervision=before), FIRST)
+    asked, effect = register(running, wish(Supervision(maintenance_window=window)), arrival("m2", seconds=1))
+    assert effect is Effect.ADJUSTED
+    wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=START + timedelta(hours=2))
+    assert settled(asked, wait).setup.wake_at == START + timedelta(hours=hours)
+
+
+def test_another_maintenance_window_wakes_nothing_else() -> None:
+    waiting = after(new_setup(), FIRST, Waiting(Reason.HELM_FAILED, "x"))
+    window = Supervision(maintenance_window=MaintenanceWindow("02:00", "04:00"))
+    assert register(waiting, wish(window), arrival("m2", LATER))[1] is Effect.ADJUSTED
 
 
 # The order of requests: the last one wins, by the time at which Pub/Sub took it, then by its id.

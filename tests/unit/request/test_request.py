@@ -13,6 +13,7 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request.request import MAX_BODY_BYTES, Refused, SetupSpec, json_schema, parse
 from milvus_l7.domain.request.schema import Request, TearDownRequest
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
+from milvus_l7.domain.setup.maintenance_window import WEEK, MaintenanceWindow
 from milvus_l7.domain.setup.supervision import Supervision
 from tests.builders import CLUSTER, desired, request
 
@@ -46,6 +47,48 @@ def test_every_field_can_be_given() -> None:
         certificate=CertificateSpec(secret="my-tls", validity_days=90),
         backend_timeout_s=60,
         deep_verification=True,
+    )
+
+
+def window(**fields: object) -> bytes:
+    return request(maintenance_window={"start_time": "02:00", "end_time": "04:00", **fields})
+
+
+def test_maintenance_window_is_daily_and_in_utc_unless_more_is_said() -> None:
+    assert parse(window()).supervision.maintenance_window == MaintenanceWindow("02:00", "04:00")
+    asked = window(time_zone="Europe/Berlin", days=["SU", "SA", "SU"])
+    expected = MaintenanceWindow("02:00", "04:00", "Europe/Berlin", ("SA", "SU"))
+    assert parse(asked).supervision.maintenance_window == expected
+
+
+def test_all_days_are_as_good_as_none() -> None:
+    assert parse(window(days=WEEK)) == parse(window())
+
+
+@pytest.mark.parametrize(
+    ("end", "rule"),
+    [
+        ("02:00", "must differ from start_time"),
+        ("02:14", "must be 15 minutes or more after start_time"),
+        ("2 am", "must be a time of day, HH:MM"),
+    ],
+)
+def test_empty_or_short_window_is_refused(end: str, rule: str) -> None:
+    (problem,) = refusal(window(end_time=end)).problems
+    assert (problem.field, problem.rule) == ("maintenance_window.end_time", rule)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "America", "../Europe/Berlin", "Europe/Berlin\x00"])
+def test_unknown_time_zone_is_refused(zone: str) -> None:
+    (problem,) = refusal(window(time_zone=zone)).problems
+    assert problem.rule == "must be IANA's name of a time zone, such as Europe/Berlin"
+
+
+def test_unknown_day_is_refused_with_those_that_there_are() -> None:
+    (problem,) = refusal(window(days=["sat"])).problems
+    assert (problem.field, problem.rule) == (
+        "maintenance_window.days[0]",
+        "must be one of: MO, TU, WE, TH, FR, SA, SU",
     )
 
 

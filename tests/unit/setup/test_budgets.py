@@ -14,6 +14,7 @@ from milvus_l7.domain.setup.budget import ATTEMPTS, CRASHES, DEADLINE, Budget
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Refusal, Setup, StageState, Status
 from milvus_l7.domain.setup.lease import LEASE_MARGIN
+from milvus_l7.domain.setup.maintenance_window import MaintenanceWindow
 from milvus_l7.domain.setup.outcome import Failed, Waiting
 from milvus_l7.domain.setup.supervision import Supervision
 from milvus_l7.domain.setup.transitions import Timing, exhaust
@@ -35,6 +36,7 @@ PLAN, FIRST = Stage.PLAN_SETUP, Stage.PREPARE_TLS
 ROLLING_OUT = Waiting(Reason.ROLLOUT_IN_PROGRESS, "1 of 2")
 UNAVAILABLE = Waiting(Reason.CLUSTER_UNAVAILABLE, "503")
 LEASE = timedelta(seconds=61) + LEASE_MARGIN
+ON_THURSDAYS = Supervision(maintenance_window=MaintenanceWindow("00:00", "01:00", days=("TH",)))
 OTHER = wish(domain="other.example.com")
 
 
@@ -201,6 +203,33 @@ def test_pause_counts_for_no_budget_and_no_wait() -> None:
     assert at(planned, end + timedelta(minutes=1)) is Admission.RUN
     late = end + timedelta(minutes=29)
     assert after(planned, FIRST, ROLLING_OUT, late).record(FIRST).state is StageState.WAITING
+
+
+def test_time_until_a_moment_that_is_known_counts_for_no_budget() -> None:
+    first = after(new_setup(supervision=ON_THURSDAYS), FIRST, UNAVAILABLE)
+    begins, opens = START + timedelta(hours=10), START + timedelta(days=7)
+    wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=opens)
+    waiting = after(first, FIRST, wait, begins)
+    assert (waiting.wake_at, waiting.poll_at) == (opens, opens)
+    assert (at(waiting, opens - timedelta(seconds=1)), at(waiting, opens)) == (
+        Admission.NOT_DUE,
+        Admission.RUN,
+    )
+    again = after(waiting, FIRST, UNAVAILABLE, opens)
+    spent = opens + DEADLINE - timedelta(hours=10)
+    assert at(again, spent - timedelta(seconds=1)) is Admission.RUN
+    assert at(again, spent) is Admission.EXHAUSTED
+
+
+def test_pause_during_a_wait_for_a_moment_that_is_known_counts_once() -> None:
+    wait = Waiting(Reason.OUTSIDE_MAINTENANCE_WINDOW, "x", until=START + timedelta(days=7))
+    waiting = after(new_setup(supervision=ON_THURSDAYS), FIRST, wait, START + timedelta(hours=1))
+    paused, _ = register(waiting, wish(replace(ON_THURSDAYS, paused=True)), arrival("m2", hours=100))
+    resumed, _ = register(paused, wish(ON_THURSDAYS), arrival("m3", hours=200))
+    begun_again = begun(
+        after(resumed, PLAN, at=START + timedelta(hours=200)), FIRST, at=START + timedelta(hours=201)
+    )
+    assert begun_again.budgets[FIRST].started_at == START + timedelta(hours=201)
 
 
 def test_budget_that_began_during_a_pause_does_not_begin_after_its_end() -> None:

@@ -44,6 +44,7 @@ from milvus_l7.domain.setup.facts import (
     ServiceFacts,
 )
 from milvus_l7.domain.setup.lease import LEASE_MARGIN, Lease
+from milvus_l7.domain.setup.maintenance_window import WEEK, MaintenanceWindow
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
 from tests.builders import admission, after, begun, new_setup, requested_setup, trigger
@@ -106,6 +107,7 @@ supervisions = st.builds(
     st.integers(60, 86400),
     *[st.booleans()] * 3,
     st.sampled_from(list(OnFailure)),
+    maybe(st.builds(MaintenanceWindow, *[words] * 3, st.lists(st.sampled_from(WEEK), max_size=2).map(tuple))),
 )
 findings = st.builds(Finding, *[words] * 5, reasons, moments, words, st.booleans())
 reports = st.builds(
@@ -118,7 +120,7 @@ reports = st.builds(
     st.lists(moments, max_size=2).map(tuple),
 )
 causes = st.builds(Cause, st.sampled_from(list(Stage)), reasons, words)
-budgets = st.builds(Budget, maybe(moments), st.integers(0, 600), st.integers(0, 10))
+budgets = st.builds(Budget, maybe(moments), st.integers(0, 600), st.integers(0, 10), maybe(moments))
 stages = st.sampled_from(list(Stage))
 marks = st.builds(OrderMark, moments, words)
 leases = st.builds(

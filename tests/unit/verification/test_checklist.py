@@ -175,6 +175,14 @@ def test_first_required_item_that_has_not_passed_is_the_reason(names: list[str],
     assert (outcome.reason, outcome.message) == (Reason.TLS_NOT_SERVED, f"{names[bad - 1]}: first")
 
 
+def test_what_waiting_does_not_heal_is_told_before_what_others_wait_for() -> None:
+    rolling = checks.pending("rollout", Reason.ROLLOUT_IN_PROGRESS, "0 of 1")
+    gone = checks.failed("certificate", Reason.CERTIFICATE_INVALID, "gone")
+    outcome = checklist.outcome(Facts(checklist=(rolling, gone)))
+    assert isinstance(outcome, Failed)
+    assert outcome.reason is Reason.CERTIFICATE_INVALID
+
+
 @pytest.mark.parametrize("reason", sorted(checklist.FINAL))
 def test_what_only_a_new_run_heals_ends_the_wait(reason: Reason) -> None:
     facts = Facts(checklist=(checks.failed("backends", reason, "gone"),))

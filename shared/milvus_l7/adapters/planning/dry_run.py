@@ -201,15 +201,19 @@ class DryRunReleases:
         self,
         release: Release,
         change: ValuesChange,
-        before_write: BeforeWrite = proceed,  # noqa: ARG002  (nothing is written)
+        before_write: BeforeWrite = proceed,
     ) -> Release:
-        """Record the values that would change, and what that changes in the rendered objects."""
+        """Record the values that would change, and what that changes in the rendered objects.
+
+        What `before_write` raises, such as when the upgrade may begin, is raised after that.
+        """
         rendering = self.real.render_upgrade(release, change)
         self.recorder.record(change.changes)
         writer = f"helm, revision {release.revision} ({release.updated_at:%Y-%m-%d %H:%M} UTC)"
         self.recorder.writers.update({(each.target, each.field): writer for each in change.changes})
         for write in rendering.writes:
             self.recorder.record(_hook(write) if write.hook else self.objects.assume(write))
+        before_write()
         chosen = restoration.without(helm_values.overlaid(release.values, change.values), change.removals)
         return replace(release, revision=release.revision + 1, values=chosen)
 

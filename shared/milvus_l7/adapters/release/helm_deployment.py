@@ -169,9 +169,9 @@ class HelmDeployment:
         theirs = helm_values.own_user_yaml(release_view.values(earlier)) if earlier else None
         return restoration.restoration(release_view.values(self.release), before, theirs)
 
-    def unfinished(self) -> Waiting | None:
+    def unfinished(self, now: datetime) -> Waiting | None:
         """Return what the roll-out of the release's present configuration waits for, or None."""
-        return release_view.unfinished(self.objects, self.release)
+        return release_view.unfinished(self.objects, self.release, now)
 
     def plaintext(self) -> PlaintextEndpoint | None:
         """Return the Layer-4 end point, if the release is meant to have one without TLS."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from milvus_l7.adapters.release import workloads
 from milvus_l7.domain.reasons import Reason
-from milvus_l7.domain.release import helm_values, milvus_service, rollout
+from milvus_l7.domain.release import helm_values, milvus_service
 from milvus_l7.domain.release.helm_values import ReleaseValues, ValuesPlan
 from milvus_l7.domain.setup.desired import Desired
-from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
+from milvus_l7.domain.setup.facts import CheckState, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Failed, Waiting
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import KubeObjects, Manifest, ObjectRef, Release, Releases
@@ -87,19 +88,19 @@ def fullname(release: Release) -> str:
     return helm_values.fullname(release.name, release.chart_name, values(release).effective)
 
 
-def unfinished(kube: KubeObjects, release: Release) -> Waiting | None:
+def unfinished(kube: KubeObjects, release: Release, now: datetime) -> Waiting | None:
     """Return what the roll-out of the release's present configuration waits for; None if it is complete."""
-    workloads = [
-        *objects(kube, release, "apps/v1", "Deployment"),
-        *objects(kube, release, "apps/v1", "StatefulSet"),
-    ]
-    return rollout.judge(workloads, lambda: objects(kube, release, "v1", "Pod"))
+    found = workloads.check(kube, release.namespace, _labels(release), now)
+    if found.state is CheckState.PASSED:
+        return None
+    return Waiting(found.reason or Reason.ROLLOUT_IN_PROGRESS, found.message)
 
 
 def objects(kube: KubeObjects, release: Release, api_version: str, kind: str) -> list[Manifest]:
     """Return the release's own objects of a kind; those of its subcharts carry another name label."""
-    labels = {
-        "app.kubernetes.io/instance": release.name,
-        "app.kubernetes.io/name": helm_values.name_label(release.chart_name, values(release).effective),
-    }
-    return list(kube.list(ObjectRef(api_version, kind, release.namespace), labels))
+    return list(kube.list(ObjectRef(api_version, kind, release.namespace), _labels(release)))
+
+
+def _labels(release: Release) -> dict[str, str]:
+    name = helm_values.name_label(release.chart_name, values(release).effective)
+    return {workloads.INSTANCE: release.name, workloads.NAME: name}

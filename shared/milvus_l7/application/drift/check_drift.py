@@ -127,7 +127,8 @@ class CheckDrift:
             ran = self._verify(ports, setup, now)
             observations.append(_observation(ran, ports))
             checks = ran.setup.facts.checklist
-        report = evaluation.evaluate(observations, checks, setup.drift, now)
+        evaluated = evaluation.evaluate(observations, checks, setup.drift, now)
+        report = evaluation.with_unmended(evaluated, setup.drift, [each.stage for each in observations])
         has_outage = bool(chain_plan.impacts(tuple(steps), ClientAccess()))
         return evaluation.with_finding(report, _expiring(setup, now)), has_outage
 

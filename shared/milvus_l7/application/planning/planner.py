@@ -54,7 +54,8 @@ def run_stage(ports: DryRunPorts, stage: Stage, work: StageWork, setup: Setup, n
     is_fault = is_busy or isinstance(ended, Transient | Permanent | Failed)
     message = excerpt(ended.message, LONGEST_MESSAGE) if is_fault else ""
     fault = Condition(ended.reason, message) if is_fault else None  # type: ignore[union-attr]
-    step = Step(stage, ports.take(), AT_ONCE, fault)
+    begins_at = ended.until if isinstance(ended, Waiting) else None
+    step = Step(stage, ports.take(), AT_ONCE, fault, begins_at)
     return StageDryRun(stage, step, replace(setup, facts=facts or setup.facts), ended)
 
 

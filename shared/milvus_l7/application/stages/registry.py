@@ -60,7 +60,7 @@ def _create_ingress(ports: StagePorts) -> StageWork:
 def _verify_endpoint(ports: StagePorts) -> StageWork:
     from milvus_l7.application.stages.verify_endpoint import VerifyEndpoint
 
-    return VerifyEndpoint(ports.connections, ports.frontends, ports.probe, ports.resolver)
+    return VerifyEndpoint(ports.connections, ports.rollouts, ports.frontends, ports.probe, ports.resolver)
 
 
 def _tear_down(ports: StagePorts) -> StageWork:

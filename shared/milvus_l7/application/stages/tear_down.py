@@ -106,7 +106,7 @@ class TearDown:
             return deployment
         before = setup.facts.before
         deployment.restore(before, lambda: self.ports.ahead.record(setup.facts, begins_effect=True))
-        waiting = deployment.unfinished()
+        waiting = deployment.unfinished(now)
         return waiting or _incomplete(deployment.unrestored(before)) or self._plaintext(deployment, before)
 
     def _plaintext(self, deployment: MilvusDeployment, before: ReleaseBefore | None) -> Outcome | str:

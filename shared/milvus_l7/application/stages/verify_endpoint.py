@@ -18,7 +18,7 @@ from milvus_l7.domain.setup.facts import Check, CheckState, Facts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.domain.text import excerpt
 from milvus_l7.domain.verification import checklist, issuance
-from milvus_l7.ports import Connections, EndpointProbe, Frontends, Resolver
+from milvus_l7.ports import Connections, EndpointProbe, Frontends, Resolver, Rollouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class VerifyEndpoint:
     """
 
     connections: Connections
+    rollouts: Rollouts
     frontends: Frontends
     probe: EndpointProbe
     resolver: Resolver
@@ -55,17 +56,19 @@ class VerifyEndpoint:
         """Work through the checklist, and return the facts with it and the outcome.
 
         Every item is looked at that says something: an unhealthy report does not keep TLS and Milvus from
-        being tried, because the report may be old, and because the most precise cause helps most.
+        being tried, because the report may be old, and because the most precise cause helps most. But Milvus
+        is not asked before all of its Pods run: it may be about to stop.
         """
         found = self._look_up(scene)
+        rollout = self.rollouts.check(scene.setup.desired, service_of(scene.setup), now)
         certificate = _certificate(scene, found, now)
-        backends = self._explained(scene.frontend.backends(), scene)
+        backends = checklist.held_up(self._explained(scene.frontend.backends(), scene), rollout)
         blocking = next((check for check in (certificate, backends) if checklist.is_final(check)), None)
         tls = checks.after(checks.TLS, blocking) if blocking else self._tls(scene)
-        milvus, version = self._milvus(scene, tls)
+        milvus, version = self._milvus(scene, next(filter(checklist.is_open, (rollout, tls)), None))
         if milvus.state is CheckState.PASSED:
             backends = checklist.confirmed(backends)
-        items = (certificate, backends, _dns(scene, found), tls, milvus)
+        items = (rollout, certificate, backends, _dns(scene, found), tls, milvus)
         addressed = replace(scene.setup.facts, address=scene.endpoint.address)
         facts = checklist.verified(addressed, items, version)
         return facts, checklist.outcome(facts)
@@ -105,9 +108,9 @@ class VerifyEndpoint:
             check = checklist.managed_tls(served, domain, wanted, scene.provisioned)
         return check
 
-    def _milvus(self, scene: VerificationSnapshot, tls: Check) -> tuple[Check, str | None]:
-        if tls.state is not CheckState.PASSED:
-            return checks.after(checks.MILVUS, tls), None
+    def _milvus(self, scene: VerificationSnapshot, blocking: Check | None) -> tuple[Check, str | None]:
+        if blocking is not None:
+            return checks.after(checks.MILVUS, blocking), None
         try:
             version = self.probe.milvus_version(scene.endpoint, deep=scene.setup.desired.deep_verification)
         except Transient as error:

@@ -10,7 +10,7 @@ certificate ends            -> a finding ahead of time
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -83,6 +83,21 @@ def evaluate(
     verdict = Verdict.DRIFTED if findings else Verdict.UNKNOWN if unobserved else Verdict.HEALTHY
     report = DriftReport(now, verdict, findings, unobserved)
     return replace(report, repairs=previous.repairs, repaired_at=previous.repaired_at) if previous else report
+
+
+def with_unmended(
+    report: DriftReport, previous: DriftReport | None, observed: Collection[str]
+) -> DriftReport:
+    """Return the report with what the previous one found of stages that were not observed since.
+
+    A run that is to mend them is under way, and may wait for days.
+    """
+    found = previous.findings if previous else ()
+    planned = [stage for stage in SETUP_STAGES if stage is not Stage.VERIFY_ENDPOINT]
+    left = tuple(each for each in found if each.stage in planned and each.stage not in observed)
+    if not left:
+        return report
+    return replace(report, findings=(*left, *report.findings), verdict=Verdict.DRIFTED)
 
 
 def expiring(secret: str, not_after: datetime, notice: timedelta, now: datetime) -> Finding | None:

@@ -2,9 +2,11 @@
 
     {"setup_id": ..., "is_empty": false,
      "impacts": [{"kind": "PlaintextClientsCut", "message": ...}, ...],
-     "steps": [{"stage": ..., "when": ..., "changes": [{"target", "field", "before", "after"}, ...],
+     "steps": [{"stage": ..., "when": ..., "begins_at": null | ...,
+                "changes": [{"target", "field", "before", "after"}, ...],
                 "reason": null | ..., "message": ...}, ...]}
 
+`begins_at` (ISO 8601, UTC) is the beginning of the maintenance window that a stage would wait for.
 A step with a reason is one whose stage would not end well as things are; later stages cannot be planned then.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +64,7 @@ class Step:
     changes: Plan
     when: str = AT_ONCE
     fault: Condition | None = None  # why the stage would not end well
+    begins_at: datetime | None = None  # before which its changes are not made, if that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,7 @@ def to_json(plan: ChainPlan) -> dict[str, Any]:
             {
                 "stage": str(step.stage),
                 "when": step.when,
+                "begins_at": step.begins_at.isoformat() if step.begins_at else None,
                 "changes": [asdict(_storable(change)) for change in step.changes],
                 "reason": str(step.fault.reason) if step.fault else None,
                 "message": step.fault.message if step.fault else "",

@@ -4,6 +4,7 @@ L7Error
 +-- Transient          retried by state, with back-off: 409, 429, 5xx, time-outs
 |   +-- Conflict       what was read has changed since: read again at once, a few times
 |   +-- Unanswered     a write was sent and not answered: it may still take effect
+|   +-- Deferred       it may not begin before a moment which is known; nothing was written
 +-- Permanent          ends the stage: 400, 403, things that are not there
 +-- StateUnavailable   our own state store or event bus: thrown back to Pub/Sub
 +-- StateConflict      a setup document is no longer the version that was read
@@ -12,6 +13,8 @@ L7Error
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from milvus_l7.domain.reasons import Reason
 
@@ -35,6 +38,14 @@ class Conflict(Transient):
 
 class Unanswered(Transient):
     """A write was sent, and its answer never came: it may still take effect."""
+
+
+class Deferred(Transient):
+    """What all is proven for may not begin before `until`, so nothing was written."""
+
+    def __init__(self, reason: Reason, message: str, until: datetime) -> None:
+        super().__init__(reason, message)
+        self.until = until
 
 
 class Permanent(L7Error):

@@ -104,3 +104,10 @@ PODS_CRASHING = Text(
     "Read the Pod's log; the message names the Pod and why its container ended.",
     RetryPolicies.QUICK,
 )
+OUTSIDE_MAINTENANCE_WINDOW = Text(
+    "OutsideMaintenanceWindow",
+    "What is to be done restarts Milvus, and the maintenance window of the request is not open.",
+    "Nothing to do: it begins with the window that the message names. To begin at once, publish the request "
+    "without maintenance_window, or with another one.",
+    RetryPolicies.SCHEDULED,
+)

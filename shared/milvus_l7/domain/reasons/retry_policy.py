@@ -25,9 +25,19 @@ class RetryPolicy:
         return timedelta(seconds=min(self.first_s * 2**exponent, self.cap_s))
 
     @property
+    def is_scheduled(self) -> bool:
+        """Whether the wait itself says when it ends."""
+        return self.cap_s == 0
+
+    @property
     def deadline(self) -> timedelta:
         """How long one wait for this reason may last."""
         return timedelta(seconds=self.deadline_s)
+
+
+def scheduled(deadline_s: float) -> RetryPolicy:
+    """Return the policy of a wait that ends at a moment which is known; nothing is looked at before."""
+    return RetryPolicy(first_s=0, cap_s=0, deadline_s=deadline_s)
 
 
 class RetryPolicies(Enum):
@@ -41,6 +51,7 @@ class RetryPolicies(Enum):
     HUMAN = RetryPolicy(
         first_s=30, cap_s=600, deadline_s=24 * 3600
     )  # an operator must change something first
+    SCHEDULED = scheduled(15 * 86400)  # two weeks and a day: clocks may skip one of a week's only windows
 
 
 def spread(key: str) -> float:

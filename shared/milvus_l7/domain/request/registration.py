@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request.request import SetupSpec, TearDownSpec
 from milvus_l7.domain.setup.chain import TEARDOWN_STAGES
 from milvus_l7.domain.setup.desired import Desired
@@ -74,6 +75,8 @@ def register(existing: Setup | None, spec: SetupSpec, arrival: Arrival) -> tuple
 def _repeated(setup: Setup, before: Supervision, now: datetime) -> tuple[Setup, Effect]:
     """An unchanged request, which may change how the setup is looked after."""
     is_resumed = before.paused and not setup.supervision.paused
+    if _has_another_window(setup, before):
+        return _woken(setup, now), Effect.WOKEN
     if setup.supervision.paused or (setup.supervision != before and not is_resumed):
         return _adjusted(setup, now), Effect.ADJUSTED
     if is_at_rest(setup):
@@ -81,6 +84,14 @@ def _repeated(setup: Setup, before: Supervision, now: datetime) -> tuple[Setup, 
     if setup.status is Status.WAITING and setup.requested is None and setup.effect is None:
         return _again(setup, setup.generation, now), Effect.WOKEN
     return _woken(setup, now), Effect.WOKEN
+
+
+def _has_another_window(setup: Setup, before: Supervision) -> bool:
+    """Whether the setup waits for a maintenance window that is no longer the one."""
+    if setup.supervision.paused or setup.supervision.maintenance_window == before.maintenance_window:
+        return False
+    current = setup.current
+    return current is not None and setup.record(current).reason is Reason.OUTSIDE_MAINTENANCE_WINDOW
 
 
 def proposed(existing: Setup | None, spec: SetupSpec, now: datetime) -> Setup:

@@ -14,9 +14,10 @@ import msgspec
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.request import rules, structure
 from milvus_l7.domain.request.rejection import SHOWN_VALUE, Problem
-from milvus_l7.domain.request.schema import Request, TearDownRequest
+from milvus_l7.domain.request.schema import MaintenanceWindowRequest, Request, TearDownRequest
 from milvus_l7.domain.request.structure import Reading
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType, Desired, SetupId
+from milvus_l7.domain.setup.maintenance_window import WEEK, MaintenanceWindow
 from milvus_l7.domain.setup.supervision import DriftPolicy, OnFailure, Supervision
 from milvus_l7.domain.text import bounded_json
 from milvus_l7.domain.text.bounded_json import Limits, NotUnicode, OutOfBounds
@@ -136,7 +137,16 @@ def _supervision(request: Request) -> Supervision:
         reissue_certificate=request.drift.reissue_certificate,
         paused=request.paused,
         on_failure=OnFailure(request.on_failure),
+        maintenance_window=_window(request.maintenance_window),
     )
+
+
+def _window(asked: MaintenanceWindowRequest | None) -> MaintenanceWindow | None:
+    """The window, its days in their order and each once; all of them are as good as none."""
+    if asked is None:
+        return None
+    days = tuple(day for day in WEEK if day in (asked.days or ()))
+    return MaintenanceWindow(asked.start_time, asked.end_time, asked.time_zone, () if days == WEEK else days)
 
 
 def _certificate(request: Request) -> CertificateSpec:

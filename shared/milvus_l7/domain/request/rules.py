@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import UNSET
 
@@ -18,13 +19,19 @@ from milvus_l7.domain.request.schema import (
     MOST_DOMAINS,
     RELEASE,
     SUBDOMAIN,
+    TIME,
+    TIME_ZONE,
     ZONE,
+    MaintenanceWindowRequest,
     Request,
     TearDownRequest,
 )
 from milvus_l7.domain.request.structure import UNREADABLE, Reading, shown
 from milvus_l7.domain.setup.desired import CertificateType
+from milvus_l7.domain.setup.maintenance_window import SHORTEST, MaintenanceWindow
 from milvus_l7.domain.setup.supervision import DriftPolicy
+
+_WINDOW = "maintenance_window"
 
 
 def problems(reading: Reading[Request]) -> Iterator[Problem]:
@@ -76,6 +83,8 @@ def _set_up_problems(reading: Reading[Request]) -> Iterator[Problem]:
         yield from _foreign_fields(request)
     yield from _further_domains(request)
     yield from _drift_problems(reading)
+    if request.maintenance_window is not None:
+        yield from _window_problems(request.maintenance_window)
 
 
 def _drift_problems(reading: Reading[Request]) -> Iterator[Problem]:
@@ -90,6 +99,35 @@ def _drift_problems(reading: Reading[Request]) -> Iterator[Problem]:
     if _is_managed(request) or request.certificate.secret is not None:
         rule = "goes only with a certificate that milvus-l7 issues"
         yield Problem("drift.reissue_certificate", "true", rule)
+
+
+def _window_problems(window: MaintenanceWindowRequest) -> Iterator[Problem]:
+    """Yield what is wrong with a maintenance window; its length only if both its times are times."""
+    times = {"start_time": window.start_time, "end_time": window.end_time}
+    wrong = [name for name, value in times.items() if not re.fullmatch(TIME, value)]
+    for name in wrong:
+        yield Problem(f"{_WINDOW}.{name}", shown(times[name]), "must be a time of day, HH:MM")
+    if not _is_time_zone(window.time_zone):
+        rule = "must be IANA's name of a time zone, such as Europe/Berlin"
+        yield Problem(f"{_WINDOW}.time_zone", shown(window.time_zone), rule)
+    if wrong:
+        return
+    if window.start_time == window.end_time:
+        yield Problem(f"{_WINDOW}.end_time", shown(window.end_time), "must differ from start_time")
+    elif MaintenanceWindow(window.start_time, window.end_time).length < SHORTEST:
+        rule = f"must be {SHORTEST.seconds // 60} minutes or more after start_time"
+        yield Problem(f"{_WINDOW}.end_time", shown(window.end_time), rule)
+
+
+def _is_time_zone(name: str) -> bool:
+    """Return whether the rules of a zone of that name are known."""
+    if not TIME_ZONE.fullmatch(name):
+        return False
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, such as America
+        return False
+    return True
 
 
 def _foreign_fields(request: Request) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from milvus_l7.domain.setup.desired import CertificateSpec
+from milvus_l7.domain.setup.maintenance_window import Day, MaintenanceWindow
 from milvus_l7.domain.setup.supervision import Supervision
 
 # Resource Manager, Project.projectId: 6 to 30 characters; before them the domain of an old domain-scoped
@@ -26,6 +27,8 @@ SUBDOMAIN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"  # RFC 1123 subdomain: nam
 RELEASE = r"^[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?$"
 DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 ZONE = rf"^projects/{PROJECT}/managedZones/[a-z]([a-z0-9-]{{0,61}}[a-z0-9])?$"
+TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
 DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 # Of a ManagedCertificate: GoogleCloudPlatform/gke-managed-certs deploy/managedcertificates-crd.yaml.
@@ -133,6 +136,34 @@ class DriftRequest(Struct, forbid_unknown_fields=True, frozen=True):
     ] = False
 
 
+class MaintenanceWindowRequest(Struct, forbid_unknown_fields=True, frozen=True):
+    """When Milvus may restart; what restarts it waits for that. The names are those of GKE's own windows."""
+
+    start_time: Annotated[
+        str, Meta(description="HH:MM, by the clocks of time_zone.", extra_json_schema={"pattern": TIME})
+    ]
+    end_time: Annotated[
+        str,
+        Meta(
+            description="HH:MM, 15 minutes or more after start_time; on the next day if it is earlier.",
+            extra_json_schema={"pattern": TIME},
+        ),
+    ]
+    time_zone: Annotated[str, Meta(description="IANA's name of the time zone, such as Europe/Berlin.")] = (
+        MaintenanceWindow("", "").time_zone
+    )
+    days: (
+        Annotated[
+            tuple[Day, ...],
+            Meta(
+                description="Days on which the window begins; every day if there are none.",
+                extra_json_schema={"default": []},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
 class Request(Struct, forbid_unknown_fields=True, frozen=True):
     """Put this Milvus release behind a Layer-7 load balancer."""
 
@@ -156,6 +187,7 @@ class Request(Struct, forbid_unknown_fields=True, frozen=True):
         Literal["keep", "restore"],
         Meta(description="If the first set-up fails: keep what is there, or restore the release as it was."),
     ] = "keep"
+    maintenance_window: MaintenanceWindowRequest | None = None
     dry_run: Annotated[bool, Meta(description="Only plan: list every change, write nothing.")] = False
     schema_version: Annotated[int, Meta(description="1")] = 1
 

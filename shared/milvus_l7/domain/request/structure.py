@@ -114,5 +114,7 @@ def _broken(value: Any, kind: Any) -> str | None:
 
 
 def _choices(kind: Any) -> tuple[str, ...]:
-    literals = (each for each in (kind, *get_args(kind)) if get_origin(each) is Literal)
-    return get_args(next(literals))
+    """Return the values of the first `Literal` in a type."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return next((found for inner in get_args(kind) if (found := _choices(inner))), ())

@@ -6,8 +6,8 @@ from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.text.excerpt import excerpt
 
-CERTIFICATE, BACKENDS, DNS, TLS, MILVUS = "certificate", "backends", "dns", "tls", "milvus"
-
+ROLLOUT, CERTIFICATE, BACKENDS, DNS = "rollout", "certificate", "backends", "dns"
+TLS, MILVUS = "tls", "milvus"
 
 _LONGEST_MESSAGE = 600
 

@@ -72,7 +72,7 @@ class CheckState(StrEnum):
 class Check:
     """One item of the verification checklist. `reason` explains everything that has not passed."""
 
-    name: str  # certificate | backends | dns | tls | milvus
+    name: str  # rollout | certificate | backends | dns | tls | milvus
     state: CheckState = CheckState.PENDING
     message: str = ""
     reason: Reason | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.facts import Facts
@@ -27,6 +28,7 @@ class Waiting:
     reason: Reason
     message: str
     facts: Facts | None = None  # replaces the setup's facts when given
+    until: datetime | None = None  # the maintenance window begins; None: look again at the reason's pace
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from milvus_l7.domain.setup.budget import Budget
 from milvus_l7.domain.setup.chain import Stage
@@ -30,3 +31,8 @@ def budget_left(setup: Setup, stage: Stage) -> Budget:
 def budgets_after(setup: Setup, stage: Stage) -> Mapping[Stage, Budget]:
     """Return the budgets once the stage has done its work."""
     return {**setup.budgets, stage: setup.budgets.get(stage, Budget()).done()}
+
+
+def budgets_idle(setup: Setup, stage: Stage, now: datetime) -> Mapping[Stage, Budget]:
+    """Return the budgets when the stage has nothing to do before a moment which is known."""
+    return {**setup.budgets, stage: setup.budgets.get(stage, Budget()).idle(now)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from milvus_l7.domain.setup.maintenance_window import MaintenanceWindow
+
 
 class DriftPolicy(StrEnum):
     """What a drift check may do about what it finds."""
@@ -30,3 +32,4 @@ class Supervision:
     reissue_certificate: bool = False  # with repair: a certificate of ours that is about to end
     paused: bool = False  # no stage and no drift check runs; a tear-down does
     on_failure: OnFailure = OnFailure.KEEP
+    maintenance_window: MaintenanceWindow | None = None  # in which Milvus may restart; None: at any time

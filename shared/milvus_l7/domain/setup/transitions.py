@@ -33,7 +33,7 @@ from milvus_l7.domain.setup.schedule import (
     not_before_lease,
     scheduled,
 )
-from milvus_l7.domain.setup.spending import budget_left, budgets_after, budgets_left, has_died
+from milvus_l7.domain.setup.spending import budget_left, budgets_after, budgets_idle, budgets_left, has_died
 from milvus_l7.domain.setup.supervision import OnFailure
 
 # Before a way back is done after an execution died, it looks again: a write sent last may have landed since.
@@ -250,8 +250,18 @@ def _waiting(setup: Setup, stage: Stage, outcome: Waiting, timing: Timing) -> Se
         attempts=attempts,
         waiting_since=since,
     )
-    wake_at = timing.now + policy.delay(attempts) * timing.scale * spread(setup.setup_id)
-    return replace(_with_record(setup, stage, record, timing.now), wake_at=wake_at, poll_at=wake_at)
+    paced = timing.now + policy.delay(attempts) * timing.scale * spread(setup.setup_id)
+    wake_at = paced if outcome.until is None else _opening(setup, timing.now)
+    waiting = replace(_with_record(setup, stage, record, timing.now), wake_at=wake_at, poll_at=wake_at)
+    if outcome.until is None:
+        return waiting
+    return replace(waiting, budgets=budgets_idle(setup, stage, timing.now))
+
+
+def _opening(setup: Setup, now: datetime) -> datetime:
+    """Return when the window begins; another one may have been asked for during the execution."""
+    window = setup.supervision.maintenance_window
+    return window.opening(now) if window else now
 
 
 def _failed(setup: Setup, stage: Stage, outcome: Failed, now: datetime) -> Setup:

@@ -1,10 +1,10 @@
 """The verification checklist: pure judgements of what was seen, and the outcome that follows from them.
 
-    1 certificate   2 backends   3 dns   4 tls   5 milvus
+    1 rollout   2 certificate   3 backends   4 dns   5 tls   6 milvus
 
-`backends` is judged in `frontend.backend_health`; `certificate` and `dns` of a Google-managed certificate
-in `issuance`. `dns` is optional for self-managed certificates: their clients may reach the
-address without public DNS, so a mismatch is shown with its remedy and stops nothing.
+`rollout` is judged in `release.rollout`, `backends` in `frontend.backend_health`; `certificate` and `dns` of
+a Google-managed certificate in `issuance`. `dns` is optional for self-managed certificates: their clients may
+reach the address without public DNS, so a mismatch is shown with its remedy and stops nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from milvus_l7.domain.dns import diagnosis
 from milvus_l7.domain.dns.diagnosis import Lookup
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
-from milvus_l7.domain.setup.checks import BACKENDS, CERTIFICATE, DNS, TLS, failed, passed, pending
+from milvus_l7.domain.setup.checks import BACKENDS, CERTIFICATE, DNS, TLS, after, failed, passed, pending
 from milvus_l7.domain.setup.facts import CertificateFacts, Check, CheckState, Facts, ManagedFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
 from milvus_l7.domain.text import untrusted
@@ -43,7 +43,15 @@ FINAL = frozenset(
     }
 )
 
+# What says of the backends no more than that their Pods do not run yet.
+_OF_PODS = (Reason.BACKENDS_UNHEALTHY, Reason.BACKENDS_UNHEALTHY_PODS_READY)
+
 _REPEAT = "publish the request again"
+
+
+def is_open(check: Check) -> bool:
+    """Return whether the item has not passed."""
+    return check.state is not CheckState.PASSED
 
 
 def is_final(check: Check) -> bool:
@@ -166,6 +174,15 @@ def noted(check: Check, note: str) -> Check:
     return replace(check, message=excerpt(f"{check.message}; {note}", 600)) if note else check
 
 
+def held_up(backends: Check, rollout: Check) -> Check:
+    """Return `backends` as waiting for the roll-out, if they are unhealthy and nothing tells why.
+
+    What the controllers complain about does not come from the Pods, and is told at once.
+    """
+    is_explained = backends.reason not in _OF_PODS
+    return backends if is_explained or not is_open(rollout) else after(BACKENDS, rollout)
+
+
 def confirmed(backends: Check) -> Check:
     """Return `backends` after Milvus has answered through the load balancer, which outranks an older report.
 
@@ -178,10 +195,17 @@ def confirmed(backends: Check) -> Check:
 
 
 def outcome(facts: Facts) -> Outcome:
-    """Return what the stage reports: done if every required item has passed, else the first that has not."""
-    blocking = next((c for c in facts.checklist if c.required and c.state is not CheckState.PASSED), None)
-    if blocking is None:
+    """Return what the stage reports: done if every required item has passed, else the first that has not.
+
+    One that waiting does not heal comes before those that others wait for.
+    """
+    blocking = [check for check in facts.checklist if check.required and is_open(check)]
+    if not blocking:
         return Done(facts)
+    return _blocked(next(filter(is_final, blocking), blocking[0]), facts)
+
+
+def _blocked(blocking: Check, facts: Facts) -> Waiting | Failed:
     kind = Failed if is_final(blocking) else Waiting
     return kind(blocking.reason or Reason.INTERNAL_ERROR, f"{blocking.name}: {blocking.message}", facts)
 
