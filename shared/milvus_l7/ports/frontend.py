@@ -11,6 +11,7 @@ from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Adopted, Check, ServiceFacts
 from milvus_l7.domain.setup.outcome import Waiting
+from milvus_l7.ports.release import ServiceAnnotations
 
 
 class FrontendObservation(Protocol):
@@ -55,6 +56,11 @@ class FrontendObservation(Protocol):
 
 class Frontend(Protocol):
     """What exposes one setup's Service. Raises what `KubeObjects` raises. Repeating a call writes nothing."""
+
+    @property
+    def annotations(self) -> ServiceAnnotations:
+        """Return what the Service's annotations must be, and were before, wherever they are set."""
+        ...
 
     def annotations_before(self) -> Mapping[str, str | None]:
         """Return the Service's annotations that `configure_backend` may change; None: not set."""

@@ -13,6 +13,7 @@ from milvus_l7.adapters.frontend import (
     ingress_observation,
     retirement,
 )
+from milvus_l7.adapters.frontend.health_check import GkeAnnotations
 from milvus_l7.adapters.frontend.ingress_observation import IngressObservation
 from milvus_l7.adapters.frontend.object_events import ObjectEvents
 from milvus_l7.adapters.frontend.secret_inspection import SecretInspection
@@ -31,6 +32,7 @@ from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.release import annotation_values
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Adopted, ServiceFacts
 from milvus_l7.domain.setup.outcome import Waiting
@@ -63,6 +65,11 @@ class IngressFrontend:
     def _ref(self) -> ObjectRef:
         return attached_certificates.ingress_ref(self.setup.desired.namespace, self.service.name)
 
+    @property
+    def annotations(self) -> GkeAnnotations:
+        """Return how ours are merged into annotations, and taken out of them."""
+        return GkeAnnotations(self.objects, self.setup, self.service)
+
     def annotations_before(self) -> Mapping[str, str | None]:
         """Return the Service's three annotations as they are."""
         return health_check.present_annotations(self.objects, self.setup, self.service)
@@ -84,9 +91,14 @@ class IngressFrontend:
         health_check.configure(self.objects, self.setup, self.service)
 
     def restore_backend(self) -> None:
-        """Give the annotations back, and remove the BackendConfig, or our fields of a foreign one."""
-        before = self.setup.facts.annotations_before or {}
-        health_check.restore(self.objects, self.setup, self.service, before)
+        """Give the annotations back, and remove the BackendConfig, or give an adopted one back.
+
+        Those that were changed in the release's own values go back there.
+        """
+        of_the_release = annotation_values.recorded(self.setup.facts.before)
+        before = (self.setup.facts.annotations_before or {}).items()
+        past_it = {key: text for key, text in before if key not in of_the_release}
+        health_check.restore(self.objects, self.setup, self.service, past_it)
 
     def expose(self, now: datetime) -> str | Waiting:
         """Apply the Ingress where it differs, and return its address, or why it has none.

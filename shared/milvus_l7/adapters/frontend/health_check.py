@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from milvus_l7.adapters.frontend import handover
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.domain.frontend import adoptable, ingress_objects, service_annotations
-from milvus_l7.domain.kubernetes import kinds, manifests, services
+from milvus_l7.domain.kubernetes import field_managers, kinds, manifests, services
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
@@ -20,12 +21,41 @@ from milvus_l7.ports import KubeObjects, ObjectRef
 _KIND = kinds.BACKEND_CONFIG.kind
 
 
+@dataclass(frozen=True, slots=True)
+class GkeAnnotations:
+    """Implements `ServiceAnnotations` for GKE's Ingress controller."""
+
+    objects: KubeObjects
+    setup: Setup
+    service: ServiceFacts
+
+    def merged(self, existing: Mapping[str, str]) -> Mapping[str, str]:
+        """Return ours, merged into those there. Raises `Permanent(ANNOTATION_INVALID)`."""
+        name = config_name(self.objects, self.setup, self.service, existing)
+        return service_annotations.merged(existing, self.service, name)
+
+    def restored(
+        self, existing: Mapping[str, str], before: Mapping[str, str | None]
+    ) -> Mapping[str, str | None]:
+        """Return those that are not as they were before our entries are taken out."""
+        name = config_name(self.objects, self.setup, self.service, {})
+        return service_annotations.restored(existing, before, self.service, name)
+
+
 def configure(objects: KubeObjects, setup: Setup, service: ServiceFacts) -> None:
     """Apply both where they differ; a second run writes nothing.
 
     A BackendConfig of somebody else's must have been adopted: see `to_adopt`.
     """
-    for request in _requests(objects, setup, service):
+    live = _service(objects, setup, service)
+    name = config_name(objects, setup, service, _annotations_of(live))
+    # The BackendConfig first: the controller fails on a Service that names a missing one.
+    apply.apply_if_changed(objects, _backend_config(objects, setup, name))
+    wanted = _left_to_us(live, service_annotations.merged(_annotations_of(live), service, name))
+    if wanted:
+        # Force, because somebody may own the annotations; what is there has been merged, and the manifest
+        # names the version that it was merged into.
+        request = ApplyRequest(live, services.annotated_service(live, wanted), force=True)
         apply.apply_if_changed(objects, request)
 
 
@@ -97,12 +127,18 @@ def _fault(objects: KubeObjects, setup: Setup, service: ServiceFacts, config: Ma
     return adoptable.backend_config_fault(config["metadata"]["name"], others)
 
 
-def _requests(objects: KubeObjects, setup: Setup, service: ServiceFacts) -> Iterator[ApplyRequest]:
-    """Yield the BackendConfig first: the controller fails on a Service that names a missing one."""
-    live = _service(objects, setup, service)
-    name = config_name(objects, setup, service, _annotations_of(live))
-    yield _backend_config(objects, setup, name)
-    yield _annotations(live, service, name)
+def _left_to_us(live: Manifest, merged: Mapping[str, str]) -> dict[str, str]:
+    """Return the annotations without those that are right and that somebody else sets: they stay his.
+
+    Applied by us as well, Helm could not change them in the user's next upgrade.
+    """
+    existing = _annotations_of(live)
+    path = ("metadata", "annotations")
+    return {
+        key: text
+        for key, text in merged.items()
+        if existing.get(key) != text or not field_managers.is_set_by_others(live, (*path, key))
+    }
 
 
 def _backend_config(objects: KubeObjects, setup: Setup, name: str) -> ApplyRequest:
@@ -111,13 +147,6 @@ def _backend_config(objects: KubeObjects, setup: Setup, name: str) -> ApplyReque
     manifest = ingress_objects.backend_config(setup.desired, name, manifests.mark(live))
     # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
     return ApplyRequest(live, manifest, force=True)
-
-
-def _annotations(live: Manifest, service: ServiceFacts, config: str) -> ApplyRequest:
-    merged = service_annotations.merged(_annotations_of(live), service, config)
-    # Force, because Helm or kubectl may own the annotations; what they put there has been merged, and the
-    # manifest names the version that it was merged into.
-    return ApplyRequest(live, services.annotated_service(live, merged), force=True)
 
 
 def _restored(

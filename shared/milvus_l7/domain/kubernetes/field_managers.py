@@ -85,6 +85,12 @@ def writer(live: Manifest, field: str, ours: str = OURS) -> Writer | None:
     return max(others, key=_moment).writer if others else None
 
 
+def is_set_by_others(live: Manifest, path: Sequence[Part], ours: str = OURS) -> bool:
+    """Return whether another manager owns just that field, alone or besides us."""
+    entries = (entry for entry in _entries(live) if entry.writer.manager != ours)
+    return any(_depth(entry.fields, path, live) == len(path) for entry in entries)
+
+
 def _moment(entry: _Entry) -> datetime:
     return entry.writer.at or LONG_AGO
 
