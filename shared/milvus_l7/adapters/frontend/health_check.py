@@ -137,7 +137,7 @@ def _left_to_us(live: Manifest, merged: Mapping[str, str]) -> dict[str, str]:
     return {
         key: text
         for key, text in merged.items()
-        if existing.get(key) != text or not field_managers.is_set_by_others(live, (*path, key))
+        if existing.get(key) != text or not field_managers.is_set(live, (*path, key), besides=manifests.OURS)
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.adapters.release import release_view
-from milvus_l7.domain.kubernetes import kinds, owned_fields, services
+from milvus_l7.domain.kubernetes import adoption, kinds, owned_fields, services
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.release import (
     annotation_values,
@@ -102,7 +102,7 @@ class HelmDeployment:
             found,
             live_type=text(spec.get("type")) or services.CLUSTER_IP,
             live_address=milvus_service.address(live),
-            live_fields={key: spec[key] for key in services.FOLLOW_TYPE if key in spec},
+            live_fields=services.fields_of_type(live),
         )
 
     def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
@@ -145,11 +145,13 @@ class HelmDeployment:
         if live_type is not None:
             service = release_view.service(self.objects, self.release)[0]
             before_write()
-            _apply_as_helm(self.objects, service, {("spec", "type"): live_type})
+            _apply_fields(self.objects, service, {("spec", "type"): live_type})
         for key, value in self._lost_fields(found, None).items() if found else ():
             service = release_view.service(self.objects, self.release)[0]
             before_write()
-            _apply_as_helm(self.objects, service, {("spec", key): value})
+            # Node ports were chosen past Helm, whose next upgrade would take them from itself.
+            manager = adoption.KUBECTL if key == services.PORTS else HELM
+            _apply_fields(self.objects, service, {("spec", key): value}, manager)
 
     def _lost_fields(self, before: ReleaseBefore, live: Manifest | None) -> Mapping[str, Any]:
         """Return the fields of the Service that went with its type, and did not come back with it."""
@@ -157,7 +159,7 @@ class HelmDeployment:
         spec = mapping(service, "spec")
         if before.live_type in (None, services.CLUSTER_IP) or spec.get("type") != before.live_type:
             return {}
-        return {key: value for key, value in before.live_fields.items() if spec.get(key) != value}
+        return services.lost_fields(service, before.live_fields)
 
     def _live_type_to_restore(self, before: ReleaseBefore) -> str | None:
         """Return the type that the Service had past Helm; None if it has it, or somebody has chosen since."""
@@ -230,7 +232,7 @@ def _revert_out_of_band_edits(kube: KubeObjects, release: Release, service: Mani
     edited = {key: text for key, text in wanted.items() if key in of_values and live.get(key) != text}
     fields |= {("metadata", "annotations", key): text for key, text in edited.items()}
     if fields:
-        _apply_as_helm(kube, service, fields)
+        _apply_fields(kube, service, fields)
     _revert_user_yaml(kube, release)
 
 
@@ -240,15 +242,17 @@ def _revert_user_yaml(kube: KubeObjects, release: Release) -> None:
         return
     merged = user_yaml.merge(text(mapping(live, "data").get("user.yaml")))
     if merged.changes:
-        _apply_as_helm(kube, live, {("data", "user.yaml"): merged.text})
+        _apply_fields(kube, live, {("data", "user.yaml"): merged.text})
 
 
 def _config_map(kube: KubeObjects, release: Release) -> Manifest | None:
     return kube.get(ObjectRef("v1", "ConfigMap", release.namespace, release_view.fullname(release)))
 
 
-def _apply_as_helm(kube: KubeObjects, live: Manifest, fields: Mapping[tuple[str, ...], Any]) -> None:
-    manifest = owned_fields.applied_by(live, HELM)
+def _apply_fields(
+    kube: KubeObjects, live: Manifest, fields: Mapping[tuple[str, ...], Any], manager: str = HELM
+) -> None:
+    manifest = owned_fields.applied_by(live, manager)
     for path, value in fields.items():
         manifest = owned_fields.with_field(manifest, path, value)
-    apply.apply_if_changed(kube, ApplyRequest(live, manifest, force=True, manager=HELM))
+    apply.apply_if_changed(kube, ApplyRequest(live, manifest, force=True, manager=manager))
