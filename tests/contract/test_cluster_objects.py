@@ -381,7 +381,7 @@ def test_a_refused_secret_shows_nothing_of_its_values(cluster: World, name: str)
 def test_an_object_of_ours_is_taken_and_then_differs_in_nothing(cluster: World, name: str, kind: str) -> None:
     facts = ServiceFacts(name, "milvus", 19530)
     made = {
-        "backend_config": ingress_objects.backend_config(desired(), facts, labelled=True),
+        "backend_config": ingress_objects.backend_config(desired(), f"{name}-backendconfig"),
         "ingress": ingress_objects.ingress(
             desired(), facts, Attachments(("a.io",), ("m",), (f"{name}-tls",))
         ),

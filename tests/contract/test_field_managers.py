@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -112,10 +112,9 @@ def ingress(cluster: Cluster, attachments: Attachments) -> Json:
     return dict(ingress_objects.ingress(desired(namespace=cluster.space.name), facts(), attachments))
 
 
-def backend_config(cluster: Cluster, *, labelled: bool = True) -> Json:
-    return dict(
-        ingress_objects.backend_config(desired(namespace=cluster.space.name), facts(), labelled=labelled)
-    )
+def backend_config(cluster: Cluster, labels: Mapping[str, str] = manifests.MADE) -> Json:
+    wanted = desired(namespace=cluster.space.name)
+    return dict(ingress_objects.backend_config(wanted, "milvus-backendconfig", labels))
 
 
 def secret(cluster: Cluster) -> Json:
@@ -134,7 +133,7 @@ HOSTS = ("a.io", "b.io")
 MADE: dict[str, Callable[[Cluster], Json]] = {
     "annotations": annotated,
     "backend config": backend_config,
-    "backend config of somebody": lambda cluster: backend_config(cluster, labelled=False),
+    "backend config of somebody": lambda cluster: backend_config(cluster, manifests.ADOPTED),
     "ingress": lambda cluster: ingress(cluster, Attachments(HOSTS, secrets=("milvus-tls", "other"))),
     "ingress of google": lambda cluster: ingress(cluster, Attachments(HOSTS, managed=("milvus-tls",))),
     "managed certificate": managed_certificate,

@@ -167,6 +167,24 @@ def test_type_that_is_changed_past_helm_is_planned_and_given_back(
     assert chain.snapshot()["Service", SERVICE]["spec"]["type"] == live_type
 
 
+def test_node_port_that_somebody_has_chosen_is_given_back(chain: Chain) -> None:
+    live_release.install(chain, PLAIN)
+    port = {"port": 19530, "protocol": "TCP", "nodePort": 30530}
+    live_release.edit(chain.space, "Service", SERVICE, {"spec": {"ports": [port]}})
+    assert chain.plan().fault is None
+    chain.run()
+    assert "nodePort" not in node_port(chain)
+    chain.tear_down()
+    assert node_port(chain)["nodePort"] == 30530
+    chain.helm("upgrade", {**PLAIN, "more": 1})
+    assert node_port(chain)["nodePort"] == 30530
+
+
+def node_port(chain: Chain) -> Json:
+    ports = chain.space.get("services", SERVICE).body["spec"]["ports"]
+    return dict(next(each for each in ports if each["port"] == 19530))
+
+
 @pytest.mark.parametrize("helm", [3, 4])
 def test_hook_of_the_chart_is_planned_and_run(chain: Chain, chart: Path, helm: int) -> None:
     live_release.install(chain, {**PLAIN, "hook": True}, helm, chart)

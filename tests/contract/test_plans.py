@@ -163,7 +163,7 @@ def test_the_plan_equals_what_the_run_writes_and_is_empty_afterwards(
     server: Any, there: dict[str, Any]
 ) -> None:
     chain = Chain(fresh_space.__wrapped__(server))
-    chain.setup = new_setup(namespace=chain.space.name, certificate=there["certificate"])
+    chain.setup = new_setup(namespace=chain.space.name, certificate=there["certificate"], adopt=True)
     chain.install(values_of(there))
     if "backendconfig" in there["others"]:
         body = {"apiVersion": "cloud.google.com/v1", "kind": "BackendConfig"}

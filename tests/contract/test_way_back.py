@@ -114,7 +114,7 @@ def test_nothing_of_others_is_ever_deleted_or_changed(
     server: Any, there: dict[str, set[str]], certificate: CertificateSpec
 ) -> None:
     chain = Chain(fresh_space.__wrapped__(server))
-    chain.setup = new_setup(namespace=chain.space.name, certificate=certificate)
+    chain.setup = new_setup(namespace=chain.space.name, certificate=certificate, adopt=True)
     chain.install()
     for plural, names in there.items():
         for name in names:

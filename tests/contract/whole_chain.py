@@ -23,6 +23,7 @@ from milvus_l7.application.stages import registry
 from milvus_l7.domain.planning.chain_plan import ChainPlan
 from milvus_l7.domain.setup.chain import SETUP_STAGES, Stage
 from milvus_l7.domain.setup.document import Setup, TearDown, service_of
+from milvus_l7.domain.setup.facts import Facts
 from milvus_l7.domain.setup.outcome import Done, Outcome
 from tests.builders import new_setup
 from tests.contract.kube_server import Json, Server, Space
@@ -71,7 +72,11 @@ class Chain:
 
     @property
     def ports(self) -> FakePorts:
-        return FakePorts(self, self.zones, X509Certificates(), self.probe)
+        return FakePorts(self, self.zones, X509Certificates(), self.probe, ahead=self)
+
+    def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
+        """What is stored before a write, as `WriteAhead` says."""
+        self.setup = replace(self.setup, facts=facts)
 
     @property
     def server(self) -> Server:

@@ -118,10 +118,12 @@ def _rendered(release: Release) -> list[Manifest]:
     values = helm_values.merged(release.chart_values, release.values)
     name = helm_values.fullname(release.name, release.chart_name, values)
     metadata = {"namespace": release.namespace, "name": name}
+    annotations = mapping(values, "service").get("annotations")
+    annotated = {**metadata, "annotations": annotations} if annotations else metadata
     spec = {"type": mapping(values, "service").get("type")}
     data = {"user.yaml": text(mapping(values, "extraConfigFiles").get("user.yaml"))}
     return [
-        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec},
+        {"apiVersion": "v1", "kind": "Service", "metadata": annotated, "spec": spec},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data},
     ]
 

@@ -38,6 +38,7 @@ def _whole(desired: Desired, supervision: Supervision) -> dict[str, Any]:
         "backend_timeout_s": desired.backend_timeout_s,
         "verification": {"deep": desired.deep_verification},
         "dns": {"managed_zone": desired.dns_zone},
+        "adopt": desired.adopt,
         "drift": {
             "policy": str(supervision.policy),
             "interval_s": supervision.interval_s,

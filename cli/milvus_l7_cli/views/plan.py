@@ -1,4 +1,4 @@
-"""Word a plan (`domain.planning.chain_plan`): its impacts, then its changes by object. Pure."""
+"""Word a plan (`domain.planning.chain_plan`): impacts and notes, then its changes by object. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def plan_lines(plan: Mapping[str, Any]) -> Iterator[Text]:
     """Yield the plan line by line."""
     for impact in plan["impacts"]:
         yield Text(f"! {impact['kind']}: {excerpt(impact['message'], 400)}", "yellow")
-    if plan["impacts"]:
+    for note in plan.get("notes", ()):
+        yield Text(f"* {excerpt(note, 600)}", "cyan")
+    if plan["impacts"] or plan.get("notes"):
         yield Text("")
     for step in plan["steps"]:
         yield from _step(step)

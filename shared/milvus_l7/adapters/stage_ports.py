@@ -10,7 +10,7 @@ from milvus_l7.domain.kubernetes.change import Plan
 
 if TYPE_CHECKING:
     from milvus_l7.adapters.planning.dry_run import DryRunConnections, Recorder
-    from milvus_l7.domain.setup.facts import Facts
+    from milvus_l7.domain.setup.facts import Adopted, Facts
     from milvus_l7.ports import (
         Certificates,
         Connections,
@@ -73,6 +73,17 @@ class NothingAhead:
 
     def record(self, facts: Facts, *, begins_effect: bool = False) -> None:
         """Store nothing."""
+
+
+class NotedAhead:
+    """Implements `WriteAhead` where nothing is written: remembers what would be taken over from somebody."""
+
+    def __init__(self) -> None:
+        self.adopted: tuple[Adopted, ...] = ()
+
+    def record(self, facts: Facts, *, begins_effect: bool = False) -> None:  # noqa: ARG002  (it is a dry run)
+        """Store nothing."""
+        self.adopted = tuple(dict.fromkeys((*self.adopted, *facts.adopted)))
 
 
 class ProductionPorts(ClusterPorts):
@@ -201,7 +212,7 @@ class RecordingPorts(_Over):
 
     def __init__(self, real: StagePorts, connections: DryRunConnections, recorder: Recorder) -> None:
         super().__init__(real, connections)
-        self._dry_run_connections, self._recorder = connections, recorder
+        self._dry_run_connections, self._recorder, self._ahead = connections, recorder, NotedAhead()
 
     @classmethod
     def over(cls, real: StagePorts) -> RecordingPorts:
@@ -217,6 +228,16 @@ class RecordingPorts(_Over):
         from milvus_l7.adapters.planning.dry_run import DryRunZones
 
         return DryRunZones(self.real.zones, self._recorder)
+
+    @property
+    def ahead(self) -> NotedAhead:
+        """Return what remembers some of what would be stored."""
+        return self._ahead
+
+    @property
+    def adopted(self) -> tuple[Adopted, ...]:
+        """Return the records of what is adopted, or would be."""
+        return self._ahead.adopted
 
     @property
     def writers(self) -> Mapping[tuple[str, str], str]:

@@ -9,8 +9,9 @@ from typing import Protocol
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.setup.facts import Check, ServiceFacts
+from milvus_l7.domain.setup.facts import Adopted, Check, ServiceFacts
 from milvus_l7.domain.setup.outcome import Waiting
+from milvus_l7.ports.release import ServiceAnnotations
 
 
 class FrontendObservation(Protocol):
@@ -56,14 +57,31 @@ class FrontendObservation(Protocol):
 class Frontend(Protocol):
     """What exposes one setup's Service. Raises what `KubeObjects` raises. Repeating a call writes nothing."""
 
+    @property
+    def annotations(self) -> ServiceAnnotations:
+        """Return what the Service's annotations must be, and were before, wherever they are set."""
+        ...
+
     def annotations_before(self) -> Mapping[str, str | None]:
         """Return the Service's annotations that `configure_backend` may change; None: not set."""
+        ...
+
+    def backend_to_adopt(self) -> Adopted | None:
+        """Return the record of what `configure_backend` takes over from somebody else; None: nothing.
+
+        It must be in the setup's facts before. Raises `Permanent` with OBJECT_NOT_OURS, if the request gives
+        no leave, NOT_ADOPTABLE or SERVICE_NOT_FOUND.
+        """
+        ...
+
+    def exposure_to_adopt(self) -> Adopted | None:
+        """Return the record of what `expose` takes over from somebody else; see `backend_to_adopt`."""
         ...
 
     def configure_backend(self) -> None:
         """Give the Service health check, time-out and HTTP/2 where they differ.
 
-        Raises `Permanent` with SERVICE_NOT_FOUND, ANNOTATION_INVALID or FIELD_CONFLICT.
+        Raises `Permanent` with SERVICE_NOT_FOUND or ANNOTATION_INVALID.
         """
         ...
 
@@ -71,7 +89,7 @@ class Frontend(Protocol):
         """Expose the Service with its certificate, and return the address, or what it waits for.
 
         The wanted certificate is attached beside what serves now; `retire` removes that when the wanted one
-        is verified. Raises `Permanent(OBJECT_NOT_OURS | MANAGED_CERTIFICATE_GONE)`.
+        is verified. Raises `Permanent(MANAGED_CERTIFICATE_GONE)`.
         """
         ...
 
@@ -88,11 +106,14 @@ class Frontend(Protocol):
         ...
 
     def remove(self) -> Waiting | None:
-        """Remove what exposes the Service, if it is ours; return None once the load balancer is released."""
+        """Remove what exposes the Service, if it is ours; return None once the load balancer is released.
+
+        What was adopted is given back as it was found.
+        """
         ...
 
     def restore_backend(self) -> None:
-        """Give the Service its annotations back, and remove our health check."""
+        """Give the Service its annotations back, and remove our health check, or give an adopted one back."""
         ...
 
 

@@ -127,6 +127,44 @@ class PlaintextEndpoint:
     port: int
 
 
+class ServiceAnnotations(Protocol):
+    """What the frontend needs of the Service's annotations, wherever they are set."""
+
+    def merged(self, existing: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what the annotations must be, merged into those there. Raises `Permanent`."""
+        ...
+
+    def restored(
+        self, existing: Mapping[str, str], before: Mapping[str, str | None]
+    ) -> Mapping[str, str | None]:
+        """Return those annotations that change on the way back to `before`; None: removed."""
+        ...
+
+
+class Unannotated:
+    """Implements `ServiceAnnotations` for whom they do not concern."""
+
+    def merged(self, existing: Mapping[str, str]) -> Mapping[str, str]:
+        """Return them as they are."""
+        return existing
+
+    def restored(
+        self,
+        existing: Mapping[str, str],  # noqa: ARG002  (nothing changes)
+        before: Mapping[str, str | None],  # noqa: ARG002
+    ) -> Mapping[str, str | None]:
+        """Return that nothing changes."""
+        return {}
+
+
+Annotating = Callable[[ServiceFacts], ServiceAnnotations]
+
+
+def unannotated(_service: ServiceFacts) -> ServiceAnnotations:
+    """Return what asks for no annotations."""
+    return Unannotated()
+
+
 class MilvusDeployment(Protocol):
     """The Milvus of one setup as it is deployed, ready to be changed. Raises what the cluster raises."""
 
@@ -152,6 +190,7 @@ class MilvusDeployment(Protocol):
     def secure(self, domain: str, before_write: BeforeWrite = proceed) -> None:
         """Let Milvus serve TLS behind a Service of type ClusterIP; writes only what differs.
 
+        Annotations of the Service that the deployment's own configuration sets are changed there.
         `domain` is named in the deployment's history. Raises `Permanent` for all that the cluster, or what is
         live, would refuse, before anything is written; `before_write` is called if Milvus restarts.
         """
@@ -173,9 +212,12 @@ class MilvusDeployment(Protocol):
 class Deployments(Protocol):
     """The deployments of setups."""
 
-    def open(self, desired: Desired, now: datetime) -> MilvusDeployment | Waiting | Failed:
+    def open(
+        self, desired: Desired, now: datetime, annotating: Annotating = unannotated
+    ) -> MilvusDeployment | Waiting | Failed:
         """Return the deployment, ready to be changed, or why it is not.
 
+        `annotating` tells what the Service's annotations must be, and were before.
         An interrupted change is repaired, and nothing else done in the same execution: `Waiting`.
         """
         ...

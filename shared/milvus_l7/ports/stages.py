@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from milvus_l7.domain.kubernetes.change import Plan
+from milvus_l7.domain.setup.facts import Adopted
 from milvus_l7.ports.certificates import Certificates
 from milvus_l7.ports.connections import Connections
 from milvus_l7.ports.dns import DnsZones, Resolver
@@ -76,6 +77,11 @@ class StagePorts(Protocol):
 
 class DryRunPorts(StagePorts, Protocol):
     """Ports whose writes are server-side dry runs, recorded as changes; for one setup, and used once."""
+
+    @property
+    def adopted(self) -> tuple[Adopted, ...]:
+        """Return the records of the objects of others that are adopted, or would be."""
+        ...
 
     @property
     def writers(self) -> Mapping[tuple[str, str], str]:

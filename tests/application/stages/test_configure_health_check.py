@@ -116,21 +116,12 @@ def test_our_own_backend_config_is_repaired(kube: FakeKubeObjects) -> None:
     assert kube.stored[BACKEND_CONFIG]["spec"]["timeoutSec"] == 3600
 
 
-def test_a_foreign_backend_config_is_completed_but_not_labelled(kube: FakeKubeObjects) -> None:
-    kube.put(foreign_backend_config(logging={"enable": True}, timeoutSec=3600), "kubectl")
-    run(kube)
-    found = kube.stored[BACKEND_CONFIG]
-    assert found["spec"]["logging"] == {"enable": True}
-    assert found["spec"]["healthCheck"]["port"] == 9091
-    assert "labels" not in found["metadata"]
-
-
-def test_a_foreign_backend_config_with_another_value_is_a_conflict(kube: FakeKubeObjects) -> None:
-    kube.put(foreign_backend_config(timeoutSec=30), "kubectl")
-    with pytest.raises(Permanent, match=r"timeoutSec.*kubectl") as refused:
+def test_a_foreign_backend_config_is_refused_by_name_and_unwritten(kube: FakeKubeObjects) -> None:
+    kube.put(foreign_backend_config(timeoutSec=3600), "kubectl")
+    with pytest.raises(Permanent, match=rf'{BACKEND_CONFIG.name}.*"adopt": true') as refused:
         run(kube)
-    assert refused.value.reason is Reason.FIELD_CONFLICT
-    assert annotations(kube) == {}
+    assert refused.value.reason is Reason.OBJECT_NOT_OURS
+    assert (annotations(kube), kube.writes) == ({}, 0)
 
 
 def test_a_service_that_has_gone_is_refused(kube: FakeKubeObjects) -> None:

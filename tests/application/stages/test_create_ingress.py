@@ -133,7 +133,7 @@ def test_an_ingress_of_the_chart_is_left_alone(kube: FakeKubeObjects) -> None:
     metadata = {"namespace": "default", "name": NAME, "labels": {"app.kubernetes.io/managed-by": "Helm"}}
     kube.put({"apiVersion": INGRESS.api_version, "kind": "Ingress", "metadata": metadata}, "helm")
     before = kube.stored[INGRESS]
-    with pytest.raises(Permanent, match=r"ingress\.enabled") as refused:
+    with pytest.raises(Permanent, match="managed by Helm") as refused:
         run(kube)
     assert refused.value.reason is Reason.OBJECT_NOT_OURS
     assert kube.stored[INGRESS] == before

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from milvus_l7.application.stages.provision_certificate import SECRETS
+from milvus_l7.application.certificates.tls_secrets import SECRETS
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.setup.desired import CertificateSpec
 from milvus_l7.domain.setup.document import Setup

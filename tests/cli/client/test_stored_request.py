@@ -37,6 +37,7 @@ REQUESTS = st.fixed_dictionaries(
         "namespace": st.sampled_from(["default", "search"]),
         "certificate": SELF_MANAGED | GOOGLE_MANAGED,
         "backend_timeout_s": st.integers(1, 86400),
+        "adopt": st.booleans(),
         "verification": st.fixed_dictionaries({"deep": st.booleans()}),
         "dns": st.just({"managed_zone": "projects/milvus-testing/managedZones/milvus-io"}),
         "drift": DRIFT | st.just({"policy": "repair", "reissue_certificate": True}),

@@ -54,6 +54,13 @@ def planned(plan: ChainPlan | None, *options: str, **record: Any) -> tuple[Answe
     return operator.run("plan", "-f", "-", *options, typed=request().decode()), operator
 
 
+def test_notes_are_told_before_the_changes() -> None:
+    answer, _ = planned(replace(PLAN, notes=("adopts Ingress default/x: \x1b[31m given back",)))
+    lines = answer.out.splitlines()
+    assert lines[1].startswith("* adopts Ingress default/x: [31m given back")
+    assert lines[2] == ""
+
+
 def test_impacts_come_first_then_the_changes_of_each_object() -> None:
     answer, operator = planned(PLAN)
     lines = [line.rstrip() for line in answer.out.splitlines()]

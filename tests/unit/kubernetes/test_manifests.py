@@ -25,7 +25,8 @@ LABELS = {"app.kubernetes.io/managed-by": "milvus-l7"}
 
 
 def test_the_health_check_is_plain_http_on_the_metrics_port() -> None:
-    made = ingress_objects.backend_config(desired(backend_timeout_s=600), SERVICE, labelled=True)
+    name = ingress_objects.backend_config_name(SERVICE)
+    made = ingress_objects.backend_config(desired(backend_timeout_s=600), name)
     assert made == {
         "apiVersion": "cloud.google.com/v1",
         "kind": "BackendConfig",
@@ -37,9 +38,15 @@ def test_the_health_check_is_plain_http_on_the_metrics_port() -> None:
     }
 
 
-def test_an_object_of_somebody_else_is_not_labelled() -> None:
-    made = ingress_objects.backend_config(desired(), SERVICE, labelled=False)
-    assert "labels" not in made["metadata"]
+def test_an_object_of_somebody_else_has_another_label() -> None:
+    theirs = {"metadata": {"labels": {"team": "search"}}}
+    made = ingress_objects.backend_config(desired(), "theirs", manifests.mark(theirs))
+    assert made["metadata"]["labels"] == {"milvus-l7/adopted": "true"}
+    assert (manifests.is_ours(made), manifests.is_held(made), manifests.is_held(theirs)) == (
+        False,
+        True,
+        False,
+    )
 
 
 def test_the_ingress_has_the_class_annotation_and_no_class_name() -> None:

@@ -49,6 +49,24 @@ def test_what_we_are_here_for_is_contained() -> None:
     assert unexpected_changes(before, after, NAME) == ""
 
 
+def annotated(**annotations: str) -> Json:
+    return service() | {"metadata": {"name": NAME, "annotations": annotations}}
+
+
+def test_annotations_that_the_values_change_are_contained_and_no_others() -> None:
+    before, after = [annotated(neg="{}", team="a")], [annotated(neg='{"ingress": true}', team="b")]
+    assert unexpected_changes(before, [annotated(neg="x", team="a")], NAME, ["neg"]) == ""
+    assert unexpected_changes([service()], [annotated(neg="x")], NAME, ["neg"]) == ""
+    found = unexpected_changes(before, after, NAME, ["neg"])
+    assert found == "Service my-release-milvus would change in metadata.annotations.team"
+
+
+def test_text_that_means_the_same_is_no_change() -> None:
+    texts = ["a: 'x'\n", "a: x"]
+    before, after = ([manifest("v1", "ConfigMap", "other", data={"f": text})] for text in texts)
+    assert unexpected_changes(before, after, NAME) == ""
+
+
 @pytest.mark.parametrize(
     ("after", "words"),
     [
@@ -60,7 +78,7 @@ def test_what_we_are_here_for_is_contained() -> None:
         ([service(ports=[]), config("a")], "Service my-release-milvus would change in spec.ports"),
         (
             [service(), config("a", **{"default.yaml": "y"})],
-            "ConfigMap my-release-milvus would change in data.default",
+            "ConfigMap my-release-milvus would change in data[default.yaml]",
         ),
     ],
 )
@@ -91,7 +109,7 @@ def test_values_are_never_shown() -> None:
 def test_long_lists_of_escapes_are_cut() -> None:
     many = [manifest("v1", "ConfigMap", f"c{n}") for n in range(8)]
     found = unexpected_changes(many, [], NAME)
-    assert found.endswith("; and 3 more")
+    assert found.endswith(" and 3 more")
     assert found.count("deleted") == 5
 
 

@@ -6,21 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from milvus_l7.adapters.frontend import attached_certificates, health_check, ingress_observation, retirement
+from milvus_l7.adapters.frontend import (
+    attached_certificates,
+    handover,
+    health_check,
+    ingress_observation,
+    retirement,
+)
+from milvus_l7.adapters.frontend.health_check import GkeAnnotations
 from milvus_l7.adapters.frontend.ingress_observation import IngressObservation
 from milvus_l7.adapters.frontend.object_events import ObjectEvents
 from milvus_l7.adapters.frontend.secret_inspection import SecretInspection
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
-from milvus_l7.domain.frontend import attached_secrets, attachment, ingress_objects, ingress_status
+from milvus_l7.domain.frontend import (
+    adoptable,
+    attached_secrets,
+    attachment,
+    ingress_objects,
+    ingress_status,
+)
 from milvus_l7.domain.frontend.attachment import Seen, Wanted
 from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.release import annotation_values
 from milvus_l7.domain.setup.document import Setup
-from milvus_l7.domain.setup.facts import ServiceFacts
+from milvus_l7.domain.setup.facts import Adopted, ServiceFacts
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.ports import Certificates, Connections, KubeObjects, ObjectRef
 
@@ -51,18 +65,40 @@ class IngressFrontend:
     def _ref(self) -> ObjectRef:
         return attached_certificates.ingress_ref(self.setup.desired.namespace, self.service.name)
 
+    @property
+    def annotations(self) -> GkeAnnotations:
+        """Return how ours are merged into annotations, and taken out of them."""
+        return GkeAnnotations(self.objects, self.setup, self.service)
+
     def annotations_before(self) -> Mapping[str, str | None]:
         """Return the Service's three annotations as they are."""
-        return health_check.present_annotations(self.objects, self.setup.desired, self.service)
+        return health_check.present_annotations(self.objects, self.setup, self.service)
+
+    def backend_to_adopt(self) -> Adopted | None:
+        """Return the record of a BackendConfig of somebody else's."""
+        return health_check.to_adopt(self.objects, self.setup, self.service)
+
+    def exposure_to_adopt(self) -> Adopted | None:
+        """Return the record of an Ingress of somebody else's."""
+        live = self.objects.get(self._ref)
+        return handover.to_adopt(self.setup, live, adoptable.INGRESS_FIELDS, self._fault)
+
+    def _fault(self, live: Manifest) -> str | None:
+        return adoptable.ingress_fault(live, self.setup.desired, self.service)
 
     def configure_backend(self) -> None:
         """Apply BackendConfig and annotations where they differ; a second call writes nothing."""
-        health_check.configure(self.objects, self.setup.desired, self.service)
+        health_check.configure(self.objects, self.setup, self.service)
 
     def restore_backend(self) -> None:
-        """Give the annotations back, and remove the BackendConfig, or our fields of a foreign one."""
-        before = self.setup.facts.annotations_before or {}
-        health_check.restore(self.objects, self.setup.desired, self.service, before)
+        """Give the annotations back, and remove the BackendConfig, or give an adopted one back.
+
+        Those that were changed in the release's own values go back there.
+        """
+        of_the_release = annotation_values.recorded(self.setup.facts.before)
+        before = (self.setup.facts.annotations_before or {}).items()
+        past_it = {key: text for key, text in before if key not in of_the_release}
+        health_check.restore(self.objects, self.setup, self.service, past_it)
 
     def expose(self, now: datetime) -> str | Waiting:
         """Apply the Ingress where it differs, and return its address, or why it has none.
@@ -71,12 +107,13 @@ class IngressFrontend:
         was left behind by a change of class does not.
         """
         wanted, live = attachment.wanted(self.setup), self.objects.get(self._ref)
-        _refuse_if_foreign(self.setup, self.service, live)
+        handover.refuse_unrecorded(self.setup, live)
         secrets = self._secrets(now)
         gathered = attached_certificates.gather(secrets, self.setup, wanted, live)
         _refuse_if_gone(wanted, gathered.seen)
         attachments = attachment.attach(wanted, gathered.seen)
-        manifest = ingress_objects.ingress(self.setup.desired, self.service, attachments)
+        labels = manifests.mark(live)
+        manifest = ingress_objects.ingress(self.setup.desired, self.service, attachments, labels)
         # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
         apply.apply_if_changed(self.objects, ApplyRequest(live, manifest, force=True))
         address = ingress_status.address(live)
@@ -100,8 +137,13 @@ class IngressFrontend:
         return SecretInspection(self.objects, self.certificates, now)
 
     def remove(self) -> Waiting | None:
-        """Delete the Ingress, if it is ours; None once GKE has released the load balancer."""
+        """Delete the Ingress, if it is ours; None once GKE has released the load balancer.
+
+        One that was adopted is given back, with its load balancer.
+        """
         live = self.objects.get(self._ref)
+        if manifests.is_adopted(live) and live is not None:
+            handover.give_back(self.objects, self.setup, live)
         if live is None or not manifests.is_ours(live):
             return None
         if not manifests.is_terminating(live):
@@ -114,15 +156,6 @@ class IngressFrontend:
             return Waiting(Reason.LOAD_BALANCER_STUCK, stuck)
         message = f"Ingress {self.service.name} is being deleted; GKE releases its load balancer"
         return Waiting(Reason.LOAD_BALANCER_RELEASING, "; ".join(filter(None, (message, events.unseen))))
-
-
-def _refuse_if_foreign(setup: Setup, service: ServiceFacts, live: Manifest | None) -> None:
-    if not manifests.is_ours(live):
-        message = (
-            f"Ingress {service.name} in namespace {setup.desired.namespace} lacks the "
-            f"label {manifests.MANAGED_BY}: {manifests.OURS}; does the chart's ingress.enabled make it?"
-        )
-        raise Permanent(Reason.OBJECT_NOT_OURS, message)
 
 
 def _refuse_if_gone(wanted: Wanted, seen: Seen) -> None:

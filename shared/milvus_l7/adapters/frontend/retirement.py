@@ -36,7 +36,7 @@ def retire(secrets: SecretInspection, setup: Setup, *, verified: bool = True) ->
     """
     objects, wanted = secrets.objects, attachment.wanted(setup)
     live = objects.get(attached_certificates.ingress_ref(setup.desired.namespace, wanted.service))
-    if live is None or not manifests.is_ours(live):
+    if live is None or not manifests.is_held(live):
         return ()
     found = attached_certificates.gather(secrets, setup, wanted, live)
     going = attachment.retirement(wanted, found.seen, verified=verified)
@@ -51,5 +51,6 @@ def retire(secrets: SecretInspection, setup: Setup, *, verified: bool = True) ->
 
 
 def _target(setup: Setup, live: Manifest, going: Retirement) -> ApplyRequest:
-    manifest = ingress_objects.ingress(setup.desired, document.service_of(setup), going.reduced)
+    service, labels = document.service_of(setup), manifests.mark(live)
+    manifest = ingress_objects.ingress(setup.desired, service, going.reduced, labels)
     return ApplyRequest(live, manifest, force=True)

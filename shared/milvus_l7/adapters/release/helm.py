@@ -22,7 +22,7 @@ from milvus_l7.adapters.release.limits import Limits
 from milvus_l7.adapters.release.stored_release import StoredRelease
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Conflict, L7Error, Permanent, Transient, Unanswered
-from milvus_l7.domain.release import helm_values, restoration
+from milvus_l7.domain.release import annotation_values, helm_values, restoration
 from milvus_l7.domain.text.untrusted import mapping, text
 from milvus_l7.ports import (
     Manifest,
@@ -68,10 +68,14 @@ class _Upgrade:
             message = f"the stored chart cannot be loaded: {error!s:.300}"
             raise Permanent(Reason.UPGRADE_NOT_CONTAINED, message) from None
 
-    def _options(self) -> dict[str, Any]:
+    def _values(self) -> dict[str, Any]:
+        """The user's values afterwards."""
         values = helm_values.overlaid(self.release.values, self.change.values)
+        return restoration.without(values, self.change.removals)
+
+    def _options(self) -> dict[str, Any]:
         return {
-            "values": restoration.without(values, self.change.removals),
+            "values": self._values(),
             # The values are complete. Helm's own re-use would store the user's as the chart's defaults.
             "reset_values": True,
             "description": self.change.description,
@@ -88,6 +92,8 @@ class _Upgrade:
         wants_file = "extraConfigFiles" in self.change.values
         told = {"before": [self.base.manifest], "fullname": fullname, "wants_file": wants_file}
         told["remedy"] = self._remedy()
+        after = helm_values.merged(self.release.chart_values, self._values())
+        told["annotations"] = annotation_values.changed(values, after)
         return told | ({"hidden_above": self.base.revision} if self.is_recovered else {})
 
     @property

@@ -11,9 +11,10 @@ from typing import Any
 from milvus_l7.adapters.kubernetes import apply
 from milvus_l7.adapters.kubernetes.apply import ApplyRequest
 from milvus_l7.adapters.release import release_view
-from milvus_l7.domain.kubernetes import kinds, owned_fields, services
+from milvus_l7.domain.kubernetes import adoption, kinds, owned_fields, services
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.release import (
+    annotation_values,
     helm_values,
     milvus_service,
     restoration,
@@ -21,6 +22,7 @@ from milvus_l7.domain.release import (
     user_yaml,
     user_yaml_restoration,
 )
+from milvus_l7.domain.release.annotation_values import Merge
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Failed, Waiting
@@ -34,7 +36,7 @@ from milvus_l7.ports import (
     Releases,
     ValuesChange,
 )
-from milvus_l7.ports.release import BeforeWrite, proceed
+from milvus_l7.ports.release import Annotating, BeforeWrite, ServiceAnnotations, proceed, unannotated
 
 HELM = "helm"  # Helm's field manager, which the helm command and our upgrades write as
 _LOAD_BALANCER = "LoadBalancer"
@@ -46,7 +48,9 @@ class HelmDeployments:
 
     connections: Connections
 
-    def open(self, desired: Desired, now: datetime) -> HelmDeployment | Waiting | Failed:
+    def open(
+        self, desired: Desired, now: datetime, annotating: Annotating = unannotated
+    ) -> HelmDeployment | Waiting | Failed:
         """Return the release, ready to be upgraded, or why it is not.
 
         An interrupted upgrade is rolled back, and nothing else done in the same execution.
@@ -55,7 +59,7 @@ class HelmDeployments:
         release = release_view.usable(releases, desired, now)
         if not isinstance(release, Release):
             return release
-        return HelmDeployment(self.connections.objects(desired.cluster), releases, release)
+        return HelmDeployment(self.connections.objects(desired.cluster), releases, release, annotating)
 
 
 @dataclass
@@ -65,6 +69,7 @@ class HelmDeployment:
     objects: KubeObjects
     releases: Releases
     release: Release  # as it is; the new revision after an upgrade of ours
+    annotating: Annotating = unannotated
 
     @cached_property
     def _found(self) -> tuple[Manifest, ServiceFacts]:
@@ -75,6 +80,10 @@ class HelmDeployment:
         """Return the release's Service and its gRPC port."""
         return self._found[1]
 
+    @cached_property
+    def _annotations(self) -> ServiceAnnotations:
+        return self.annotating(self.service())
+
     def refuse_unsuitable(self) -> None:
         """Raise `Permanent(RELEASE_NOT_MILVUS)` if the release is of another chart."""
         suitability.refuse_other_chart(self.release.name, self.release.chart_name, self.release.subcharts)
@@ -83,7 +92,7 @@ class HelmDeployment:
         """Return the values that our first upgrade replaces or, from Helm's history, has replaced."""
         plan = self._plan()
         if not plan.changes:
-            return known or release_view.before(self.releases, self.release, plan)
+            return known or self._lost_before()
         live = self._found[0]
         found = helm_values.recorded(known, plan)
         if services.is_cluster_ip(live) and found.live_type is not None:
@@ -93,7 +102,7 @@ class HelmDeployment:
             found,
             live_type=text(spec.get("type")) or services.CLUSTER_IP,
             live_address=milvus_service.address(live),
-            live_fields={key: spec[key] for key in services.FOLLOW_TYPE if key in spec},
+            live_fields=services.fields_of_type(live),
         )
 
     def unrestored(self, before: ReleaseBefore | None) -> tuple[str, ...]:
@@ -123,7 +132,7 @@ class HelmDeployment:
             description = f"milvus-l7: TLS and ClusterIP for {domain}"
             self._upgrade(ValuesChange(plan.overlay, description, changes=plan.changes), before_write)
         else:
-            _revert_out_of_band_edits(self.objects, self.release, self._found[0])
+            _revert_out_of_band_edits(self.objects, self.release, self._found[0], self._annotations.merged)
 
     def restore(self, before: ReleaseBefore | None, before_write: BeforeWrite = proceed) -> None:
         """Bring the release's values back in one upgrade; nothing is written if they are back."""
@@ -136,11 +145,13 @@ class HelmDeployment:
         if live_type is not None:
             service = release_view.service(self.objects, self.release)[0]
             before_write()
-            _apply_as_helm(self.objects, service, ("spec", "type"), live_type)
+            _apply_fields(self.objects, service, {("spec", "type"): live_type})
         for key, value in self._lost_fields(found, None).items() if found else ():
             service = release_view.service(self.objects, self.release)[0]
             before_write()
-            _apply_as_helm(self.objects, service, ("spec", key), value)
+            # Node ports were chosen past Helm, whose next upgrade would take them from itself.
+            manager = adoption.KUBECTL if key == services.PORTS else HELM
+            _apply_fields(self.objects, service, {("spec", key): value}, manager)
 
     def _lost_fields(self, before: ReleaseBefore, live: Manifest | None) -> Mapping[str, Any]:
         """Return the fields of the Service that went with its type, and did not come back with it."""
@@ -148,7 +159,7 @@ class HelmDeployment:
         spec = mapping(service, "spec")
         if before.live_type in (None, services.CLUSTER_IP) or spec.get("type") != before.live_type:
             return {}
-        return {key: value for key, value in before.live_fields.items() if spec.get(key) != value}
+        return services.lost_fields(service, before.live_fields)
 
     def _live_type_to_restore(self, before: ReleaseBefore) -> str | None:
         """Return the type that the Service had past Helm; None if it has it, or somebody has chosen since."""
@@ -162,12 +173,16 @@ class HelmDeployment:
         """What was recorded; else, where all is ours, what Helm's history tells."""
         if before is not None or self._plan().changes:
             return before
-        return release_view.before(self.releases, self.release, self._plan())
+        return self._lost_before()
+
+    def _lost_before(self) -> ReleaseBefore | None:
+        return release_view.lost_before(self.releases, self.release, self._annotations.merged)
 
     def _restoration(self, before: ReleaseBefore) -> restoration.Restoration:
-        earlier = self.releases.get(self.release.name, before.revision)
+        earlier = self.releases.get(self.release.name, before.revision) if before.user_yaml else None
         theirs = helm_values.own_user_yaml(release_view.values(earlier)) if earlier else None
-        return restoration.restoration(release_view.values(self.release), before, theirs)
+        values, unmerge = release_view.values(self.release), self._annotations.restored
+        return restoration.restoration(values, before, theirs, unmerge)
 
     def unfinished(self, now: datetime) -> Waiting | None:
         """Return what the roll-out of the release's present configuration waits for, or None."""
@@ -185,7 +200,9 @@ class HelmDeployment:
         return PlaintextEndpoint(service.name, milvus_service.address(live), service.port)
 
     def _plan(self) -> helm_values.ValuesPlan:
-        return helm_values.plan(release_view.values(self.release), self._custom_file)
+        values = release_view.values(self.release)
+        merge = self._annotations.merged if annotation_values.held(values.effective) else None
+        return helm_values.plan(values, self._custom_file, merge)
 
     @cached_property
     def _custom_file(self) -> str | None:
@@ -200,26 +217,42 @@ class HelmDeployment:
         self.release = self.releases.upgrade(self.release, change, before_write)
 
 
-def _revert_out_of_band_edits(kube: KubeObjects, release: Release, service: Manifest) -> None:
+def _revert_out_of_band_edits(kube: KubeObjects, release: Release, service: Manifest, merge: Merge) -> None:
     """Undo what has been changed in the cluster, past Helm, of what we set.
 
     Helm's values are right then, so that an upgrade would change nothing. The fields become Helm's again, so
     that the user's next upgrade meets no foreign owner. Everything else stays, other edits of user.yaml too.
     """
+    fields: dict[tuple[str, ...], Any] = {}
     if not services.is_cluster_ip(service):
-        _apply_as_helm(kube, service, ("spec", "type"), services.CLUSTER_IP)
+        fields["spec", "type"] = services.CLUSTER_IP
+    of_values = annotation_values.held(release_view.values(release).effective)
+    live = mapping(service, "metadata", "annotations")
+    wanted = merge(live) if of_values else {}
+    edited = {key: text for key, text in wanted.items() if key in of_values and live.get(key) != text}
+    fields |= {("metadata", "annotations", key): text for key, text in edited.items()}
+    if fields:
+        _apply_fields(kube, service, fields)
+    _revert_user_yaml(kube, release)
+
+
+def _revert_user_yaml(kube: KubeObjects, release: Release) -> None:
     live = _config_map(kube, release)
     if live is None:
         return
     merged = user_yaml.merge(text(mapping(live, "data").get("user.yaml")))
     if merged.changes:
-        _apply_as_helm(kube, live, ("data", "user.yaml"), merged.text)
+        _apply_fields(kube, live, {("data", "user.yaml"): merged.text})
 
 
 def _config_map(kube: KubeObjects, release: Release) -> Manifest | None:
     return kube.get(ObjectRef("v1", "ConfigMap", release.namespace, release_view.fullname(release)))
 
 
-def _apply_as_helm(kube: KubeObjects, live: Manifest, path: tuple[str, ...], value: Any) -> None:
-    manifest = owned_fields.with_field(owned_fields.applied_by(live, HELM), path, value)
-    apply.apply_if_changed(kube, ApplyRequest(live, manifest, force=True, manager=HELM))
+def _apply_fields(
+    kube: KubeObjects, live: Manifest, fields: Mapping[tuple[str, ...], Any], manager: str = HELM
+) -> None:
+    manifest = owned_fields.applied_by(live, manager)
+    for path, value in fields.items():
+        manifest = owned_fields.with_field(manifest, path, value)
+    apply.apply_if_changed(kube, ApplyRequest(live, manifest, force=True, manager=manager))

@@ -114,7 +114,8 @@ class _Judge:
         """Return it; raises `Permanent` if it has more than what the upgrade is for."""
         before, after = _manifests(self.request["before"][0]), self.read(rendered)
         try:
-            found = containment.unexpected_changes(before, after, self.request["fullname"])
+            fullname, annotations = self.request["fullname"], self.request["annotations"]
+            found = containment.unexpected_changes(before, after, fullname, annotations)
             json.dumps([before, after], default=str)
         except (ValueError, TypeError, RecursionError) as error:
             found = helm_sdk.words(error)

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from milvus_l7.adapters.release import workloads
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.release import helm_values, milvus_service
-from milvus_l7.domain.release.helm_values import ReleaseValues, ValuesPlan
+from milvus_l7.domain.release.annotation_values import Merge
+from milvus_l7.domain.release.helm_values import ReleaseValues
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import CheckState, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Failed, Waiting
@@ -62,17 +63,15 @@ def values(release: Release) -> ReleaseValues:
     return ReleaseValues(target, release.revision, release.values, release.chart_values)
 
 
-def before(releases: Releases, release: Release, plan: ValuesPlan) -> ReleaseBefore | None:
-    """Return what our first upgrade replaces, or has replaced if its result was lost.
+def lost_before(releases: Releases, release: Release, merge: Merge) -> ReleaseBefore | None:
+    """Return what our last upgrade has replaced, if its result was lost; None if it is not ours.
 
-    None if we change nothing. `plan` is the way to TLS.
+    `merge` tells what the Service's annotations must be.
     """
-    if plan.changes:
-        return plan.before
     if release.upgraded_from is None:
         return None
     earlier = releases.get(release.name, release.upgraded_from)
-    return helm_values.plan(values(earlier)).before if earlier else None
+    return helm_values.plan(values(earlier), merge=merge).before if earlier else None
 
 
 def service(kube: KubeObjects, release: Release) -> tuple[Manifest, ServiceFacts]:

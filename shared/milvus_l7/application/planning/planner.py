@@ -8,7 +8,7 @@ from datetime import datetime
 
 from milvus_l7.application.dns import records
 from milvus_l7.domain.kubernetes import kinds
-from milvus_l7.domain.planning import chain_plan
+from milvus_l7.domain.planning import chain_plan, plan_notes
 from milvus_l7.domain.planning.chain_plan import (
     AT_ONCE,
     WHEN_ADDRESSED,
@@ -74,7 +74,7 @@ class Planner:
         """
         ports = self.dry_run()
         steps: list[Step] = []
-        is_transient = False
+        is_transient, known = False, set(setup.facts.adopted)
         for stage, work in self.stages(ports).items():
             ran = run_stage(ports, stage, work, setup, now)
             steps.append(ran.step)
@@ -87,7 +87,8 @@ class Planner:
             steps += _at_last(ports, setup, now, is_addressed=not waits)
         found = tuple(steps)
         impacts = chain_plan.impacts(found, _access(ports, setup))
-        return ChainPlan(setup.setup_id, found, impacts, is_transient=is_transient)
+        notes = plan_notes.notes(found, set(ports.adopted) - known, setup.desired.namespace)
+        return ChainPlan(setup.setup_id, found, impacts, notes, is_transient=is_transient)
 
 
 def _at_last(ports: DryRunPorts, setup: Setup, now: datetime, *, is_addressed: bool) -> Iterator[Step]:

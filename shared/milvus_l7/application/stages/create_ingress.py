@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from milvus_l7.application.dns import records
+from milvus_l7.application.stages import adopting
 from milvus_l7.domain.setup.document import Setup, service_of
 from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.ports import DnsZones, Frontends, WriteAhead
@@ -22,11 +23,14 @@ class CreateIngress:
     def __call__(self, setup: Setup, now: datetime) -> Outcome:
         """Expose the Service; done when there is an address, which goes into the facts, and DNS leads to it.
 
-        Waits with ADDRESS_PENDING, or for what the controller's own words mean. Raises as `Frontend.expose`.
+        Waits with ADDRESS_PENDING, or for what the controller's own words mean. Raises as `Frontend` does.
         """
-        exposed = self.frontends.of(setup, service_of(setup)).expose(now)
+        service = service_of(setup)
+        found = self.frontends.of(setup, service).exposure_to_adopt()
+        noted = adopting.noted(setup, found, self.ahead)
+        exposed = self.frontends.of(noted, service).expose(now)
         if isinstance(exposed, Waiting):
             return exposed
-        addressed = replace(setup, facts=replace(setup.facts, address=exposed))
+        addressed = replace(noted, facts=replace(noted.facts, address=exposed))
         published = records.publish(self.zones, addressed, exposed, self.ahead)
         return published.waiting or Done(published.facts)

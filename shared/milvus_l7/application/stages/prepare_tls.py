@@ -32,7 +32,9 @@ class PrepareTls:
         A second run writes nothing. Facts: `service`, `annotations_before` from the first look on, and
         `before` from the first change on.
         """
-        deployment = self.deployments.open(setup.desired, now)
+        deployment = self.deployments.open(
+            setup.desired, now, lambda service: self.frontends.of(setup, service).annotations
+        )
         if isinstance(deployment, Waiting | Failed):
             return deployment
         deployment.refuse_unsuitable()

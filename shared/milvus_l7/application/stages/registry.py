@@ -42,7 +42,7 @@ def _prepare_tls(ports: StagePorts) -> StageWork:
 def _configure_health_check(ports: StagePorts) -> StageWork:
     from milvus_l7.application.stages.configure_health_check import ConfigureHealthCheck
 
-    return ConfigureHealthCheck(ports.frontends)
+    return ConfigureHealthCheck(ports.frontends, ports.ahead)
 
 
 def _provision_certificate(ports: StagePorts) -> StageWork:

@@ -1,6 +1,6 @@
 """The way back, in reverse order: frontend, certificates, health check, the release.
 
-    DNS records --> frontend --> load balancer released --> certificates --> health check
+    DNS records --> frontend --> load balancer released --> certificates --> health check, annotations
                 --> [restore_l4] the release as before --> rolled out --> answers in plaintext
 
 Every step looks first, so the stage may die anywhere and be run again. What does not carry our label, or
@@ -17,6 +17,7 @@ from milvus_l7.domain.certificates import certificate_objects
 from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.release import annotation_values
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Facts, ReleaseBefore, ServiceFacts
 from milvus_l7.domain.setup.outcome import Done, Failed, Outcome, Waiting
@@ -50,11 +51,33 @@ class TearDown:
             if waiting is not None:
                 return waiting
         if setup.teardown is None or not setup.teardown.restore_l4:
-            return Done(_left(setup, service))
+            return self._unannotated(setup, now) or Done(_left(setup, service))
         restored = self._restored(setup, now)
         if not isinstance(restored, str):
             return restored
         return Done(replace(_left(setup, service), before=None), restored)
+
+    def _unannotated(self, setup: Setup, now: datetime) -> Outcome | None:
+        """Give back the annotations of the Service that were changed in the deployment's own configuration.
+
+        They are the frontend's, so they go with it, whether the rest is restored or not.
+        """
+        before = annotation_values.alone(setup.facts.before)
+        deployment = self._opened(setup, now) if before else None
+        if deployment is None:
+            return None
+        if isinstance(deployment, Failed):
+            return _without_release(setup, deployment)
+        if isinstance(deployment, Waiting):
+            return deployment
+        deployment.restore(before, lambda: self.ports.ahead.record(setup.facts, begins_effect=True))
+        return _incomplete(deployment.unrestored(before))
+
+    def _opened(self, setup: Setup, now: datetime) -> MilvusDeployment | Waiting | Failed:
+        frontends = self.ports.frontends
+        return self.ports.deployments.open(
+            setup.desired, now, lambda service: frontends.of(setup, service).annotations
+        )
 
     def _service(self, setup: Setup, now: datetime) -> ServiceFacts | Waiting | None:
         """Found anew, if the set-up died before it could note it down; None if there is no release."""
@@ -97,11 +120,9 @@ class TearDown:
 
     def _restored(self, setup: Setup, now: datetime) -> Outcome | str:
         """Bring the deployment back; what its clients must know once it runs so, and answers in plaintext."""
-        deployment = self.ports.deployments.open(setup.desired, now)
+        deployment = self._opened(setup, now)
         if isinstance(deployment, Failed):
-            # Without a release there is nothing to restore; what was recorded stays, as nothing is proven.
-            is_gone = deployment.reason is Reason.RELEASE_NOT_FOUND
-            return Done(_left(setup, setup.facts.service)) if is_gone else deployment
+            return _without_release(setup, deployment)
         if isinstance(deployment, Waiting):
             return deployment
         before = setup.facts.before
@@ -131,6 +152,13 @@ def _incomplete(fields: tuple[str, ...]) -> Failed | None:
     return Failed(Reason.RESTORE_INCOMPLETE, f"not as before: {', '.join(fields[:SHOWN])}")
 
 
+def _without_release(setup: Setup, failed: Failed) -> Outcome:
+    """Without a release there is nothing to restore; what was recorded stays, as nothing is proven."""
+    if failed.reason is not Reason.RELEASE_NOT_FOUND:
+        return failed
+    return Done(replace(_left(setup, setup.facts.service), before=setup.facts.before))
+
+
 def _left(setup: Setup, service: ServiceFacts | None) -> Facts:
     """What is still true of the release afterwards."""
-    return Facts(service=service, before=setup.facts.before)
+    return Facts(service=service, before=annotation_values.without(setup.facts.before))

@@ -51,7 +51,7 @@ def tls_secret(desired: Desired, name: str, pair: KeyPair) -> Manifest:
     files = {"tls.crt": pair.certificate_pem, "tls.key": pair.key_pem}
     return {
         **kinds.SECRET.header(),
-        "metadata": metadata(desired, name, labelled=True),
+        "metadata": metadata(desired, name),
         "type": TLS_TYPE,
         "data": {key: b64encode(pem.encode()).decode() for key, pem in files.items()},
     }
@@ -65,6 +65,6 @@ def managed_certificate(desired: Desired, name: str) -> Manifest:
     """
     return {
         **kinds.MANAGED_CERTIFICATE.header(),
-        "metadata": metadata(desired, name, labelled=True),
+        "metadata": metadata(desired, name),
         "spec": {"domains": list(desired.domains)},
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from milvus_l7.domain.kubernetes import kinds
-from milvus_l7.domain.kubernetes.manifests import Manifest, metadata
+from milvus_l7.domain.kubernetes import kinds, manifests
+from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import health_check
 from milvus_l7.domain.setup.desired import Desired
 from milvus_l7.domain.setup.facts import ServiceFacts
@@ -29,7 +30,7 @@ def backend_config_name(service: ServiceFacts) -> str:
     return f"{service.name}-backendconfig"
 
 
-def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -> Manifest:
+def backend_config(desired: Desired, name: str, labels: Mapping[str, str] = manifests.MADE) -> Manifest:
     """Return the BackendConfig with Milvus' health check and the time-out of whole responses, in seconds.
 
     `type` is always given: without it an HTTP/2 backend keeps a TLS check, which fails on the plain health
@@ -38,12 +39,17 @@ def backend_config(desired: Desired, service: ServiceFacts, *, labelled: bool) -
     check = {"type": "HTTP", "port": health_check.PORT, "requestPath": health_check.PATH}
     return {
         **kinds.BACKEND_CONFIG.header(),
-        "metadata": metadata(desired, backend_config_name(service), labelled=labelled),
+        "metadata": manifests.metadata(desired, name, labels),
         "spec": {"healthCheck": check, "timeoutSec": desired.backend_timeout_s},
     }
 
 
-def ingress(desired: Desired, service: ServiceFacts, attachments: Attachments) -> Manifest:
+def ingress(
+    desired: Desired,
+    service: ServiceFacts,
+    attachments: Attachments,
+    labels: Mapping[str, str] = manifests.MADE,
+) -> Manifest:
     """Return the Ingress from the hosts to the Service's gRPC port, with our label.
 
     The class is an annotation: `ingressClassName` makes GKE's controller ignore the Ingress
@@ -59,7 +65,7 @@ def ingress(desired: Desired, service: ServiceFacts, attachments: Attachments) -
     tls = [{"secretName": secret} for secret in attachments.secrets]
     return {
         **kinds.INGRESS.header(),
-        "metadata": {**metadata(desired, service.name, labelled=True), "annotations": annotations},
+        "metadata": {**manifests.metadata(desired, service.name, labels), "annotations": annotations},
         "spec": {
             **({"tls": tls} if tls else {}),
             "rules": [{"host": host, "http": paths} for host in attachments.hosts],

@@ -78,6 +78,24 @@ def restored(
     return {key: text for key, text in found.items() if text != existing[key]}
 
 
+def configs(existing: Mapping[str, str]) -> frozenset[str]:
+    """Return the names of all BackendConfigs in a Service's annotations; none in one that cannot be read."""
+    value = _parsed_if_readable(existing.get(_backend_config_source(existing), ""))
+    ports = mapping(value, "ports").values()
+    return frozenset(each for each in (value.get("default"), *ports) if isinstance(each, str))
+
+
+def config_of(existing: Mapping[str, str], service: ServiceFacts) -> str | None:
+    """Return the BackendConfig that the controller takes for the Service's gRPC port; None if there is none.
+
+    Looked up by the port's name, by its number, then `default`.
+    """
+    value = _parsed_if_readable(existing.get(_backend_config_source(existing), ""))
+    ports = mapping(value, "ports")
+    names = (ports.get(service.port_name), ports.get(str(service.port)), value.get("default"))
+    return next((name for name in names if isinstance(name, str) and name), None)
+
+
 def _backend_config_source(existing: Mapping[str, str]) -> str:
     """Return the key to merge from.
 
@@ -99,6 +117,8 @@ def _with_config(value: Json, service: ServiceFacts, backend_config: str) -> Jso
     ports = value.get("ports") or {}
     if not isinstance(ports, dict):
         raise ValueError("its ports are not a JSON object")  # noqa: TRY004
+    if not ports and value.get("default") == backend_config:
+        return value
     # Looked up by name first, which for an unnamed port is "", then by number, then `default`.
     by_name = service.port_name or service.port_name in ports
     key = service.port_name if by_name else str(service.port)

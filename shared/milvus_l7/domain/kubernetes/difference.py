@@ -8,6 +8,7 @@ from typing import Any
 
 from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.kubernetes.manifests import Manifest
+from milvus_l7.domain.text import untrusted
 from milvus_l7.domain.text.differences import Part, Path, by_key, differences
 
 HIDDEN = "<hidden>"
@@ -53,7 +54,7 @@ def deletion(live: Manifest) -> Change:
 
 def own(manifest: Manifest) -> dict[str, Any]:
     """Return what somebody has set in an object: no status, no identity, nothing of the server's own."""
-    metadata = manifest.get("metadata", {})
+    metadata = untrusted.mapping(manifest, "metadata")
     own = {key: value for key, value in manifest.items() if key not in _IDENTITY}
     return own | {"metadata": {k: v for k, v in metadata.items() if k not in _SERVER_METADATA}}
 

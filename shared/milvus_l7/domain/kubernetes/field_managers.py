@@ -85,6 +85,12 @@ def writer(live: Manifest, field: str, ours: str = OURS) -> Writer | None:
     return max(others, key=_moment).writer if others else None
 
 
+def is_set(live: Manifest, path: Sequence[Part], *, besides: str = "") -> bool:
+    """Return whether a manager, other than the one named, owns just that field; not what is drawn for it."""
+    entries = (entry for entry in _entries(live) if entry.writer.manager != besides)
+    return any(_depth(entry.fields, path, live) == len(path) for entry in entries)
+
+
 def _moment(entry: _Entry) -> datetime:
     return entry.writer.at or LONG_AGO
 

@@ -18,15 +18,31 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 NO_VERSION = "1"
 _PRECONDITIONS = ("uid", "resourceVersion")
 OURS = "milvus-l7"  # value of that label, and the field manager of what we apply
+# The labels of what we made, and of what somebody else made and we work with, which is never deleted.
+MADE: Mapping[str, str] = {MANAGED_BY: OURS}
+ADOPTED: Mapping[str, str] = {"milvus-l7/adopted": "true"}
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)  # when something was that does not tell its time
 
 
 def is_ours(live: Manifest | None) -> bool:
-    """Return whether we made the object, or would make it: only such ones are labelled, and ever deleted."""
-    if live is None:
-        return True
-    return bool(untrusted.mapping(live, "metadata", "labels").get(MANAGED_BY) == OURS)
+    """Return whether we made the object, or would make it: only such ones are ever deleted."""
+    return live is None or MADE.items() <= untrusted.mapping(live, "metadata", "labels").items()
+
+
+def is_adopted(live: Manifest | None) -> bool:
+    """Return whether the object is somebody else's that was adopted."""
+    return ADOPTED.items() <= untrusted.mapping(live, "metadata", "labels").items()
+
+
+def is_held(live: Manifest | None) -> bool:
+    """Return whether the object is ours to write: made by us, or adopted."""
+    return is_ours(live) or is_adopted(live)
+
+
+def mark(live: Manifest | None) -> Mapping[str, str]:
+    """Return the labels with which we write an object."""
+    return MADE if is_ours(live) else ADOPTED
 
 
 def is_terminating(live: Manifest | None) -> bool:
@@ -49,10 +65,9 @@ def empty_apply(live: Manifest) -> Manifest:
     return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": metadata}
 
 
-def metadata(desired: Desired, name: str, *, labelled: bool) -> dict[str, Any]:
-    """Return the metadata of an object of ours, with our label if `labelled`."""
-    named: dict[str, Any] = {"namespace": desired.namespace, "name": name}
-    return named | ({"labels": {MANAGED_BY: OURS}} if labelled else {})
+def metadata(desired: Desired, name: str, labels: Mapping[str, str] = MADE) -> dict[str, Any]:
+    """Return the metadata of an object that we write, with our label."""
+    return {"namespace": desired.namespace, "name": name, "labels": dict(labels)}
 
 
 def onto(live: Manifest | None, manifest: Manifest) -> Manifest:

@@ -2,6 +2,7 @@
 
     {"setup_id": ..., "is_empty": false,
      "impacts": [{"kind": "PlaintextClientsCut", "message": ...}, ...],
+     "notes": ["adopts Ingress default/my-release-milvus; ...", ...],
      "steps": [{"stage": ..., "when": ..., "begins_at": null | ...,
                 "changes": [{"target", "field", "before", "after"}, ...],
                 "reason": null | ..., "message": ...}, ...]}
@@ -74,6 +75,7 @@ class ChainPlan:
     setup_id: SetupId
     steps: tuple[Step, ...]
     impacts: tuple[Impact, ...] = ()
+    notes: tuple[str, ...] = ()  # what users should know besides
     is_transient: bool = False  # what it ended at is expected to go away by itself
 
     @property
@@ -161,6 +163,7 @@ def to_json(plan: ChainPlan) -> dict[str, Any]:
         "setup_id": plan.setup_id,
         "is_empty": not plan.changes and plan.fault is None,
         "impacts": [asdict(impact) for impact in plan.impacts],
+        "notes": list(plan.notes),
         "steps": [
             {
                 "stage": str(step.stage),

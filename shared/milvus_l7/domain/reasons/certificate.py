@@ -8,7 +8,8 @@ from milvus_l7.domain.reasons.text import Text
 SECRET_NOT_OURS = Text(
     "SecretNotOurs",
     "The TLS Secret exists and was not made by milvus-l7.",
-    'Use it with "certificate": {"type": "self-managed", "secret": "<name>"}, or rename or delete it.',
+    'Use it with "adopt": true, or with "certificate": {"type": "self-managed", "secret": "<name>"}; '
+    "or rename or delete it.",
 )
 SECRET_NOT_FOUND = Text(
     "SecretNotFound",

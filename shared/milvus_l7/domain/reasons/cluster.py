@@ -38,7 +38,13 @@ ANSWER_TOO_LARGE = Text(
 OBJECT_NOT_OURS = Text(
     "ObjectNotOurs",
     "An object of the needed name exists and was not made by milvus-l7.",
-    "Rename or delete the object, or remove it from the chart that makes it.",
+    'Take it over with "adopt": true if it was made by hand and fits; else rename or delete it, or remove it '
+    "from the chart that makes it.",
+)
+NOT_ADOPTABLE = Text(
+    "NotAdoptable",
+    "An object of the needed name was not made by milvus-l7, and does not fit to be adopted.",
+    "Correct what the message names, or rename or delete the object, or remove it from what makes it.",
 )
 FIELD_CONFLICT = Text(
     "FieldConflict",

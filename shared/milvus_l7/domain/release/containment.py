@@ -1,12 +1,15 @@
-"""Does an upgrade stay within TLS and the Service type? Two renderings are compared object by object."""
+"""Does an upgrade stay within TLS, the Service's type and annotations? By what its renderings differ in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from milvus_l7.domain.kubernetes import kinds
 from milvus_l7.domain.kubernetes.manifests import Manifest
-from milvus_l7.domain.text.differences import Part, by_key, differences
+from milvus_l7.domain.release import intent
+from milvus_l7.domain.release.intent import Intent
+from milvus_l7.domain.text import excerpt
+from milvus_l7.domain.text.differences import Path
 from milvus_l7.domain.text.untrusted import mapping, text
 
 # Fields of a Service that exist, or differ, only because of its type.
@@ -22,64 +25,45 @@ _TYPE_FIELDS = frozenset(
     }
 )
 _WORKLOADS = frozenset({"DaemonSet", "Deployment", "StatefulSet"})
+_USER_YAML = ("data", "user.yaml")
+_ANNOTATIONS = ("metadata", "annotations")
+_POD_ANNOTATIONS = ("spec", "template", *_ANNOTATIONS)
 SHOWN = 5
 
 
-def unexpected_changes(before: Sequence[Manifest], after: Sequence[Manifest], fullname: str) -> str:
-    """Return what the upgrade would do beyond Service type, `user.yaml` and Pods' checksums; "" if nothing.
+def unexpected_changes(
+    before: Sequence[Manifest], after: Sequence[Manifest], fullname: str, annotations: Sequence[str] = ()
+) -> str:
+    """Return what the upgrade would do beyond what it is for; "" if nothing.
 
-    Names objects and fields, never values: they may be secret.
+    That is the Service's type, those of its annotations, `user.yaml`, and Pods' checksums. Names objects and
+    fields, never values: they may be secret.
     """
-    old, new = {_key(o): o for o in before}, {_key(o): o for o in after}
-    lost = [f"{_words(key)} would be deleted" for key in sorted(old.keys() - new.keys())]
-    gained = [f"{_words(key)} would be created" for key in sorted(new.keys() - old.keys())]
-    changed = [
-        f"{_words(key)} would change in {'.'.join(map(str, path))}"
-        for key in sorted(old.keys() & new.keys())
-        for path, _, _ in differences(_fixed(old[key], fullname), _fixed(new[key], fullname), _parts)
+    there = {intent.place(each, ""): each for each in before}  # an object may be rendered twice
+    found = [
+        words
+        for each in intent.intents([list(there.values())], after, "").values()
+        for words in _unexpected(each, fullname, annotations)
     ]
-    found = [*lost, *gained, *changed]
-    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return "; ".join(found[:SHOWN]) + more
+    return excerpt.listed(found, SHOWN)
 
 
-def _key(manifest: Manifest) -> tuple[str, ...]:
-    metadata = mapping(manifest, "metadata")
-    names = (text(metadata.get("namespace")), text(metadata.get("name")))
-    return (text(manifest.get("apiVersion")), text(manifest.get("kind")), *names)
+def _unexpected(meant: Intent, fullname: str, annotations: Sequence[str]) -> Iterator[str]:
+    if meant.before is None or meant.after is None:
+        yield f"{meant.name} would be {'created' if meant.before is None else 'deleted'}"
+        return
+    for path, _, _ in meant.differences:
+        if not _is_expected(meant.after, path, fullname, annotations):
+            yield f"{meant.name} would change in {intent.described(path)}"
 
 
-def _words(key: tuple[str, ...]) -> str:
-    return f"{key[1]} {key[3]}"
-
-
-def _fixed(manifest: Manifest, fullname: str) -> Any:
-    """Return the part of an object that must not change."""
-    kind, name = manifest.get("kind"), mapping(manifest, "metadata").get("name")
-    if (kind, name) == ("Service", fullname):
-        spec = {k: v for k, v in mapping(manifest, "spec").items() if k not in _TYPE_FIELDS}
-        return {**manifest, "spec": {**spec, "ports": _without_node_ports(spec.get("ports"))}}
-    if (kind, name) == ("ConfigMap", fullname):
-        kept = {key: value for key, value in mapping(manifest, "data").items() if key != "user.yaml"}
-        return {**manifest, "data": kept}
-    if kind in _WORKLOADS:
-        return _without_checksums(manifest)
-    return manifest
-
-
-def _without_node_ports(ports: Any) -> Any:
-    if not isinstance(ports, list):
-        return ports
-    return [{k: v for k, v in p.items() if k != "nodePort"} if isinstance(p, Mapping) else p for p in ports]
-
-
-def _without_checksums(manifest: Manifest) -> Any:
-    annotations = mapping(manifest, "spec", "template", "metadata", "annotations")
-    kept = {key: value for key, value in annotations.items() if not key.startswith("checksum/")}
-    template = mapping(manifest, "spec", "template")
-    metadata = {**mapping(template, "metadata"), "annotations": kept}
-    return {**manifest, "spec": {**mapping(manifest, "spec"), "template": {**template, "metadata": metadata}}}
-
-
-def _parts(before: Any, after: Any) -> Iterable[Part] | None:
-    return by_key(before, after) if isinstance(before, Mapping) and isinstance(after, Mapping) else None
+def _is_expected(manifest: Manifest, path: Path, fullname: str, annotations: Sequence[str]) -> bool:
+    kind, is_main = manifest.get("kind"), text(mapping(manifest, "metadata").get("name")) == fullname
+    if kind == kinds.SERVICE.kind and is_main:
+        is_type = path[:1] == ("spec",) and path[1:2] and path[1] in _TYPE_FIELDS
+        is_node_port = path[:2] == ("spec", "ports") and path[-1] == "nodePort"
+        is_annotation = path[:2] == _ANNOTATIONS and path[-1] in annotations
+        return bool(is_type or is_node_port or is_annotation)
+    if kind == kinds.CONFIG_MAP.kind and is_main:
+        return path == _USER_YAML
+    return kind in _WORKLOADS and path[:-1] == _POD_ANNOTATIONS and str(path[-1]).startswith("checksum/")

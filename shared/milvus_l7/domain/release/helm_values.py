@@ -16,7 +16,7 @@ from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.kubernetes.services import CLUSTER_IP
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
-from milvus_l7.domain.release import user_yaml
+from milvus_l7.domain.release import annotation_values, user_yaml
 from milvus_l7.domain.setup.facts import ReleaseBefore
 from milvus_l7.domain.text.excerpt import excerpt
 
@@ -81,11 +81,14 @@ def custom_config_map(values: ReleaseValues) -> str | None:
     return str(name) if name else None
 
 
-def plan(values: ReleaseValues, custom: str | None = None) -> ValuesPlan:
+def plan(
+    values: ReleaseValues, custom: str | None = None, merge: annotation_values.Merge | None = None
+) -> ValuesPlan:
     """Return the way to TLS and a ClusterIP Service; empty if the release is there already.
 
     `custom` is what stands in the user's own ConfigMap, which is not ours to change: it must have TLS.
-    Raises `Permanent`: CUSTOM_CONFIG_MAP, RELEASE_UNREADABLE, and what `user_yaml.merge` raises.
+    `merge` tells what annotations of the Service must be, of those that the values hold (None: as they are).
+    Raises `Permanent`: CUSTOM_CONFIG_MAP, RELEASE_UNREADABLE, and what `user_yaml.merge` and `merge` raise.
     """
     effective = values.effective
     overlay: dict[str, Any] = {}
@@ -94,6 +97,14 @@ def plan(values: ReleaseValues, custom: str | None = None) -> ValuesPlan:
     if service_type != CLUSTER_IP:
         overlay["service"] = {"type": CLUSTER_IP}
         changes.append(Change(values.target, SERVICE_TYPE, service_type, CLUSTER_IP))
+    annotations = annotation_values.merged(effective, merge) if merge else {}
+    if annotations:
+        overlay["service"] = {**overlay.get("service", {}), "annotations": annotations}
+        there = annotation_values.held(effective)
+        changes += [
+            Change(values.target, annotation_values.field(key), there[key], text)
+            for key, text in annotations.items()
+        ]
     text = _configuration(values, custom)
     if text.changes:
         overlay["extraConfigFiles"] = {"user.yaml": text.text}
@@ -130,8 +141,14 @@ def _before(values: ReleaseValues, overlay: Values, text: user_yaml.Merged) -> R
     Values that the user had not set are None; the user's own text is not kept, only our keys in it.
     """
     found: dict[str, Any] = {}
-    if "service" in overlay:
+    service = _section(overlay, "service")
+    if "type" in service:
         found[SERVICE_TYPE] = _section(values.chosen, "service").get("type")
+    if "annotations" in service:
+        theirs = _section(values.chosen, "service").get("annotations")
+        own = annotation_values.held(values.chosen)
+        found |= {annotation_values.field(key): own.get(key) for key in service["annotations"]}
+        found |= {annotation_values.SECTION: {}} if theirs == {} else {}
     if text.changes and "user.yaml" not in _section(values.chosen, "extraConfigFiles"):
         found[USER_YAML] = None
     # A map that is empty would not be told from one that is not there.

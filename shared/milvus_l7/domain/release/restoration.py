@@ -11,7 +11,7 @@ from typing import Any
 
 from milvus_l7.domain.kubernetes.change import Change, Plan
 from milvus_l7.domain.kubernetes.services import CLUSTER_IP
-from milvus_l7.domain.release import helm_values, user_yaml_restoration
+from milvus_l7.domain.release import annotation_values, helm_values, user_yaml_restoration
 from milvus_l7.domain.release.helm_values import SERVICE_TYPE, USER_YAML, ReleaseValues, Values
 from milvus_l7.domain.setup.facts import ReleaseBefore
 from milvus_l7.domain.text.untrusted import mapping
@@ -40,26 +40,63 @@ class _Step:
     changes: Plan
 
 
-def restoration(values: ReleaseValues, before: ReleaseBefore, earlier: str | None) -> Restoration:
+def _nothing_of_ours(_there: Any, _before: Any) -> dict[str, str | None]:
+    return {}
+
+
+def restoration(
+    values: ReleaseValues,
+    before: ReleaseBefore,
+    earlier: str | None,
+    unmerge: annotation_values.Unmerge = _nothing_of_ours,
+) -> Restoration:
     """Return the way back to `before`; empty if nothing of ours is left.
 
     `earlier` is the `user.yaml` that our first upgrade merged into (`helm_values.own_user_yaml` of that
-    revision), None if Helm has dropped it. What users changed since stays. Restoring again changes nothing.
-    Raises `Permanent(USER_YAML_INVALID)`.
+    revision), None if Helm has dropped it; `unmerge` takes ours out of annotations. What users changed since
+    stays. Restoring again changes nothing. Raises `Permanent(USER_YAML_INVALID)`.
     """
-    steps = [*_service_type(values, before), *_user_yaml(values, before, earlier)]
+    steps = [
+        *_service_type(values, before),
+        *_annotations(values, before, unmerge),
+        *_user_yaml(values, before, earlier),
+    ]
+    overlay: dict[str, Any] = {}
+    for step in steps:
+        if step.value is not None:
+            overlay = helm_values.overlaid(overlay, _nested(step.path, step.value))
     return Restoration(
-        overlay={s.path[0]: {s.path[1]: s.value} for s in steps if s.value is not None},
-        removals=tuple(_removal(values, before, s.path) for s in steps if s.value is None),
+        overlay=overlay,
+        removals=tuple(_removals(values.chosen, before, [s.path for s in steps if s.value is None])),
         changes=tuple(change for s in steps for change in s.changes),
     )
 
 
-def _removal(values: ReleaseValues, before: ReleaseBefore, path: Path) -> Path:
-    """Return what is taken out: the value, with what is around it if that has nothing else of the user's."""
-    section = path[0]
-    is_alone = len(mapping(values.chosen, section)) == 1
-    return (section,) if is_alone and before.values.get(section) != {} else path
+def _nested(path: Path, value: str) -> dict[str, Any]:
+    return {path[0]: _nested(path[1:], value) if path[1:] else value}
+
+
+def _removals(chosen: Values, before: ReleaseBefore, paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield what is taken out: each value, with what is around it if that has nothing else of the user's."""
+    for each in paths:
+        path = each
+        while len(path) > 1 and len(mapping(chosen, *path[:-1])) == 1 and not _was_empty(before, path[:-1]):
+            path = path[:-1]
+        chosen = without(chosen, [path])
+        yield path
+
+
+def _was_empty(before: ReleaseBefore, path: Path) -> bool:
+    return before.values.get(".".join(path)) == {}
+
+
+def _annotations(
+    values: ReleaseValues, before: ReleaseBefore, unmerge: annotation_values.Unmerge
+) -> Iterator[_Step]:
+    there = annotation_values.held(values.chosen)
+    for key, text in annotation_values.restored(values.chosen, values.defaults, before, unmerge).items():
+        change = Change(values.target, annotation_values.field(key), there[key], text)
+        yield _Step((*annotation_values.PATH, key), text, (change,))
 
 
 def _service_type(values: ReleaseValues, before: ReleaseBefore) -> Iterator[_Step]:

@@ -126,6 +126,7 @@ def _desired(request: Request) -> Desired:
         backend_timeout_s=request.backend_timeout_s,
         deep_verification=request.verification.deep,
         dns_zone=request.dns.managed_zone if request.dns else None,
+        adopt=request.adopt,
     )
 
 

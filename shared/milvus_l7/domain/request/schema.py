@@ -179,6 +179,10 @@ class Request(Struct, forbid_unknown_fields=True, frozen=True):
     ] = 3600
     verification: VerificationRequest = VerificationRequest()
     dns: DnsRequest | None = None
+    adopt: Annotated[
+        bool,
+        Meta(description="Take over BackendConfig, Secret and Ingress that were made by hand and fit."),
+    ] = False
     drift: DriftRequest = DriftRequest()
     paused: Annotated[bool, Meta(description="Let no stage and no drift check run until it is false.")] = (
         False

@@ -49,6 +49,7 @@ class Desired:
     backend_timeout_s: int = 3600
     deep_verification: bool = False
     dns_zone: str | None = None  # projects/P/managedZones/Z, where we may create the A record
+    adopt: bool = False  # take over objects of the needed names that somebody made by hand
 
     @property
     def domains(self) -> tuple[str, ...]:

@@ -60,6 +60,16 @@ class PublishedRecord:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """An object that somebody made by hand and we work with, as it was found; given back, never deleted."""
+
+    kind: str
+    name: str
+    uid: str
+    found: str = ""  # JSON, see `domain.kubernetes.adoption`; "" for a Secret, which is only read
+
+
 class CheckState(StrEnum):
     """Where an item of the verification checklist stands."""
 
@@ -91,6 +101,7 @@ class Facts:
     managed: ManagedFacts | None = None  # the Google-managed one
     address: str | None = None
     published: tuple[PublishedRecord, ...] = ()  # in every zone, for every domain that was ever wanted
+    adopted: tuple[Adopted, ...] = ()
     checklist: tuple[Check, ...] = ()
     milvus_version: str | None = None
 
@@ -100,6 +111,18 @@ class Facts:
         if known is None or known.name == service.name:
             return replace(self, service=service)
         return replace(self, service=service, former=tuple(dict.fromkeys((*self.former, known))))
+
+    def adopted_as(self, kind: str, name: str | None = None) -> Adopted | None:
+        """Return the record of an adopted object; without a name that of the first of the kind."""
+        return next((each for each in self.adopted if each.kind == kind and name in (None, each.name)), None)
+
+    def with_adopted(self, found: Adopted) -> Facts:
+        """Return the facts with one more adopted object; one that is known already stays as it was found."""
+        known = self.adopted_as(found.kind, found.name)
+        if known is not None and known.uid == found.uid:
+            return self
+        others = tuple(each for each in self.adopted if each is not known)
+        return replace(self, adopted=(*others, found))
 
     def has_renewed_certificate(self, before: Facts) -> bool:
         """Whether the same Secret now holds another certificate, which pinned clients must be given."""

@@ -1,0 +1,1 @@
+"""The TLS Secrets that a set-up provides its certificate in."""
