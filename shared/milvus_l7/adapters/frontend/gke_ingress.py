@@ -22,7 +22,7 @@ from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.domain.setup.outcome import Waiting
-from milvus_l7.ports import Certificates, Connections, KubeObjects, ObjectRef
+from milvus_l7.ports import Certificates, Connections, Exposed, KubeObjects, ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class IngressFrontend:
         before = self.setup.facts.annotations_before or {}
         health_check.restore(self.objects, self.setup.desired, self.service, before)
 
-    def expose(self, now: datetime) -> str | Waiting:
+    def expose(self, now: datetime) -> Exposed | Waiting:
         """Apply the Ingress where it differs, and return its address, or why it has none.
 
         An address that was there before an update stays valid: the controller does not change it. One that
@@ -79,14 +79,15 @@ class IngressFrontend:
         manifest = ingress_objects.ingress(self.setup.desired, self.service, attachments)
         # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
         apply.apply_if_changed(self.objects, ApplyRequest(live, manifest, force=True))
+        notice = attached_secrets.left_off(attachments, gathered.secrets)
         address = ingress_status.address(live)
         if address is not None:
-            return address
+            return Exposed(address, notice)
         looked_at = ingress_observation.seen(secrets, self.service, self._ref, live)
         known = {each["metadata"]["name"]: each for each in gathered.managed}
         sources = replace(looked_at.certificates, managed=known.get)
         waiting = replace(looked_at, certificates=sources).waiting(wanted.managed)
-        return attached_secrets.left_out(waiting, attachments, gathered.secrets)
+        return attached_secrets.noticed(waiting, notice)
 
     def observe(self, now: datetime) -> IngressObservation:
         """Return what Ingress and Service say."""

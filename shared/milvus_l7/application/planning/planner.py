@@ -22,7 +22,7 @@ from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.release import milvus_service
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, service_of
-from milvus_l7.domain.setup.outcome import LONGEST_MESSAGE, Failed, Outcome, Waiting
+from milvus_l7.domain.setup.outcome import LONGEST_MESSAGE, Done, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.domain.text.excerpt import excerpt
 from milvus_l7.ports import DryRunPorts, ObjectRef, StagePorts
@@ -52,10 +52,16 @@ def run_stage(ports: DryRunPorts, stage: Stage, work: StageWork, setup: Setup, n
     # Without a Service nothing after it can be planned: the release is busy.
     is_busy = isinstance(ended, Waiting) and (facts or setup.facts).service is None
     is_fault = is_busy or isinstance(ended, Transient | Permanent | Failed)
-    message = excerpt(ended.message, LONGEST_MESSAGE) if is_fault else ""  # type: ignore[union-attr]
+    message = excerpt(ended.message, LONGEST_MESSAGE) if is_fault else ""
     fault = Condition(ended.reason, message) if is_fault else None  # type: ignore[union-attr]
-    step = Step(stage, ports.take(), AT_ONCE, fault)
+    step = Step(stage, ports.take(), AT_ONCE, fault, _notice(ended))
     return StageDryRun(stage, step, replace(setup, facts=facts or setup.facts), ended)
+
+
+def _notice(ended: Outcome | Transient | Permanent) -> str:
+    """Return what its user should know although the stage would end well, or wait."""
+    told = ended.message if isinstance(ended, Done) else ended.notice if isinstance(ended, Waiting) else ""
+    return excerpt(told, LONGEST_MESSAGE)
 
 
 @dataclass(frozen=True, slots=True)

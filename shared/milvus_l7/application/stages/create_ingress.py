@@ -23,10 +23,13 @@ class CreateIngress:
         """Expose the Service; done when there is an address, which goes into the facts, and DNS leads to it.
 
         Waits with ADDRESS_PENDING, or for what the controller's own words mean. Raises as `Frontend.expose`.
+        What is left off, because it is broken and would hold back all the rest, is told on Done too.
         """
         exposed = self.frontends.of(setup, service_of(setup)).expose(now)
         if isinstance(exposed, Waiting):
             return exposed
-        addressed = replace(setup, facts=replace(setup.facts, address=exposed))
-        published = records.publish(self.zones, addressed, exposed, self.ahead)
-        return published.waiting or Done(published.facts)
+        addressed = replace(setup, facts=replace(setup.facts, address=exposed.address))
+        published = records.publish(self.zones, addressed, exposed.address, self.ahead)
+        if published.waiting is not None:
+            return replace(published.waiting, notice=exposed.notice)
+        return Done(published.facts, exposed.notice)

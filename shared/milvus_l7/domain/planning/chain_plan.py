@@ -6,6 +6,7 @@
                 "reason": null | ..., "message": ...}, ...]}
 
 A step with a reason is one whose stage would not end well as things are; later stages cannot be planned then.
+Without a reason, the message is what users should know all the same.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Step:
     changes: Plan
     when: str = AT_ONCE
     fault: Condition | None = None  # why the stage would not end well
+    notice: str = ""  # what its users should know all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def to_json(plan: ChainPlan) -> dict[str, Any]:
                 "when": step.when,
                 "changes": [asdict(_storable(change)) for change in step.changes],
                 "reason": str(step.fault.reason) if step.fault else None,
-                "message": step.fault.message if step.fault else "",
+                "message": step.fault.message if step.fault else step.notice,
             }
             for step in plan.steps
         ],

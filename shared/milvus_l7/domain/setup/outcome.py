@@ -27,6 +27,7 @@ class Waiting:
     reason: Reason
     message: str
     facts: Facts | None = None  # replaces the setup's facts when given
+    notice: str = ""  # what its user should know all the same, also when the stage is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +43,8 @@ Outcome = Done | Waiting | Failed
 
 
 def storable(outcome: Outcome) -> Outcome:
-    """Return the outcome with its message, which may quote anything, as a line that fits into a document."""
-    return replace(outcome, message=excerpt(outcome.message, LONGEST_MESSAGE))
+    """Return the outcome with its texts, which may quote anything, as lines that fit into a document."""
+    stored = replace(outcome, message=excerpt(outcome.message, LONGEST_MESSAGE))
+    if isinstance(stored, Waiting):
+        return replace(stored, notice=excerpt(stored.notice, LONGEST_MESSAGE))
+    return stored
