@@ -109,7 +109,7 @@ def test_an_address_that_a_change_of_class_left_behind_is_not_taken(kube: FakeKu
     for _ in range(2):
         found = run(kube)
         assert isinstance(found, Waiting)
-        assert (found.reason, "let go" in found.message) == (Reason.ADDRESS_PENDING, True)
+        assert (found.reason, "let go" in found.message) == (Reason.LOAD_BALANCER_REPLACED, True)
     kube.stored[INGRESS]["metadata"]["finalizers"] = ["networking.gke.io/ingress-finalizer-V2"]
     assert isinstance(run(kube), Done)
 

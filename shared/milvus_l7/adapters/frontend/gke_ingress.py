@@ -19,6 +19,7 @@ from milvus_l7.domain.kubernetes.change import Plan
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import ServiceFacts
 from milvus_l7.domain.setup.outcome import Waiting
@@ -80,14 +81,18 @@ class IngressFrontend:
         # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
         apply.apply_if_changed(self.objects, ApplyRequest(live, manifest, force=True))
         notice = attached_secrets.left_off(attachments, gathered.secrets)
-        address = ingress_status.address(live)
-        if address is not None:
-            return Exposed(address, notice)
-        looked_at = ingress_observation.seen(secrets, self.service, self._ref, live)
+        looked_at = self._seen(secrets, live)
+        if looked_at.address is not None:
+            return Exposed(looked_at.address, notice)
         known = {each["metadata"]["name"]: each for each in gathered.managed}
         sources = replace(looked_at.certificates, managed=known.get)
         waiting = replace(looked_at, certificates=sources).waiting(wanted.managed)
         return attached_secrets.noticed(waiting, notice)
+
+    def _seen(self, secrets: SecretInspection, live: Manifest | None) -> IngressObservation:
+        was_away = self.setup.record(Stage.CREATE_INGRESS).reason is Reason.LOAD_BALANCER_REPLACED
+        seen = ingress_observation.seen(secrets, self.service, self._ref, live)
+        return replace(seen, look=replace(seen.look, was_away=was_away))
 
     def observe(self, now: datetime) -> IngressObservation:
         """Return what Ingress and Service say."""
