@@ -71,6 +71,7 @@ def says(message: str, seconds: float, kind: str = "Normal") -> dict[str, Any]:
     return {"type": kind, "reason": "Sync", "message": message, "lastTimestamp": time}
 
 
+FRONT_END = 'ForwardingRule "k8s2-fs" created'
 UPDATED = says('TargetProxy "k8s2-ts" certs updated', 4)
 
 
@@ -81,7 +82,10 @@ UPDATED = says('TargetProxy "k8s2-ts" certs updated', 4)
         (returned(addressed=30), [], True),  # the new address
         (returned(addressed=0), [], True),  # an Ingress that is made, addressed in the same second
         (returned(), [says('UrlMap "k8s2-um" created', 20)], False),  # anew
+        (returned(), [says('UrlMap "k8s2-um" created', 20), says(FRONT_END, 21)], False),
         (returned(), [UPDATED], True),  # an update of ours, and no other class
+        (returned(), [says(FRONT_END, 4)], True),  # HTTPS comes to a load balancer that had HTTP
+        (returned(), [says("Scheduled for sync", 4)], False),
         (returned(), [says(UPDATED["message"], -4)], False),
         (returned(), [UPDATED | {"type": "Warning"}], False),
         (returned(taken_up=-600), [], True),  # an update that the controller has not synced yet

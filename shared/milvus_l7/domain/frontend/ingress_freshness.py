@@ -8,8 +8,9 @@ off, but leaves the address in the status, and all that it has annotated. Change
 
 The new address is written into the status; `metadata.managedFields` tells when, and when class and finalizer
 were. Annotations that a sync writes move the finalizer's time too, because both are of one writer. So after
-an update of the Ingress it may look as if it had been taken up again: then an event that something was
-*updated* tells it apart, and if none can be seen, what it says is believed once that sync must be over.
+an update of the Ingress it may look as if it had been taken up again. Events tell it apart: a sync says what
+it makes and changes, and of a load balancer that it makes anew the URL map first. If none can be seen, what
+the Ingress says is believed once that sync must be over.
 
 Source: kubernetes/ingress-gce `pkg/controller/controller.go`, and what its controller did over a fake Compute
 Engine. The Ingress is untrusted input.
@@ -18,6 +19,7 @@ Engine. The Ingress is untrusted input.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,6 +45,7 @@ REPLACED = (
 _MADE = tuple(
     f"ingress.kubernetes.io/{key}" for key in ("url-map", "forwarding-rule", "https-forwarding-rule")
 )
+_NEW = re.compile(r"UrlMap .*created$")
 _FINALIZER = "networking.gke.io/ingress-finalizer"
 
 Events = Callable[[], Sequence[Manifest]]
@@ -99,13 +102,19 @@ def _is_replaced(ingress: Manifest | None, events: Events, look: Look) -> bool:
         # Either the controller has yet to let go of it, or it never saw the other class.
         return look.was_away and look.now < classed + SYNC_TIME
     is_recent = taken_up <= classed + _RESYNC and look.now < taken_up + SYNC_TIME
-    return is_recent and not any(_is_update(event, classed) for event in events())
+    return is_recent and not _was_there(events(), classed)
 
 
-def _is_update(event: Manifest, since: datetime) -> bool:
-    """Return whether a sync has since then changed a part of a load balancer, which was there before."""
-    says_so = event.get("reason") == "Sync" and kube_events.message(event).endswith(" updated")
-    return says_so and not kube_events.is_warning(event) and kube_events.last_seen(event) >= since
+def _was_there(events: Sequence[Manifest], since: datetime) -> bool:
+    """Return whether a sync has since then made or changed parts of a load balancer that it found."""
+    told = [kube_events.message(event) for event in events if _is_progress(event, since)]
+    return bool(told) and not any(_NEW.match(message) for message in told)
+
+
+def _is_progress(event: Manifest, since: datetime) -> bool:
+    is_normal = event.get("reason") == "Sync" and not kube_events.is_warning(event)
+    is_part = kube_events.message(event).endswith((" created", " updated"))
+    return is_normal and is_part and kube_events.last_seen(event) >= since
 
 
 def _finalizer(ingress: Manifest | None) -> str | None:
