@@ -20,17 +20,20 @@ ROOT = Path(__file__).parents[1]
 FIRESTORE, PUBSUB, KUBERNETES = "FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "KUBEBUILDER_ASSETS"
 CONTROLLERS, OTHERS = "controllers", "others"
 
+KUBE_API = (
+    *("kube_apply", "kube_clients", "kube_emulator", "kube_equivalence", "kube_lists", "kube_objects"),
+    *("kube_patches", "kube_validation", "kube_watch"),
+)
+# What the product, and Helm, do with the Kubernetes API.
+KUBE_CLIENTS = (
+    *("any_edit", "cluster_objects", "cluster_stages", "drift_checks", "field_managers", "half_way", "helm"),
+    *("helm_stage", "kube_helm", "live_edits", "plans", "poisoned_charts", "reasons_of_the_load_balancer"),
+    *("reasons_of_the_release", "releases_as_found", "way_back"),
+)
+
 # The suites of each emulator, by the variable that names the real server to them, if there is one.
 SUITES: Mapping[str, Sequence[str]] = {
-    KUBERNETES: [
-        *(f"tests/contract/test_kube_{part}.py" for part in ("apply", "clients", "emulator", "equivalence")),
-        *(
-            f"tests/contract/test_kube_{part}.py"
-            for part in ("lists", "objects", "patches", "validation", "watch")
-        ),
-        "tests/contract/test_cluster_objects.py",
-        "tests/contract/test_cluster_stages.py",
-    ],
+    KUBERNETES: [f"tests/contract/test_{part}.py" for part in (*KUBE_API, *KUBE_CLIENTS)],
     FIRESTORE: [
         *(f"tests/contract/test_firestore_{part}.py" for part in ("documents", "queries", "transactions")),
         "tests/contract/test_plan_store.py",

@@ -11,6 +11,9 @@ class Quirks:
 
     # An Ingress is synced before its network endpoint group exists; heals at the next try.
     neg_race: bool = False
+    # The quota of SSL certificates is used up when the first one is made for a ManagedCertificate, or for the
+    # Secrets of an Ingress; somebody deletes one of theirs before the next try.
+    quota_race: bool = False
     # ManagedCertificates and Ingresses have a queue each: what changes of the one reaches the other only at
     # its next resync.
     separate_queues: bool = False
@@ -20,4 +23,6 @@ class Quirks:
     event_refill_s: float = 0.0
 
 
-BAD_DAY = Quirks(neg_race=True, separate_queues=True, reports_failed_attempts=True, event_refill_s=1.0)
+BAD_DAY = Quirks(
+    neg_race=True, quota_race=True, separate_queues=True, reports_failed_attempts=True, event_refill_s=1.0
+)

@@ -165,6 +165,20 @@ def test_release_that_is_not_listed_is_unknown_and_nothing_of_it_is_deleted(worl
     assert world.chain.versions() == before
 
 
+def test_broken_secret_on_the_ingress_is_told_by_check_and_plan_with_who_must_mend_it(world: World) -> None:
+    world.start()
+    space, told = world.chain.space, "left off the Ingress: Secret theirs"
+    assert space.create("secrets", {"metadata": {"name": "theirs"}}).code == 201
+    tls = {"spec": {"tls": [{"secretName": f"{SERVICE}-tls"}, {"secretName": "theirs"}]}}
+    assert space.patch(f"ingresses/{SERVICE}", tls, group="networking.k8s.io/v1").code == 200
+    found = {finding.key: finding.found for finding in world.check().findings}
+    assert any("spec.tls" in key for key in found)
+    assert found["create_ingress notice"].startswith(told)
+    assert "its owner must correct it" in found["create_ingress notice"]
+    steps = {step.stage: step.notice for step in world.chain.plan().steps if step.notice}
+    assert (list(steps), steps[Stage.CREATE_INGRESS].startswith(told)) == ([Stage.CREATE_INGRESS], True)
+
+
 def test_foreign_ingress_is_reported_and_never_repaired(world: World) -> None:
     world.start(REPAIR)
     body = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "them"}}}

@@ -6,6 +6,7 @@ The texts are those of Google's own controllers; the adapters are the product's,
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from base64 import b64encode
 from dataclasses import replace
@@ -19,9 +20,10 @@ from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.desired import CertificateSpec, CertificateType
 from milvus_l7.domain.setup.document import Setup, TearDown
-from milvus_l7.domain.setup.facts import Check
-from milvus_l7.domain.setup.outcome import Outcome, Waiting
+from milvus_l7.domain.setup.facts import Check, CheckState
+from milvus_l7.domain.setup.outcome import Done, Outcome, Waiting
 from milvus_l7.ports import Resolved
+from tests.contract.kube_server import until
 from tests.contract.test_cluster_stages import (  # noqa: F401 (fixtures)
     INGRESSES,
     NAME,
@@ -37,6 +39,7 @@ from tests.unit.frontend.controller_texts import NEG_RACE, SSL_QUOTA, TABLE, TRA
 
 ADDRESS = "203.0.113.9"
 GKE = "networking.gke.io/v1"
+FINALIZER = "networking.gke.io/ingress-finalizer-V2"
 DOMAIN = "my-release.milvus.io"
 NEG = "k8s1-0123abcd-default-my-release-milvus-19530-89abcdef"
 PRE_SHARED_ABSENT = next(text for cause, _, text, _ in TABLE if cause.startswith("pre-shared"))
@@ -148,13 +151,17 @@ def annotate(cluster: Cluster, plural: str, group: str, **annotations: str | Non
 @pytest.fixture
 def addressed(waiting: Cluster) -> Cluster:
     """A cluster whose controllers have reported an address and an unhealthy group."""
-    status = {"status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}}
-    waiting.space.patch(f"ingresses/{NAME}/status", status, group=INGRESSES)
+    address(waiting, ADDRESS)
     report(waiting, "UNHEALTHY")
     groups = json.dumps({"network_endpoint_groups": {"19530": NEG}})
     body = {"metadata": {"annotations": {"cloud.google.com/neg-status": groups}}}
     assert waiting.space.patch(f"services/{NAME}", body).code == 200
     return waiting
+
+
+def address(cluster: Cluster, ip: str) -> None:
+    status = {"status": {"loadBalancer": {"ingress": [{"ip": ip}]}}}
+    assert cluster.space.patch(f"ingresses/{NAME}/status", status, group=INGRESSES).code == 200
 
 
 def report(cluster: Cluster, state: str) -> None:
@@ -197,12 +204,44 @@ def test_group_that_stays_empty_is_told_from_the_events_of_the_service(
     assert verified(addressed, setup)["backends"].reason is reason
 
 
+def told_of_backends(cluster: Cluster, setup: Setup) -> tuple[Reason | None, str]:
+    check = verified(cluster, setup)["backends"]
+    return check.reason, check.message
+
+
 def test_ingress_whose_class_was_changed_is_not_healthy(addressed: Cluster) -> None:
     setup, _ = exposed(addressed)
     report(addressed, "HEALTHY")
     body = {"metadata": {"annotations": {"kubernetes.io/ingress.class": "nginx"}}}
     addressed.space.patch(f"ingresses/{NAME}", body, group=INGRESSES)
     assert verified(addressed, setup)["backends"].reason is Reason.INGRESS_CLASS_CHANGED
+
+
+def when_the_second_is_over() -> None:
+    """Servers write down who wrote what in whole seconds."""
+    before = int(time.time())
+    until(lambda: int(time.time()) > before)
+
+
+def test_address_and_health_that_a_change_of_class_left_behind_are_not_believed(addressed: Cluster) -> None:
+    """The controller's own order: finalizer, new load balancer, address."""
+    finalized(addressed, [FINALIZER])
+    report(addressed, "HEALTHY")
+    setup, outcome = exposed(addressed)
+    assert isinstance(outcome, Done)
+    annotate(addressed, "ingresses", INGRESSES, **{"ingress.kubernetes.io/url-map": "k8s2-um"})
+    annotate(addressed, "ingresses", INGRESSES, **{"kubernetes.io/ingress.class": "nginx"})
+    finalized(addressed, [])
+    when_the_second_is_over()
+    for is_taken_up, words in ((False, "let go"), (True, "builds the load balancer anew")):
+        if is_taken_up:
+            finalized(addressed, [FINALIZER])
+        for reason, message in (told(exposed(addressed)[1]), told_of_backends(addressed, setup)):
+            assert (reason, words in message) == (Reason.LOAD_BALANCER_REPLACED, True)
+    address(addressed, "203.0.113.10")
+    setup, outcome = exposed(addressed)
+    assert (isinstance(outcome, Done), setup.facts.address) == (True, "203.0.113.10")
+    assert verified(addressed, setup)["backends"].state is CheckState.PASSED
 
 
 @pytest.mark.parametrize(
@@ -267,7 +306,7 @@ def finalized(cluster: Cluster, finalizers: list[str]) -> None:
 
 
 def test_load_balancer_that_is_not_released_yet_is_waited_for(waiting: Cluster) -> None:
-    finalized(waiting, ["networking.gke.io/ingress-finalizer-V2"])
+    finalized(waiting, [FINALIZER])
     setup, _ = exposed(waiting)
     leaving = replace(setup, teardown=TearDown())
     work = stage(Stage.TEAR_DOWN, waiting, certificates=x509())

@@ -47,7 +47,8 @@ def _step(step: Mapping[str, Any]) -> Iterator[Text]:
     changes, reason = step["changes"], step["reason"]
     when = f", {_when(step)}" if _when(step) != AT_ONCE and changes else ""
     nothing = "" if changes or reason else ": nothing to do"
-    yield Text(f"{step['stage']}{when}{nothing}", "bold" if changes or reason else "dim")
+    is_shown = bool(changes or reason or step["message"])
+    yield Text(f"{step['stage']}{when}{nothing}", "bold" if is_shown else "dim")
     for target, fields in groupby(changes, key=lambda change: change["target"]):
         yield Text(f"  {excerpt(target)}", "cyan")
         for change in fields:
@@ -55,7 +56,9 @@ def _step(step: Mapping[str, Any]) -> Iterator[Text]:
     if reason:
         for line in _fault(reason, step["message"]):
             yield Text(f"  ✗ {line}" if not line.startswith(" ") else f"  {line}", "red")
-    if changes or reason:
+    elif step["message"]:
+        yield Text(f"  ! {excerpt(step['message'], 600)}", "yellow")
+    if is_shown:
         yield Text("")
 
 

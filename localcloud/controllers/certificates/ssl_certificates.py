@@ -68,6 +68,7 @@ class SslCertificates:
         self._refused: dict[str, DomainStatus] = {}
         self._fault = ""
         self._self_managed: dict[str, int] = {}  # load balancer -> how many of Secrets
+        self._raced: set[str] = set()  # see `Quirks.quota_race`
         self.limit = 50
         self.delays = Delays()
         self.quirks = Quirks()
@@ -80,11 +81,16 @@ class SslCertificates:
         with self._lock:
             if self._fault:
                 raise Refused(self._fault)
-            if self.left() < 1:
+            if self.left() < 1 or self._loses_race(name):
                 raise QuotaUsedUp(ssl_resources.quota_exceeded("SSL_CERTIFICATES", self.limit))
             first = time.monotonic() + self.delays.certificate_s
             states = dict.fromkeys(domains, DomainStatus.PROVISIONING)
             self._all[name] = SslCertificate(name, tuple(domains), first, domain_status=states)
+
+    def _loses_race(self, name: str) -> bool:
+        is_first = name not in self._raced
+        self._raced.add(name)
+        return self.quirks.quota_race and is_first
 
     def left(self, but_for: str = "") -> int:
         """Return how many more the project may have, those of one load balancer's Secrets not counted."""

@@ -49,6 +49,7 @@ class Progress:
     failures: int = 0
     version: str = ""  # of the Ingress, when a sync of it was last announced
     has_raced: bool = False  # see `Quirks.neg_race`
+    has_raced_for_quota: bool = False  # see `Quirks.quota_race`
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,13 @@ class Ingresses:
             self._retry_later(progress)
 
     def _sync(self, ingress: Object, progress: Progress, gathered: Gathered) -> None:
-        complete = replace(gathered, secrets=self._secrets(ingress))
+        has_lost = self.quirks.quota_race and not progress.has_raced_for_quota
+        quota = replace(gathered.quota, left=0) if has_lost else gathered.quota
+        complete = replace(gathered, secrets=self._secrets(ingress), quota=quota)
         try:
             now = translation.translate(ingress, complete, self.delays.probe_s)
         except FrontEndError as error:
+            progress.has_raced_for_quota = True
             self._check_backends(error.translation, gathered, progress)
             self._apply_partly(ingress, progress, error.translation)
             raise

@@ -12,7 +12,7 @@ from milvus_l7.ports.certificates import Certificates
 from milvus_l7.ports.connections import Connections
 from milvus_l7.ports.dns import DnsZones, Resolved, Resolver
 from milvus_l7.ports.fence import Fence
-from milvus_l7.ports.frontend import Frontend, FrontendObservation, Frontends
+from milvus_l7.ports.frontend import Exposed, Frontend, FrontendObservation, Frontends
 from milvus_l7.ports.kubernetes import ClusterAccess, Clusters, KubeObjects, ObjectRef
 from milvus_l7.ports.planning import PlanRecord, Plans
 from milvus_l7.ports.release import (
@@ -44,6 +44,7 @@ __all__ = [
     "Endpoint",
     "EndpointProbe",
     "Events",
+    "Exposed",
     "Fence",
     "Frontend",
     "FrontendObservation",

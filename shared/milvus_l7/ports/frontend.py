@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +13,14 @@ from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Adopted, Check, ServiceFacts
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.ports.release import ServiceAnnotations
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """Where the Service is exposed, and what its user should know all the same."""
+
+    address: str
+    notice: str = ""
 
 
 class FrontendObservation(Protocol):
@@ -85,7 +94,7 @@ class Frontend(Protocol):
         """
         ...
 
-    def expose(self, now: datetime) -> str | Waiting:
+    def expose(self, now: datetime) -> Exposed | Waiting:
         """Expose the Service with its certificate, and return the address, or what it waits for.
 
         The wanted certificate is attached beside what serves now; `retire` removes that when the wanted one

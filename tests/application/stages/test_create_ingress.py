@@ -109,7 +109,7 @@ def test_an_address_that_a_change_of_class_left_behind_is_not_taken(kube: FakeKu
     for _ in range(2):
         found = run(kube)
         assert isinstance(found, Waiting)
-        assert (found.reason, "let go" in found.message) == (Reason.ADDRESS_PENDING, True)
+        assert (found.reason, "let go" in found.message) == (Reason.LOAD_BALANCER_REPLACED, True)
     kube.stored[INGRESS]["metadata"]["finalizers"] = ["networking.gke.io/ingress-finalizer-V2"]
     assert isinstance(run(kube), Done)
 
@@ -235,6 +235,32 @@ def test_broken_secret_that_nobody_complains_of_is_told_as_it_is_left_off(kube: 
     assert isinstance(found, Waiting)
     assert found.reason is Reason.ADDRESS_PENDING
     assert f"left off the Ingress: Secret {NAME}-tls: tls.key is not the key" in found.message
+    assert found.notice in found.message
+
+
+def test_broken_secret_that_is_left_off_an_ingress_with_an_address_is_told_when_done(
+    kube: FakeKubeObjects,
+) -> None:
+    run(kube)
+    address_it(kube)
+    kube.put(secret(replace(pair(1), key_pem="key-2"), f"{NAME}-tls"))
+    found = run(kube, with_secret("theirs"))
+    assert isinstance(found, Done)
+    assert found.message == (
+        f"left off the Ingress: Secret {NAME}-tls: "
+        "tls.key is not the key of the certificate in tls.crt (its owner must correct it)"
+    )
+    assert secrets(kube) == ["theirs"]
+
+
+def test_broken_secret_is_told_also_by_a_wait_for_a_record_of_the_zone(kube: FakeKubeObjects) -> None:
+    zones = FakeDnsZones([RecordSet("my-release.milvus.io.", "A", 60, ("198.51.100.7",))])
+    run(kube)
+    address_it(kube)
+    kube.put(BROKEN["expired"])
+    found = run(kube, with_secret("theirs", dns_zone=ZONE), zones)
+    assert isinstance(found, Waiting)
+    assert f"left off the Ingress: Secret {NAME}-tls" in found.notice
 
 
 def test_secret_that_was_corrected_is_seen_within_ten_minutes(kube: FakeKubeObjects) -> None:

@@ -89,6 +89,13 @@ def test_stage_that_waits_for_the_maintenance_window_is_told_with_its_beginning(
     assert "configure_health_check: nothing to do" in out
 
 
+def test_what_a_stage_tells_besides_is_shown_with_its_changes() -> None:
+    change = Change("Ingress default/i", "spec.tls", ["theirs"], ["ours"])
+    step = Step(Stage.CREATE_INGRESS, (change,), notice="left off the Ingress: Secret theirs [red]: expired")
+    answer, _ = planned(ChainPlan(SETUP.setup_id, (step,)))
+    assert "\n  ! left off the Ingress: Secret theirs [red]: expired\n" in answer.out
+
+
 def test_hidden_values_are_said_to_change() -> None:
     change = Change("ConfigMap default/c", "data[user.yaml]", "<hidden>", "<hidden>")
     answer, _ = planned(ChainPlan(SETUP.setup_id, (Step(Stage.PREPARE_TLS, (change,)),)))

@@ -48,6 +48,14 @@ def test_changed_field_is_found_with_both_values_and_its_writer() -> None:
     assert (finding.by, finding.since, finding.is_repairable) == ("kubectl-edit", START, True)
 
 
+def test_what_explains_a_change_is_a_finding_beside_it_that_is_not_ours_to_mend() -> None:
+    told = "left off the Ingress: Secret theirs: expired (its owner must correct it)"
+    changed, explained = evaluate([StageObservation(HEALTH, (NEG,), notice=told)], (), None, START).findings
+    assert (changed.field, changed.is_repairable) == (NEG.field, True)
+    assert (explained.key, explained.found, explained.is_repairable) == (f"{HEALTH} notice", told, False)
+    assert evaluate([StageObservation(HEALTH, notice=told)], (), None, START).verdict is Verdict.HEALTHY
+
+
 def test_object_that_is_missing_is_one_finding() -> None:
     changes = (
         Change("Ingress default/x", "spec.rules", None, []),

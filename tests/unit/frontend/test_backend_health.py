@@ -37,16 +37,17 @@ def test_healthy_group_passes() -> None:
     assert check.state is CheckState.PASSED
 
 
-CLASS, URL_MAP = "kubernetes.io/ingress.class", "ingress.kubernetes.io/url-map"
+CLASS = "kubernetes.io/ingress.class"
 
 
 def test_report_that_was_left_behind_by_a_change_of_class_is_no_health() -> None:
     stale = annotated(**{backend_health.REPORT: {NEG: "HEALTHY"}, CLASS: "nginx"})
     check = backend_health.backends(stale, service(), PORT)
     assert (check.state, check.reason) == (CheckState.FAILED, Reason.INGRESS_CLASS_CHANGED)
-    back = annotated(**{backend_health.REPORT: {NEG: "HEALTHY"}, CLASS: "gce", URL_MAP: "k8s2-um"})
-    check = backend_health.backends(back, service(), PORT)
-    assert (check.state, check.reason) == (CheckState.PENDING, Reason.BACKENDS_UNHEALTHY)
+    back = annotated(**{backend_health.REPORT: {NEG: "HEALTHY"}, CLASS: "gce"})
+    check = backend_health.backends(back, service(), PORT, "made anew")
+    assert (check.state, check.reason) == (CheckState.PENDING, Reason.LOAD_BALANCER_REPLACED)
+    assert check.message == "made anew"
 
 
 @pytest.mark.parametrize("state", ["UNHEALTHY", "DRAINING", "x\ny" * 500])

@@ -181,43 +181,6 @@ def test_words_of_combined_events_are_the_newest_ones() -> None:
     assert ingress_status.waiting(INGRESS, [FAILED, success]).reason is Reason.INGRESS_SYNC_FAILING
 
 
-# A class that was changed away
-
-CLASS, URL_MAP = "kubernetes.io/ingress.class", "ingress.kubernetes.io/url-map"
-FINALIZER = "networking.gke.io/ingress-finalizer-V2"
-
-
-def addressed(
-    annotations: dict[str, Any], finalizers: list[str] | None = None, **spec: Any
-) -> dict[str, Any]:
-    metadata = {"annotations": annotations} | ({"finalizers": finalizers} if finalizers else {})
-    status = {"loadBalancer": {"ingress": [{"ip": "203.0.113.9"}]}}
-    return {"metadata": metadata, "spec": spec, "status": status}
-
-
-@pytest.mark.parametrize(
-    ("ingress", "is_fresh"),
-    [
-        (addressed({CLASS: "gce", URL_MAP: "x"}, [FINALIZER]), True),
-        (addressed({URL_MAP: "x"}, ["networking.gke.io/ingress-finalizer"]), True),
-        (addressed({CLASS: "gce"}), True),
-        (addressed({CLASS: "nginx", URL_MAP: "x"}), False),
-        (addressed({CLASS: "nginx", URL_MAP: "x"}, [FINALIZER]), False),  # the controller has yet to see it
-        (addressed({CLASS: "gce-internal", URL_MAP: "x"}, [FINALIZER]), False),
-        (addressed({URL_MAP: "x"}, [FINALIZER], ingressClassName="gce"), False),
-        (addressed({CLASS: "gce", URL_MAP: "x"}), False),  # changed back, and not taken up yet
-        (addressed({CLASS: "gce", URL_MAP: "x"}, ["somebody.io/else"]), False),
-    ],
-)
-def test_address_that_the_controller_left_behind_is_none(ingress: dict[str, Any], is_fresh: bool) -> None:
-    assert ingress_status.address(ingress) == ("203.0.113.9" if is_fresh else None)
-
-
-def test_waiting_for_the_controller_to_take_the_ingress_up_again_says_so() -> None:
-    found = ingress_status.waiting(addressed({CLASS: "gce", URL_MAP: "x"}), [])
-    assert (found.reason, "let go" in found.message) == (Reason.ADDRESS_PENDING, True)
-
-
 NO_SECRET = event("Warning", "Sync", 'error initializing translator env: secrets "s" not found')
 
 
@@ -279,7 +242,6 @@ ODD = st.dictionaries(st.sampled_from(KEYS), JSON | st.just("Warning") | st.just
 @given(ODD, st.lists(ODD, max_size=4))
 def test_no_content_of_ingress_or_events_makes_a_look_crash(ingress: Any, events: list[Any]) -> None:
     ingress_status.waiting(ingress, events, NOW)
-    ingress_status.address(ingress)
     ingress_status.missed_certificates(ingress, events)
     ingress_status.firewall_change(events)
     ingress_status.unusable_secret(ingress, events)

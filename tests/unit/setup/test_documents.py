@@ -72,6 +72,7 @@ records = st.builds(
     words,
     st.integers(0, 9),
     *[maybe(moments)] * 3,
+    words,
 )
 checks = st.builds(Check, words, st.sampled_from(list(CheckState)), words, maybe(reasons), st.booleans())
 befores = st.builds(

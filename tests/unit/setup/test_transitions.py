@@ -225,3 +225,13 @@ def test_what_a_done_stage_tells_is_kept_as_a_short_line() -> None:
     assert (record.state, record.reason) == (StageState.DONE, None)
     assert record.message.startswith("left off")
     assert len(record.message.encode()) <= LONGEST_MESSAGE + 2
+
+
+def test_what_a_wait_has_told_besides_is_told_when_the_stage_is_done() -> None:
+    notice = "left off\n" + "x" * 2_000_000
+    waiting = after(new_setup(), Stage.CREATE_INGRESS, Waiting(Reason.ADDRESS_PENDING, "none", notice=notice))
+    again = after(waiting, Stage.CREATE_INGRESS, Waiting(Reason.ADDRESS_PENDING, "none"))
+    assert again.record(Stage.CREATE_INGRESS).message == "none"
+    message = after(again, Stage.CREATE_INGRESS, Done()).record(Stage.CREATE_INGRESS).message
+    assert message.startswith("left off x")
+    assert len(message.encode()) <= LONGEST_MESSAGE + 2

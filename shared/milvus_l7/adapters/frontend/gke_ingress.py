@@ -33,10 +33,11 @@ from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
 from milvus_l7.domain.release import annotation_values
+from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup
 from milvus_l7.domain.setup.facts import Adopted, ServiceFacts
 from milvus_l7.domain.setup.outcome import Waiting
-from milvus_l7.ports import Certificates, Connections, KubeObjects, ObjectRef
+from milvus_l7.ports import Certificates, Connections, Exposed, KubeObjects, ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class IngressFrontend:
         past_it = {key: text for key, text in before if key not in of_the_release}
         health_check.restore(self.objects, self.setup, self.service, past_it)
 
-    def expose(self, now: datetime) -> str | Waiting:
+    def expose(self, now: datetime) -> Exposed | Waiting:
         """Apply the Ingress where it differs, and return its address, or why it has none.
 
         An address that was there before an update stays valid: the controller does not change it. One that
@@ -116,14 +117,19 @@ class IngressFrontend:
         manifest = ingress_objects.ingress(self.setup.desired, self.service, attachments, labels)
         # The object is ours, so a value that another writer has put into our fields is drift to be repaired.
         apply.apply_if_changed(self.objects, ApplyRequest(live, manifest, force=True))
-        address = ingress_status.address(live)
-        if address is not None:
-            return address
-        looked_at = ingress_observation.seen(secrets, self.service, self._ref, live)
+        notice = attached_secrets.left_off(attachments, gathered.secrets)
+        looked_at = self._seen(secrets, live)
+        if looked_at.address is not None:
+            return Exposed(looked_at.address, notice)
         known = {each["metadata"]["name"]: each for each in gathered.managed}
         sources = replace(looked_at.certificates, managed=known.get)
         waiting = replace(looked_at, certificates=sources).waiting(wanted.managed)
-        return attached_secrets.left_out(waiting, attachments, gathered.secrets)
+        return attached_secrets.noticed(waiting, notice)
+
+    def _seen(self, secrets: SecretInspection, live: Manifest | None) -> IngressObservation:
+        was_away = self.setup.record(Stage.CREATE_INGRESS).reason is Reason.LOAD_BALANCER_REPLACED
+        seen = ingress_observation.seen(secrets, self.service, self._ref, live)
+        return replace(seen, look=replace(seen.look, was_away=was_away))
 
     def observe(self, now: datetime) -> IngressObservation:
         """Return what Ingress and Service say."""

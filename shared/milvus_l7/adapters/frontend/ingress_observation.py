@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 
 from milvus_l7.adapters.frontend.object_events import ObjectEvents
@@ -13,13 +12,15 @@ from milvus_l7.domain.frontend import (
     attached_secrets,
     attachment,
     backend_health,
+    ingress_freshness,
     ingress_status,
     object_complaints,
 )
 from milvus_l7.domain.frontend.attached_secrets import SecretFaults
 from milvus_l7.domain.frontend.attachment import PRE_SHARED
+from milvus_l7.domain.frontend.ingress_freshness import Look
 from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
-from milvus_l7.domain.kubernetes import kinds
+from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
@@ -50,13 +51,18 @@ class IngressObservation:
     read_pods: Callable[[Manifest | None], Sequence[Manifest]]  # behind the Service
     read_service_events: Callable[[], Sequence[Manifest]] = lambda: ()
     certificates: CertificateSources = field(default_factory=CertificateSources)
-    now: datetime | None = None  # None: nothing tells its age
+    look: Look = field(default_factory=Look)
     _events: ObjectEvents = field(default_factory=ObjectEvents)
 
     @property
     def address(self) -> str | None:
         """Return the address in the Ingress' status, unless that is stale."""
-        return ingress_status.address(self.ingress)
+        return None if self.stale else manifests.address(self.ingress)
+
+    @cached_property
+    def stale(self) -> str:
+        """Return why what the Ingress says may be of a load balancer that is no more; "" if it is not."""
+        return ingress_freshness.stale(self.ingress, lambda: self.events, self.look)
 
     @property
     def attached(self) -> tuple[str, ...]:
@@ -87,7 +93,7 @@ class IngressObservation:
         """Return what the newest unsettled Warning about the Ingress means, and what is behind it."""
         missed = ingress_status.missed_certificates(self.ingress, self.events)
         known = {name for name in missed if name == present or self.certificates.managed(name) is not None}
-        found = ingress_status.warning(self.ingress, self.events, known, self.now)
+        found = ingress_status.warning(self.ingress, self.events, known, self.look.now)
         if found is None:
             return None
         if found.reason is Reason.TLS_ENTRY_WITHOUT_SECRET:
@@ -100,20 +106,21 @@ class IngressObservation:
         """Return why Compute Engine does not make the certificate of a ManagedCertificate, by its events."""
         events = self._events.of(f"ManagedCertificate {name}", lambda: self.certificates.events(name))
         live = self.certificates.managed(name) if events else None
-        return object_complaints.about_certificate(live, events, self.now)
+        return object_complaints.about_certificate(live, events, self.look.now)
 
     def waiting(self, present: str | None) -> Waiting:
         """Return why there is no address yet."""
-        found = ingress_status.pending(self.ingress, self.warning(present))
+        is_left_behind = manifests.address(self.ingress) is not None
+        found = ingress_status.pending(self.warning(present), self.stale if is_left_behind else "")
         return Waiting(found.reason, "; ".join(filter(None, (found.message, self.unseen))))
 
     def backends(self) -> Check:
         """Return the item `backends`; events and Pods are asked for only when they can explain something."""
-        check = backend_health.backends(self.ingress, self.service, self.port)
+        check = backend_health.backends(self.ingress, self.service, self.port, self.stale)
         if check.state is CheckState.PASSED or check.reason is not Reason.BACKENDS_UNHEALTHY:
             return check
         events = self._events.of("Service", self.read_service_events)
-        complaint = object_complaints.about_neg(self.service, events, self.now)
+        complaint = object_complaints.about_neg(self.service, events, self.look.now)
         if complaint is not None:
             return checks.failed(check.name, complaint.reason, f"{check.message}; {complaint.message}")
         if check.state is not CheckState.FAILED:
@@ -154,7 +161,7 @@ def seen(
             lambda name: objects.events(ObjectRef(*kinds.MANAGED_CERTIFICATE, namespace, name)),
             lambda: secrets.look_into(namespace, attachment.attached(live, port.name).secrets),
         ),
-        secrets.now,
+        Look(secrets.now),
     )
 
 

@@ -215,6 +215,7 @@ def _observation(ran: StageDryRun, ports: DryRunPorts) -> StageObservation:
         waiting is not None,
         ports.writers,
         ports.missing,
+        ran.step.notice,
     )
 
 

@@ -22,7 +22,7 @@ from milvus_l7.domain.reasons.errors import Permanent, Transient
 from milvus_l7.domain.release import milvus_service
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.document import Setup, service_of
-from milvus_l7.domain.setup.outcome import LONGEST_MESSAGE, Failed, Outcome, Waiting
+from milvus_l7.domain.setup.outcome import LONGEST_MESSAGE, Done, Failed, Outcome, Waiting
 from milvus_l7.domain.setup.work import StageWork
 from milvus_l7.domain.text.excerpt import excerpt
 from milvus_l7.ports import DryRunPorts, ObjectRef, StagePorts
@@ -55,8 +55,14 @@ def run_stage(ports: DryRunPorts, stage: Stage, work: StageWork, setup: Setup, n
     message = excerpt(ended.message, LONGEST_MESSAGE) if is_fault else ""
     fault = Condition(ended.reason, message) if is_fault else None  # type: ignore[union-attr]
     begins_at = ended.until if isinstance(ended, Waiting) else None
-    step = Step(stage, ports.take(), AT_ONCE, fault, begins_at)
+    step = Step(stage, ports.take(), AT_ONCE, fault, begins_at, _notice(ended))
     return StageDryRun(stage, step, replace(setup, facts=facts or setup.facts), ended)
+
+
+def _notice(ended: Outcome | Transient | Permanent) -> str:
+    """Return what its user should know although the stage would end well, or wait."""
+    told = ended.message if isinstance(ended, Done) else ended.notice if isinstance(ended, Waiting) else ""
+    return excerpt(told, LONGEST_MESSAGE)
 
 
 @dataclass(frozen=True, slots=True)

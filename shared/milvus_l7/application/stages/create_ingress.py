@@ -24,6 +24,7 @@ class CreateIngress:
         """Expose the Service; done when there is an address, which goes into the facts, and DNS leads to it.
 
         Waits with ADDRESS_PENDING, or for what the controller's own words mean. Raises as `Frontend` does.
+        What is left off, because it is broken and would hold back all the rest, is told on Done too.
         """
         service = service_of(setup)
         found = self.frontends.of(setup, service).exposure_to_adopt()
@@ -31,6 +32,8 @@ class CreateIngress:
         exposed = self.frontends.of(noted, service).expose(now)
         if isinstance(exposed, Waiting):
             return exposed
-        addressed = replace(noted, facts=replace(noted.facts, address=exposed))
-        published = records.publish(self.zones, addressed, exposed, self.ahead)
-        return published.waiting or Done(published.facts)
+        addressed = replace(noted, facts=replace(noted.facts, address=exposed.address))
+        published = records.publish(self.zones, addressed, exposed.address, self.ahead)
+        if published.waiting is not None:
+            return replace(published.waiting, notice=exposed.notice)
+        return Done(published.facts, exposed.notice)

@@ -3,6 +3,7 @@
 stage would change a field  -> a finding that can be repaired
 stage ends with an error    -> a finding that cannot be repaired
 stage cannot be observed    -> unobserved: neither a finding nor health
+stage would tell its user   -> a finding beside the fields that it would change for it
 checklist                   -> a finding for each required item that has failed
 certificate ends            -> a finding ahead of time
 """
@@ -24,9 +25,11 @@ from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Un
 from milvus_l7.domain.setup.facts import Check, CheckState
 from milvus_l7.domain.text import excerpt
 
-# What is checked besides the fields of objects: the checklist's items, and how a stage's dry run ends.
+# What is checked besides the fields of objects: the checklist's items, how a stage's dry run ends, and what
+# it tells besides.
 CHECKLIST = "checklist"
 DRY_RUN = "dry run"
+NOTICE = "notice"
 
 # Another writer undoes our repairs: after so many of the same within such a time, repairing stops.
 MOST_REPAIRS = 3
@@ -62,6 +65,7 @@ class StageObservation:
     is_waiting: bool = False  # something is under way, which is no fault
     writers: Mapping[tuple[str, str], str] | None = None  # by target and field
     missing: frozenset[str] = frozenset()  # targets that are not there at all
+    notice: str = ""  # what explains its changes, and somebody else should mend
 
 
 def is_inconclusive(observation: StageObservation) -> bool:
@@ -175,6 +179,7 @@ def _drifted(observations: Sequence[StageObservation], now: datetime) -> Iterato
         for change in observation.changes:
             if change.target not in missing:
                 yield _changed(observation, change, now)
+        yield from _noticed(observation, now)
         yield from _ended(observation, now)
 
 
@@ -183,6 +188,14 @@ def _changed(observation: StageObservation, change: Change, now: datetime) -> Fi
     by = (observation.writers or {}).get((change.target, change.field), "")
     difference = (change.target, change.field, _shown(change.after), _shown(change.before))
     return Finding(observation.stage, *difference, Reason.DRIFTED, now, by, is_repairable=True)
+
+
+def _noticed(observation: StageObservation, now: datetime) -> Iterator[Finding]:
+    """Yield the finding of what explains the changes; without any it is nothing that has drifted."""
+    stage, notice = observation.stage, observation.notice
+    if notice and observation.changes:
+        found = excerpt.excerpt(notice, _LONGEST_TEXT)
+        yield Finding(stage, stage, NOTICE, "", found, Reason.DRIFTED, now)
 
 
 def _ended(observation: StageObservation, now: datetime) -> Iterator[Finding]:

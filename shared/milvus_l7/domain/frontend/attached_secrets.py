@@ -65,9 +65,16 @@ def explained(warning: Condition | None, found: SecretFaults) -> Condition | Non
     return replace(warning, message=message)
 
 
-def left_out(waiting: Waiting, attachments: Attachments, found: SecretFaults) -> Waiting:
-    """Return what is waited for with what is left out of the Ingress meanwhile, and why."""
-    out = {name: fault for name, fault in found.faults.items() if name not in attachments.secrets}
-    if not out or waiting.reason is Reason.TLS_ENTRY_WITHOUT_SECRET:  # which tells it
+def left_off(attachments: Attachments, found: SecretFaults) -> str:
+    """Return which Secrets are left off the Ingress, why, and who must mend them; "" for none."""
+    off = {name: fault for name, fault in found.faults.items() if name not in attachments.secrets}
+    return f"left off the Ingress: {SecretFaults(off)}" if off else ""
+
+
+def noticed(waiting: Waiting, notice: str) -> Waiting:
+    """Return what is waited for with what is left off the Ingress meanwhile."""
+    if not notice:
         return waiting
-    return replace(waiting, message=f"{waiting.message}; left off the Ingress: {SecretFaults(out)}")
+    is_told = waiting.reason is Reason.TLS_ENTRY_WITHOUT_SECRET
+    message = waiting.message if is_told else f"{waiting.message}; {notice}"
+    return replace(waiting, message=message, notice=notice)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from milvus_l7.domain.frontend import ingress_status
+from milvus_l7.domain.frontend import ingress_freshness
 from milvus_l7.domain.frontend.service_annotations import ALPHA_APP_PROTOCOLS, APP_PROTOCOLS, LIMITS
 from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
@@ -27,26 +27,31 @@ HEALTHY = "HEALTHY"
 NOT_KNOWN = "Unknown"  # an error, no backends, or no health yet
 
 
-def backends(ingress: Manifest | None, service: Manifest | None, port: ServiceFacts) -> Check:
-    """Return whether the load balancer reports the network endpoint group of the Service's port healthy."""
+def backends(
+    ingress: Manifest | None, service: Manifest | None, port: ServiceFacts, stale: str = ""
+) -> Check:
+    """Return whether the load balancer reports the network endpoint group of the Service's port healthy.
+
+    `stale`: why the report may be of a load balancer that is no more.
+    """
     if service is None:
         message = f"Service {port.name} is gone"
         return checks.failed(checks.BACKENDS, Reason.SERVICE_NOT_FOUND, message)
     if ingress is None:
         message = f"Ingress {port.name} is gone; publish the request again"
         return checks.failed(checks.BACKENDS, Reason.INGRESS_NOT_FOUND, message)
-    if not ingress_status.has_class(ingress):
+    if not ingress_freshness.has_class(ingress):
         message = (
             f"Ingress {port.name} has another class, so it has no load balancer; publish the request again"
         )
         return checks.failed(checks.BACKENDS, Reason.INGRESS_CLASS_CHANGED, message)
+    if stale:
+        return checks.pending(checks.BACKENDS, Reason.LOAD_BALANCER_REPLACED, stale)
     return _reported(ingress, service, port)
 
 
 def _reported(ingress: Manifest, service: Manifest, port: ServiceFacts) -> Check:
     group = neg_name(service, port.port)
-    if not ingress_status.is_taken_up(ingress):
-        return _unknown(f"GKE has let go of Ingress {port.name} and has not taken it up again yet")
     if group is None:
         return _unknown(f"Service {port.name} has no network endpoint group for port {port.port} yet")
     state = _json_object(ingress, REPORT).get(group)

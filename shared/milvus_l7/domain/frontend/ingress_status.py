@@ -14,30 +14,21 @@ GoogleCloudPlatform/gke-managed-certs `pkg/controller/sync`. Ingress and events 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from milvus_l7.domain.frontend import ingress_warnings
-from milvus_l7.domain.frontend.ingress_objects import CLASS, INGRESS_CLASS, MANAGED_CERTIFICATES
+from milvus_l7.domain.frontend.ingress_freshness import SYNC_TIME
+from milvus_l7.domain.frontend.ingress_objects import MANAGED_CERTIFICATES
 from milvus_l7.domain.kubernetes import events as kube_events
-from milvus_l7.domain.kubernetes import manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.condition import Condition
 from milvus_l7.domain.setup.outcome import Waiting
 from milvus_l7.domain.text import untrusted
 
-# A sync that fails has said so by then: it makes some resources of Compute Engine, one after the other.
-SYNC_TIME = timedelta(minutes=3)
 SCHEDULED = "Scheduled for sync"  # said before every attempt, so it is no success
 # Warnings that hold nothing back (kubernetes/ingress-gce `pkg/controller`, `pkg/healthchecks`).
 _HARMLESS = frozenset({"THCAnnotationWithoutFlag"})
-
-
-# What the controller annotates once it has made a front end, and never without its finalizer.
-_MADE = tuple(
-    f"ingress.kubernetes.io/{key}" for key in ("url-map", "forwarding-rule", "https-forwarding-rule")
-)
-_FINALIZER = "networking.gke.io/ingress-finalizer"
 
 
 def names(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
@@ -46,47 +37,18 @@ def names(ingress: Manifest | None, annotation: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def is_taken_up(ingress: Manifest | None) -> bool:
-    """Return whether GKE's controller stands behind what the Ingress says of its load balancer.
-
-    When the class is changed away, it frees the load balancer and takes its finalizer off, but leaves the
-    address in the status, and all that it has annotated. What it has annotated without its finalizer is
-    stale, too, until it has taken the Ingress up again.
-    """
-    if not has_class(ingress):
-        return False
-    metadata = untrusted.mapping(ingress, "metadata")
-    annotations = untrusted.mapping(metadata, "annotations")
-    if not any(key in annotations for key in _MADE):
-        return True
-    finalizers = metadata.get("finalizers")
-    names = finalizers if isinstance(finalizers, list) else []
-    return any(untrusted.text(name).startswith(_FINALIZER) for name in names)
-
-
-def has_class(ingress: Manifest | None) -> bool:
-    """Return whether the Ingress is of the class whose load balancer we want."""
-    annotations = untrusted.mapping(ingress, "metadata", "annotations")
-    name = untrusted.text(annotations.get(INGRESS_CLASS))
-    return name == CLASS or (not name and "ingressClassName" not in untrusted.mapping(ingress, "spec"))
-
-
-def address(ingress: Manifest | None) -> str | None:
-    """Return the load balancer's address, unless the status is stale."""
-    return manifests.address(ingress) if is_taken_up(ingress) else None
-
-
 def waiting(ingress: Manifest | None, events: Sequence[Manifest], now: datetime | None = None) -> Waiting:
     """Return why there is no address yet, judged by the Ingress' events, oldest first."""
-    return pending(ingress, warning(ingress, events, now=now))
+    return pending(warning(ingress, events, now=now))
 
 
-def pending(ingress: Manifest | None, found: Condition | None) -> Waiting:
-    """Return why there is no address yet, given what the controller complains about."""
-    if found is None and manifests.address(ingress) is not None:
-        return Waiting(
-            Reason.ADDRESS_PENDING, "GKE has let go of the Ingress and has not taken it up again yet"
-        )
+def pending(found: Condition | None, stale: str = "") -> Waiting:
+    """Return why there is no address yet, given what the controller complains about.
+
+    `stale`: why the one that the Ingress shows may be none.
+    """
+    if found is None and stale:
+        return Waiting(Reason.LOAD_BALANCER_REPLACED, stale)
     if found is None:
         return Waiting(Reason.ADDRESS_PENDING, "the load balancer has no address yet")
     return Waiting(found.reason, found.message)

@@ -91,6 +91,27 @@ def is_set(live: Manifest, path: Sequence[Part], *, besides: str = "") -> bool:
     return any(_depth(entry.fields, path, live) == len(path) for entry in entries)
 
 
+def last_written(live: Manifest, *path: str) -> datetime | None:
+    """Return when the owners of a field, by its path in the notation, last wrote; None if nothing tells.
+
+    That field itself was not written later. Writes of subresources count.
+    """
+    rows = untrusted.objects(untrusted.mapping(live, "metadata").get("managedFields"))
+    owners = [row for row in rows if _owns(untrusted.mapping(row, "fieldsV1"), path)]
+    times = [_time(untrusted.text(row.get("time"))) for row in owners]
+    return max((time for time in times if time is not None), default=None)
+
+
+def _owns(fields: Fields, path: Sequence[str]) -> bool:
+    """Return whether a field set has the field, or the whole of what it is in."""
+    node: Any = fields
+    for element in path:
+        if element not in untrusted.mapping(node):
+            return bool(fields) and node == {}
+        node = node[element]
+    return True
+
+
 def _moment(entry: _Entry) -> datetime:
     return entry.writer.at or LONG_AGO
 

@@ -9,6 +9,7 @@
 
 `begins_at` (ISO 8601, UTC) is the beginning of the maintenance window that a stage would wait for.
 A step with a reason is one whose stage would not end well as things are; later stages cannot be planned then.
+Without a reason, the message is what users should know all the same.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Step:
     when: str = AT_ONCE
     fault: Condition | None = None  # why the stage would not end well
     begins_at: datetime | None = None  # before which its changes are not made, if that is known
+    notice: str = ""  # what its users should know all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,7 @@ def to_json(plan: ChainPlan) -> dict[str, Any]:
                 "begins_at": step.begins_at.isoformat() if step.begins_at else None,
                 "changes": [asdict(_storable(change)) for change in step.changes],
                 "reason": str(step.fault.reason) if step.fault else None,
-                "message": step.fault.message if step.fault else "",
+                "message": step.fault.message if step.fault else step.notice,
             }
             for step in plan.steps
         ],

@@ -11,6 +11,13 @@ ADDRESS_PENDING = Text(
     "Nothing to do; it usually takes one to five minutes.",
     RetryPolicies.QUICK,
 )
+LOAD_BALANCER_REPLACED = Text(
+    "LoadBalancerReplaced",
+    "The class of the Ingress was changed and is ours again: GKE builds the load balancer anew, and what the "
+    "Ingress says of it may still be of the one before.",
+    "Nothing to do; it takes some minutes. The address may be another one than before: DNS must lead there.",
+    RetryPolicies.QUICK,
+)
 INGRESS_SYNC_FAILING = Text(
     "IngressSyncFailing",
     "The Ingress controller reports that it cannot build the load balancer.",

@@ -41,6 +41,7 @@ class StageRecord:
     started_at: datetime | None = None
     waiting_since: datetime | None = None  # first of them that ended with this reason
     finished_at: datetime | None = None
+    notice: str = ""  # what a wait has told besides, which is the message once the stage is done
 
     def paused_for(self, span: timedelta) -> StageRecord:
         """Return the record without the time of a pause."""

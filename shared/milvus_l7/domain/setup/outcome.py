@@ -29,6 +29,7 @@ class Waiting:
     message: str
     facts: Facts | None = None  # replaces the setup's facts when given
     until: datetime | None = None  # the maintenance window begins; None: look again at the reason's pace
+    notice: str = ""  # what its user should know all the same, also when the stage is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,5 +45,8 @@ Outcome = Done | Waiting | Failed
 
 
 def storable(outcome: Outcome) -> Outcome:
-    """Return the outcome with its message, which may quote anything, as a line that fits into a document."""
-    return replace(outcome, message=excerpt(outcome.message, LONGEST_MESSAGE))
+    """Return the outcome with its texts, which may quote anything, as lines that fit into a document."""
+    stored = replace(outcome, message=excerpt(outcome.message, LONGEST_MESSAGE))
+    if isinstance(stored, Waiting):
+        return replace(stored, notice=excerpt(stored.notice, LONGEST_MESSAGE))
+    return stored

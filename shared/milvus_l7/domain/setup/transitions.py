@@ -171,7 +171,7 @@ def _ended(setup: Setup, stage: Stage, outcome: Outcome, timing: Timing) -> Setu
         return _waiting(known, stage, outcome, timing)
     if isinstance(outcome, Failed):
         return _failed(known, stage, outcome, timing.now)
-    return _done(known, stage, outcome.message, timing)
+    return _done(known, stage, outcome.message or known.record(stage).notice, timing)
 
 
 def _is_to_be_restored(setup: Setup, stage: Stage) -> bool:
@@ -247,6 +247,7 @@ def _waiting(setup: Setup, stage: Stage, outcome: Waiting, timing: Timing) -> Se
         state=StageState.WAITING,
         reason=outcome.reason,
         message=outcome.message,
+        notice=outcome.notice or before.notice,
         attempts=attempts,
         waiting_since=since,
     )

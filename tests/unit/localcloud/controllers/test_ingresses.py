@@ -38,8 +38,9 @@ DIFFERENCES = (
         "so that tests end; the order is the same, and a bad day has slower ones (`BAD_DAY=1`)",
     ),
     (
-        "the race against the network endpoint group, separate queues, failed attempts in the certificate as "
-        "a whole, and events dropped after a burst are off unless a test, or `BAD_DAY=1`, switches them on",
+        "the race against the network endpoint group, a quota that is used up at first, separate queues, "
+        "failed attempts in the certificate as a whole, and events dropped after a burst are off unless a "
+        "test, or `BAD_DAY=1`, switches them on",
         "they happen now and then there, and always on a bad day here",
     ),
     ("no quota but those of backend services and SSL certificates", "one of each phase is enough"),
@@ -336,6 +337,12 @@ def test_certificates_beyond_the_quota_are_refused_by_name_of_the_quota(world: W
     ((_, message),) = world.warnings()
     assert "Quota 'SSL_CERTIFICATES' exceeded.  Limit: 0.0 globally., quotaExceeded" in message
     assert names.certificate_name("default", "ing", a_pair()[0]) in message
+
+
+def test_certificates_that_find_no_room_at_first_are_made_at_the_next_try(world: World) -> None:
+    world.controller.quirks = Quirks(quota_race=True)
+    assert any("SSL_CERTIFICATES" in message for message in world.rounds(1))
+    assert f"IP is now {ADDRESS}" in world.rounds()
 
 
 def test_events_beyond_a_burst_are_dropped_for_good() -> None:

@@ -230,6 +230,13 @@ def test_quota_that_is_used_up_is_told_on_the_certificate_alone_and_its_name_is_
     assert cluster.events[-1][0] == "Create"
 
 
+def test_certificate_that_finds_no_room_at_first_is_made_at_the_next_try(cluster: Cluster) -> None:
+    cluster.ssl.quirks = Quirks(quota_race=True)
+    cluster.certificate("one", "a.example")
+    cluster.rounds()
+    assert [reason for reason, _ in cluster.events] == ["TooManyCertificates", "Create"]
+
+
 def test_other_refusals_are_told_on_the_certificate_alone(cluster: Cluster) -> None:
     cluster.ssl.break_down("operation operation-1 failed: FORBIDDEN")
     item = cluster.certificate("one", "a.example")
