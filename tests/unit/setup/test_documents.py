@@ -34,6 +34,7 @@ from milvus_l7.domain.setup.document import (
 )
 from milvus_l7.domain.setup.drift_report import DriftReport, Finding, Repair, Unobserved, Verdict
 from milvus_l7.domain.setup.facts import (
+    Adopted,
     CertificateFacts,
     Check,
     CheckState,
@@ -90,6 +91,7 @@ facts = st.builds(
     managed=maybe(st.builds(ManagedFacts, words, names)),
     address=maybe(words),
     published=st.lists(st.builds(PublishedRecord, *[words] * 3), max_size=2).map(tuple),
+    adopted=st.lists(st.builds(Adopted, *[words] * 4), max_size=2).map(tuple),
     checklist=st.lists(checks, max_size=3).map(tuple),
     milvus_version=maybe(words),
 )
