@@ -16,6 +16,8 @@ from tests.contract.whole_chain import CHART, NAME, Chain
 
 BY_KIND = {row.kind: row for row in RESOURCES}
 KUBECTL = "kubectl"
+# As kubectl and Helm ask for it. By default a Job stays until its Pods are orphaned, which a controller does.
+BACKGROUND: Json = {"propagationPolicy": "Background"}
 
 
 def install(chain: Chain, values: Json, helm: int = 4, chart: Path = CHART) -> None:
@@ -47,7 +49,7 @@ def manifests(manifest: str) -> Iterator[Json]:
 def _made_anew(space: Space, manifest: Json) -> None:
     row = BY_KIND[manifest["kind"]]
     live = space.get(row.plural, manifest["metadata"]["name"], row.api_version).body
-    space.delete(row.plural, manifest["metadata"]["name"], row.api_version)
+    space.delete(row.plural, manifest["metadata"]["name"], row.api_version, BACKGROUND)
     metadata = {key: live["metadata"].get(key, {}) for key in ("labels", "annotations")}
     body = {**manifest, "metadata": {**manifest["metadata"], **metadata}}
     created = space.create(row.plural, body, group=row.api_version, fieldManager="helm")
@@ -66,4 +68,4 @@ def edit(space: Space, kind: str, name: str, body: Json) -> None:
 def remove(space: Space, kind: str, name: str) -> None:
     """What somebody, or a TTL, deletes."""
     row = BY_KIND[kind]
-    assert space.delete(row.plural, name, row.api_version).code == 200
+    assert space.delete(row.plural, name, row.api_version, BACKGROUND).code == 200

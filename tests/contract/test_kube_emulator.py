@@ -54,6 +54,15 @@ DIFFERENCES = (
         "schemas are those of one release; validation beyond them covers what the product writes",
         "see the module",
     ),
+    (
+        "a Job that is deleted without a policy stays until a controller has orphaned its Pods; ours is gone "
+        "at once, with them",
+        "the product deletes none, and kubectl and Helm name a policy",
+    ),
+    (
+        "a Service with externalTrafficPolicy Local is given a healthCheckNodePort; with ours it has none",
+        "it is drawn anew with every change of the type, and nothing of the product reads it",
+    ),
 )
 
 

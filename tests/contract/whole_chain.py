@@ -185,4 +185,5 @@ def _kept(item: Mapping[str, Any]) -> Json:
     if "ports" in kept.get("spec", {}):
         ports = [{k: v for k, v in port.items() if k != "nodePort"} for port in kept["spec"]["ports"]]
         kept["spec"] = {**kept["spec"], "ports": ports}
+        kept["spec"].pop("healthCheckNodePort", None)
     return kept
