@@ -26,9 +26,10 @@ KUBE_API = (
 )
 # What the product, and Helm, do with the Kubernetes API.
 KUBE_CLIENTS = (
-    *("any_edit", "cluster_objects", "cluster_stages", "drift_checks", "field_managers", "half_way", "helm"),
-    *("helm_stage", "kube_helm", "live_edits", "plans", "poisoned_charts", "reasons_of_the_load_balancer"),
-    *("reasons_of_the_release", "releases_as_found", "way_back"),
+    *("adoption", "annotation_values", "any_edit", "cluster_objects", "cluster_stages", "drift_checks"),
+    *("field_managers", "half_way", "helm", "helm_stage", "kube_helm", "live_edits", "plans"),
+    *("poisoned_charts", "reasons_of_the_load_balancer", "reasons_of_the_release", "releases_as_found"),
+    "way_back",
 )
 
 # The suites of each emulator, by the variable that names the real server to them, if there is one.
