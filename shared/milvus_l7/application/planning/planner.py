@@ -52,7 +52,7 @@ def run_stage(ports: DryRunPorts, stage: Stage, work: StageWork, setup: Setup, n
     # Without a Service nothing after it can be planned: the release is busy.
     is_busy = isinstance(ended, Waiting) and (facts or setup.facts).service is None
     is_fault = is_busy or isinstance(ended, Transient | Permanent | Failed)
-    message = excerpt(ended.message, LONGEST_MESSAGE) if is_fault else ""  # type: ignore[union-attr]
+    message = excerpt(ended.message, LONGEST_MESSAGE) if is_fault else ""
     fault = Condition(ended.reason, message) if is_fault else None  # type: ignore[union-attr]
     step = Step(stage, ports.take(), AT_ONCE, fault)
     return StageDryRun(stage, step, replace(setup, facts=facts or setup.facts), ended)
