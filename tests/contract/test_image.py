@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 
 from infra.bundle import function_names
 from localcloud.addresses import free_port
@@ -156,3 +157,17 @@ def test_build_context_has_what_the_dockerfile_copies_and_little_more() -> None:
     assert ignored[1] == "*"
     assert let_in == {name for names in copied for name in names}
     assert all((ROOT / name).exists() for name in let_in)
+
+
+def test_build_file_uses_what_it_declares_and_names_the_base() -> None:
+    """Cloud Build refuses substitutions that are not declared, and those that are not used."""
+    text = (ROOT / "infra" / "image" / "cloudbuild.yaml").read_text(encoding="utf-8")
+    build = yaml.safe_load(text)
+    used = {
+        name for step in build["steps"] for each in step["args"] for name in re.findall(r"\$(_\w+)", each)
+    }
+    assert used == set(build["substitutions"])
+    assert "BASE=$_BASE" in build["steps"][0]["args"]
+    assert (
+        build["options"]["logging"] == "CLOUD_LOGGING_ONLY"
+    )  # needed by a build with an identity of its own
