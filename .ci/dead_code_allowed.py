@@ -24,7 +24,6 @@ _.schema_version
 _.created_at
 _.delivery_attempt
 _.update_version
-_.live_address
 FAILED_CAA_CHECKING
 
 # `make docs`.
