@@ -100,7 +100,7 @@ class Reader:
         return None
 
     def _computed(self, name: str) -> Iterator[tuple[str, Block]]:
-        """What only the provider sets, as far as it is text or a number."""
+        """Yield what only the provider sets, as far as it is text or a number."""
         for each in self._types[name]["properties"]:
             kind = each["type"].get("primitive")
             is_input = each["name"].endswith("Input") or each["name"] == "tfResourceType"

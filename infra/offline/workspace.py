@@ -78,6 +78,6 @@ def workspace(name: str, program: str) -> Iterator[Workspace]:
 
 
 def _environment(attached: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment without what a person has set for other deployments."""
+    """Return the environment without what a person has set for other deployments."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "GOOGLE_"))}
     return {**kept, **attached, "CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": os.devnull}
