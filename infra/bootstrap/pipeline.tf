@@ -51,6 +51,15 @@ resource "google_storage_bucket" "terraform_state" {
       num_newer_versions = 30
     }
   }
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age            = 30
+      matches_prefix = ["source/"] # what builds were given
+    }
+  }
   depends_on = [google_project_service.needed]
 }
 
