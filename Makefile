@@ -9,7 +9,10 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 # Each gate is one target, which `make check`, CI and the hooks of pre-commit call. The quickest come first.
-GATES := lint layers pins dead-code secrets types
+GATES := lint layers pins dead-code secrets types terraform
+
+# What checks the Terraform. Nothing else needs it, and CI does not do without.
+TERRAFORM := $(shell command -v terraform tofu)
 
 # Runs a gate's command: one line if it passes; its whole output, and its exit status, if it fails.
 define gate
@@ -17,10 +20,10 @@ define gate
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check $(GATES) hooks simulate bench conformance bad-day docs requirements bundles clean
+.PHONY: help install demo test check $(GATES) hooks simulate bench conformance bad-day docs requirements provider-schema bundles clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## create .venv with the pinned dependencies and the command milvus-l7
 
@@ -38,7 +41,7 @@ test: $(INSTALLED) ## everything that CI runs: checks, then all tests
 	@$(PY) -m pytest -n 2 --dist loadfile tests/contract
 	@$(PY) -m pytest --ignore tests/contract
 
-check: $(GATES) ## every gate: lint, layers, pins, dead code, secrets, types (-k goes on after a failure)
+check: $(GATES) ## every gate: lint, layers, pins, dead code, secrets, types, Terraform (-k goes on after a failure)
 
 lint: $(INSTALLED) ## format and lint
 	$(call gate,$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .)
@@ -57,6 +60,13 @@ secrets: $(INSTALLED) ## keys and passwords in any file
 
 types: $(INSTALLED) ## annotations
 	$(call gate,$(VENV)/bin/mypy)
+
+terraform: $(INSTALLED) ## format, arguments and tests of the Terraform, if terraform or tofu is on the path
+ifdef TERRAFORM
+	$(call gate,$(PY) -m infra.offline)
+else
+	@echo "$@: NOT CHECKED, because neither terraform nor tofu is on the path"; test -z "$${CI:-}"
+endif
 
 hooks: $(INSTALLED) ## let git run the gates before every commit
 	@$(VENV)/bin/pre-commit install
@@ -81,6 +91,9 @@ docs: $(INSTALLED) ## write docs/*.schema.json, docs/reasons.md and docs/fidelit
 
 requirements: $(INSTALLED) ## write the requirements.txt files from pyproject.toml
 	@$(PY) -m infra.requirements
+
+provider-schema: $(INSTALLED) ## write what the google provider takes, from a package that describes it
+	@$(PY) -m infra.offline.schema
 
 bundles: $(INSTALLED) ## package the functions for deployment into dist/
 	@$(PY) -m infra.bundle dist

@@ -1,8 +1,9 @@
 """Package the functions: one folder each, with `main.py` at its root and the package `milvus_l7` beside it.
 
     python -m infra.bundle dist            # dist/prepare_tls/main.py, dist/prepare_tls/milvus_l7/, ...
+    python -m infra.bundle --together app  # app/functions/prepare_tls/main.py, ..., app/milvus_l7/
 
-The folder is what is deployed, and what the embedded cloud runs.
+A folder of the first kind can be deployed alone; the embedded cloud runs it. The second is in the image.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +40,35 @@ def bundle(name: str, target: Path) -> Path:
     folder = target / name
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "functions" / name, folder, ignore=LEFT_OUT)
-    shutil.copytree(ROOT / "shared" / "milvus_l7", folder / "milvus_l7", ignore=LEFT_OUT)
-    (folder / "milvus_l7" / "topology.json").write_text(json.dumps(topology()), encoding="utf-8")
+    _copy_package(folder)
     shutil.copy(ROOT / "constraints.txt", folder)
     return folder
 
 
+def together(folder: Path) -> Path:
+    """Write all functions, and the package once beside them, into a new folder, and return it."""
+    for name in function_names():
+        shutil.copytree(ROOT / "functions" / name, folder / "functions" / name, ignore=LEFT_OUT)
+    _copy_package(folder)
+    return folder
+
+
+def _copy_package(folder: Path) -> None:
+    shutil.copytree(ROOT / "shared" / "milvus_l7", folder / "milvus_l7", ignore=LEFT_OUT)
+    (folder / "milvus_l7" / "topology.json").write_text(json.dumps(topology()), encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write what the arguments say, and name each folder written."""
+    *options, target = arguments
+    written = [together(Path(target))] if options == ["--together"] else _each(Path(target))
+    for folder in written:
+        sys.stdout.write(f"{folder}\n")
+
+
+def _each(target: Path) -> Iterable[Path]:
+    return (bundle(name, target) for name in function_names())
+
+
 if __name__ == "__main__":
-    for function in function_names():
-        sys.stdout.write(f"{bundle(function, Path(sys.argv[1]))}\n")
+    main(sys.argv[1:])

@@ -64,8 +64,9 @@ def _topology() -> Topology:
 
 @cache
 def _outbox() -> Outbox:
-    project = _settings().project
-    return Outbox(FirestoreSetups(project), PubSubEvents(project, _topology().rejected_topic))
+    chosen = _settings()
+    setups = FirestoreSetups(chosen.project, chosen.database)
+    return Outbox(setups, PubSubEvents(chosen.project, _topology().rejected_topic))
 
 
 @cache
@@ -115,7 +116,8 @@ def accept_tear_down() -> AcceptTearDown:
 def _plans() -> Plans:
     from milvus_l7.adapters.planning.firestore_plans import FirestorePlans
 
-    return FirestorePlans(_settings().project)
+    chosen = _settings()
+    return FirestorePlans(chosen.project, chosen.database)
 
 
 @cache

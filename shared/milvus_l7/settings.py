@@ -1,4 +1,4 @@
-"""What the environment tells a function; production needs only the project."""
+"""What the environment tells a function; production needs the project, and the name of a named database."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Settings:
     """A function's settings."""
 
     project: str  # GOOGLE_CLOUD_PROJECT: where topics and state live
+    database: str  # L7_FIRESTORE_DATABASE: the project's database that holds the state
     pace_scale: float = 1.0  # L7_PACE_SCALE: factor on all waiting times
     lease_s: float | None = None  # L7_LEASE_S: instead of the topology's lease
     outbox_age_s: float = 30.0  # L7_OUTBOX_AGE_S: age at which re-poll publishes an outbox entry
@@ -25,6 +26,11 @@ class Settings:
         return f"{os.environ.get('K_REVISION', socket.gethostname())}:{os.getpid()}"
 
 
+def firestore_database(environment: Mapping[str, str]) -> str:
+    """Return the name of the database that holds the state."""
+    return environment.get("L7_FIRESTORE_DATABASE") or "(default)"
+
+
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings in the environment; `RuntimeError` naming the variable if one is missing or unusable."""
     project = environment.get("GOOGLE_CLOUD_PROJECT")
@@ -34,6 +40,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     dns_host, _, dns_port = environment.get("L7_DNS_SERVER", "").partition(":")
     return Settings(
         project,
+        firestore_database(environment),
         float(environment.get("L7_PACE_SCALE", "1")),
         float(lease_s) if lease_s else None,
         float(environment.get("L7_OUTBOX_AGE_S", "30")),

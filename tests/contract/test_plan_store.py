@@ -74,3 +74,11 @@ def test_plan_is_kept_from_when_it_was_made(host: str, monkeypatch: pytest.Monke
     plans, made_at = FirestorePlans(f"test-{uuid4().hex[:12]}"), START + timedelta(days=400)
     plans.store(replace(ASKED, made_at=made_at, plan="{}"))
     assert plans._reference(ASKED.plan_id).get().get("expires_at") == made_at + KEPT
+
+
+def test_databases_of_one_project_keep_their_plans_apart(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", host)
+    project = f"test-{uuid4().hex[:12]}"
+    FirestorePlans(project, "milvus-l7").request(ASKED)
+    assert FirestorePlans(project, "milvus-l7").load(ASKED.plan_id) == ASKED
+    assert FirestorePlans(project).load(ASKED.plan_id) is None

@@ -52,6 +52,15 @@ def setups(request: pytest.FixtureRequest) -> Setups:
     return request.getfixturevalue("firestore")  # type: ignore[no-any-return]
 
 
+def test_databases_of_one_project_keep_their_setups_apart(firestore: FirestoreSetups) -> None:
+    named, setup = FirestoreSetups(firestore._project, "milvus-l7"), setup_due(None)
+    named.commit(Commit(setup, None))
+    found = named.load(setup.setup_id)
+    assert found is not None
+    assert found.setup == setup
+    assert firestore.load(setup.setup_id) is None
+
+
 def setup_due(at: datetime | None, release: str = "my-release") -> Setup:
     return replace(new_setup(release=release), poll_at=at)
 
@@ -158,7 +167,7 @@ def stamping(request: pytest.FixtureRequest, firestore: FirestoreSetups) -> Setu
     """A store that leaves two times of each document to the store."""
     if request.param == "fake":
         return FakeSetups(to_document=with_server_times)
-    return FirestoreSetups(firestore._project, with_server_times)
+    return FirestoreSetups(firestore._project, to_document=with_server_times)
 
 
 def begun(setup: Setup) -> Setup:

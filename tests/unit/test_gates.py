@@ -65,7 +65,7 @@ def _layer(line: str) -> str:
     return line.replace(":", "|").split("|")[0].strip(" ()")
 
 
-def make(folder: Path, target: str, venv: Path) -> subprocess.CompletedProcess[str]:
+def make(folder: Path, target: str, venv: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a target with the tools of a virtual environment, which counts as installed.
 
     The folder's own packages are found before those that are installed.
@@ -73,10 +73,11 @@ def make(folder: Path, target: str, venv: Path) -> subprocess.CompletedProcess[s
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
     }
+    path = f"{folder}:{folder / 'shared'}:{folder / 'cli'}"
     return subprocess.run(
         ["make", "--no-print-directory", "-o", f"{venv}/.installed", f"VENV={venv}", target],
         cwd=folder,
-        env={**environment, "PYTHONPATH": f"{folder}:{folder / 'shared'}:{folder / 'cli'}", "COLUMNS": "400"},
+        env={**environment, "PYTHONPATH": path, "COLUMNS": "400", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -119,7 +120,7 @@ def _write_tool(venv: Path, name: str, status: int) -> None:
 def test_check_passes_and_says_little_when_every_tool_passes(gates: Path, tools: Path) -> None:
     answer = make(gates, "check", tools)
     assert answer.returncode == 0, answer.stdout
-    assert len(answer.stdout.splitlines()) == len(TOOLS)
+    assert len(answer.stdout.splitlines()) == len(TOOLS) + 1  # Python runs two gates
 
 
 @pytest.mark.parametrize("name", TOOLS)
@@ -131,10 +132,10 @@ def test_check_fails_and_shows_everything_when_one_tool_fails(gates: Path, tools
 
 
 def test_hooks_call_exactly_the_gates_of_check(gates: Path, tools: Path) -> None:
-    passed = make(gates, "check", tools).stdout.splitlines()
+    called = [line.partition(":")[0] for line in make(gates, "check", tools).stdout.splitlines()]
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
-    assert [f"{hook['entry'].split()[-1]}: passed" for hook in hooks] == passed
+    assert [hook["entry"].split()[-1] for hook in hooks] == called
     assert {hook["entry"].split()[0] for hook in hooks} == {"make"}
 
 
@@ -185,6 +186,19 @@ def test_pins_gate_finds_requirements_that_are_not_what_the_project_says(gates: 
     answer = make(gates, "pins", Path(sys.prefix))
     assert answer.returncode != 0
     assert "functions/repoll/requirements.txt: is not what pyproject.toml says" in answer.stdout
+
+
+@pytest.mark.parametrize(("ci", "status"), [("", 0), ("true", 2)])
+def test_terraform_that_is_missing_is_said_and_fails_in_ci_only(
+    gates: Path, tools: Path, tmp_path: Path, ci: str, status: int
+) -> None:
+    """The path has what `make` needs, and nothing else."""
+    for name in ("bash", "make"):
+        (tmp_path / "path").mkdir(exist_ok=True)
+        (tmp_path / "path" / name).symlink_to(shutil.which(name) or "")
+    answer = make(gates, "terraform", tools, PATH=str(tmp_path / "path"), CI=ci)
+    assert "terraform: NOT CHECKED, because neither terraform nor tofu is on the path" in answer.stdout
+    assert answer.returncode == status
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from milvus_l7 import topology_file
+from milvus_l7 import settings, topology_file
 from milvus_l7.domain.setup.chain import Stage
 from milvus_l7.domain.setup.event import ACCEPTED, CHECKED
 from milvus_l7.domain.setup.topology import Topology
@@ -53,8 +54,9 @@ def connect(context: typer.Context, project: str | None) -> Backend:
     from milvus_l7_cli.client.publisher import Publisher
 
     context.meta[PROJECT] = project
-    publish = Publisher(project).publish
-    return Backend(project, FirestoreSetups(project), FirestorePlans(project), publish, _now, time.sleep)
+    database = settings.firestore_database(os.environ)
+    setups, plans = FirestoreSetups(project, database), FirestorePlans(project, database)
+    return Backend(project, setups, plans, Publisher(project).publish, _now, time.sleep)
 
 
 def _now() -> datetime:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from milvus_l7.adapters.setup.documents import plain
-from milvus_l7.adapters.setup.firestore import TOTAL_S, TRY_S, translated
+from milvus_l7.adapters.setup.firestore import DEFAULT_DATABASE, TOTAL_S, TRY_S, translated
 from milvus_l7.domain.reasons.errors import StateUnavailable
 from milvus_l7.domain.setup.document_id import document_id, is_document_id
 from milvus_l7.ports import PlanRecord
@@ -21,16 +21,17 @@ KEPT = timedelta(days=30)
 
 
 class FirestorePlans:
-    """Implements `Plans` in the `(default)` database of `project`. The client is made at the first call."""
+    """Implements `Plans` in a database of `project`. The client is made at the first call."""
 
-    def __init__(self, project: str) -> None:
+    def __init__(self, project: str, database: str = DEFAULT_DATABASE) -> None:
         self._project = project
+        self._database = database
 
     @cached_property
     def _client(self) -> Client:
         from google.cloud.firestore import Client
 
-        return Client(project=self._project)
+        return Client(project=self._project, database=self._database)
 
     def request(self, record: PlanRecord) -> None:
         """Keep the record unless there is one of its id. Safe to repeat. Raises `StateUnavailable`."""

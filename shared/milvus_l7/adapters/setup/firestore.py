@@ -43,6 +43,9 @@ ToDocument = Callable[[Setup], dict[str, Any]]  # may hold `SERVER_TIME`
 TRY_S = 10.0
 TOTAL_S = 30.0
 
+# Of a project in which nobody has named one.
+DEFAULT_DATABASE = "(default)"
+
 # A query is read in pages of this many documents, and given up after so many pages.
 PAGE = 500
 PAGES = 40
@@ -51,20 +54,26 @@ ROUNDS = 3
 
 
 class FirestoreSetups:
-    """Implements `Setups` in the `(default)` database of `project`.
+    """Implements `Setups` in a database of `project`.
 
     The client is made at the first call, never before a fork; `FIRESTORE_EMULATOR_HOST` is honoured then.
     """
 
-    def __init__(self, project: str, to_document: ToDocument = documents.to_document) -> None:
+    def __init__(
+        self,
+        project: str,
+        database: str = DEFAULT_DATABASE,
+        to_document: ToDocument = documents.to_document,
+    ) -> None:
         self._project = project
+        self._database = database
         self._to_document = to_document
 
     @cached_property
     def _client(self) -> Client:
         from google.cloud.firestore import Client
 
-        return Client(project=self._project)
+        return Client(project=self._project, database=self._database)
 
     @cached_property
     def _limits(self) -> dict[str, Any]:
