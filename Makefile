@@ -38,8 +38,8 @@ demo: $(INSTALLED) ## one message puts a real Milvus behind a Layer-7 load balan
 
 test: $(INSTALLED) ## everything that CI runs: checks, then all tests
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest -n 2 --dist loadfile tests/contract
-	@$(PY) -m pytest --ignore tests/contract
+	@$(PY) -m pytest -n 3 --dist worksteal --ignore tests/e2e
+	@$(PY) -m pytest tests/e2e
 
 check: $(GATES) ## every gate: lint, layers, pins, dead code, secrets, types, Terraform (-k goes on after a failure)
 

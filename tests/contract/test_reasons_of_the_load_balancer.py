@@ -150,13 +150,25 @@ def annotate(cluster: Cluster, plural: str, group: str, **annotations: str | Non
 
 @pytest.fixture
 def addressed(waiting: Cluster) -> Cluster:
-    """A cluster whose controllers have reported an address and an unhealthy group."""
+    """A cluster whose Pods run, and whose controllers have reported an address and an unhealthy group."""
+    roll_out(waiting)
     address(waiting, ADDRESS)
     report(waiting, "UNHEALTHY")
     groups = json.dumps({"network_endpoint_groups": {"19530": NEG}})
     body = {"metadata": {"annotations": {"cloud.google.com/neg-status": groups}}}
     assert waiting.space.patch(f"services/{NAME}", body).code == 200
     return waiting
+
+
+def roll_out(cluster: Cluster) -> None:
+    labels = {"app.kubernetes.io/instance": "my-release"}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "milvus", "image": "milvus"}]}}
+    spec = {"selector": {"matchLabels": labels}, "template": pod}
+    deployment = {"metadata": {"name": NAME, "labels": labels}, "spec": spec}
+    assert cluster.space.create("deployments", deployment, "apps/v1").code == 201
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
+    status = {"status": {"observedGeneration": 1, **counts}}
+    assert cluster.space.patch(f"deployments/{NAME}/status", status, group="apps/v1").code == 200
 
 
 def address(cluster: Cluster, ip: str) -> None:
