@@ -1,4 +1,4 @@
-# One image for all functions; a service says by FUNCTION_TARGET which one it is. docs/adr/0020 tells why.
+# One image for all functions; a service says by FUNCTION_TARGET which one it is. docs/adr/0024 tells why.
 #
 #   docker build --build-arg BASE=python:3.11-slim@sha256:... .
 #

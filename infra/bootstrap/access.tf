@@ -74,7 +74,7 @@ resource "google_dns_managed_zone_iam_member" "records" {
 }
 
 # Neither Cloud Run nor Pub/Sub takes conditions on names, and services and subscriptions are made later, by an identity
-# that grants nothing: docs/adr/0021.
+# that grants nothing: docs/adr/0025.
 resource "google_project_iam_member" "push" {
   project    = var.project
   role       = "roles/run.invoker"
