@@ -141,6 +141,13 @@ class Space:
         options |= {"fieldManager": manager, "media": "application/apply-patch+yaml"}
         return self.server.call("PATCH", self.path(plural, name, group), body, **options)
 
+    def roll_out(self, deployment: str) -> None:
+        """What the Deployment controller would report when all Pods are new and ready."""
+        live = self.get("deployments", deployment, "apps/v1").body
+        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
+        status = {"status": {"observedGeneration": live["metadata"]["generation"], **counts}}
+        assert self.patch(f"deployments/{deployment}/status", status, group="apps/v1").code == 200
+
     def delete(
         self, plural: str, name: str = "", group: str = "v1", body: Any = None, **options: Any
     ) -> Answer:

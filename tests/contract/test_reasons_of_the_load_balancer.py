@@ -161,14 +161,13 @@ def addressed(waiting: Cluster) -> Cluster:
 
 
 def roll_out(cluster: Cluster) -> None:
+    """What makes the release's Pods run."""
     labels = {"app.kubernetes.io/instance": "my-release"}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "milvus", "image": "milvus"}]}}
     spec = {"selector": {"matchLabels": labels}, "template": pod}
     deployment = {"metadata": {"name": NAME, "labels": labels}, "spec": spec}
     assert cluster.space.create("deployments", deployment, "apps/v1").code == 201
-    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
-    status = {"status": {"observedGeneration": 1, **counts}}
-    assert cluster.space.patch(f"deployments/{NAME}/status", status, group="apps/v1").code == 200
+    cluster.space.roll_out(NAME)
 
 
 def address(cluster: Cluster, ip: str) -> None:

@@ -105,11 +105,7 @@ class Chain:
             yield config
 
     def roll_out(self) -> None:
-        """What the Deployment controller would report when all Pods are new and ready."""
-        live = self.space.get("deployments", DEPLOYMENT, "apps/v1").body
-        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
-        status = {"status": {"observedGeneration": live["metadata"]["generation"], **counts}}
-        assert self.space.patch(f"deployments/{DEPLOYMENT}/status", status, group="apps/v1").code == 200
+        self.space.roll_out(DEPLOYMENT)
 
     def address(self, plural: str = "ingresses", group: str = "networking.k8s.io/v1") -> None:
         """What a load balancer's controller would report."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from milvus_l7.domain.kubernetes.change import Change
 from milvus_l7.domain.reasons import Reason
 from milvus_l7.domain.reasons.errors import Permanent
+from milvus_l7.domain.release import restoration as way_back
 from milvus_l7.domain.release import user_yaml
 from milvus_l7.domain.release.helm_values import (
     USER_YAML,
@@ -21,13 +22,21 @@ from milvus_l7.domain.release.helm_values import (
     own_user_yaml,
     plan,
 )
-from milvus_l7.domain.release.restoration import Restoration, restoration, without
+from milvus_l7.domain.release.restoration import Restoration, without
 from milvus_l7.domain.setup.facts import ReleaseBefore
+from milvus_l7.ports.release import Unannotated
 
 TARGET = "Release default/my-release"
 DEFAULT = "# default\n"
 DEFAULTS = {"service": {"type": "ClusterIP", "port": 19530}, "extraConfigFiles": {"user.yaml": DEFAULT}}
 NOTHING = Restoration({}, (), ())
+
+
+def restoration(present: ReleaseValues, before: ReleaseBefore, earlier: str | None) -> Restoration:
+    """The way back of a release in which no annotation is ours."""
+    return way_back.restoration(present, before, earlier, Unannotated().restored)
+
+
 TYPE, TEXT = ("service",), ("extraConfigFiles",)  # nothing else of the user's is in there
 Json = dict[str, Any]
 

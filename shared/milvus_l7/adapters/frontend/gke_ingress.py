@@ -148,9 +148,11 @@ class IngressFrontend:
         One that was adopted is given back, with its load balancer.
         """
         live = self.objects.get(self._ref)
-        if manifests.is_adopted(live) and live is not None:
+        if live is None:
+            return None
+        if manifests.is_adopted(live):
             handover.give_back(self.objects, self.setup, live)
-        if live is None or not manifests.is_ours(live):
+        if not manifests.is_ours(live):
             return None
         if not manifests.is_terminating(live):
             self.objects.delete(live)

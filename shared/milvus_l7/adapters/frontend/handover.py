@@ -24,10 +24,7 @@ def to_adopt(
 
     Raises `Permanent`: OBJECT_NOT_OURS without leave, NOT_ADOPTABLE if somebody claims it, or for the fault.
     """
-    if live is None or manifests.is_held(live):
-        return None
-    known = setup.facts.adopted_as(live["kind"], live["metadata"]["name"])
-    if known is not None and known.uid == live["metadata"].get("uid"):
+    if live is None or not _is_foreign(setup, live):
         return None
     if not setup.desired.adopt:
         raise Permanent(Reason.OBJECT_NOT_OURS, adoption.not_adopted(live))
@@ -37,11 +34,15 @@ def to_adopt(
 
 def refuse_unrecorded(setup: Setup, live: Manifest | None) -> None:
     """Raise `Conflict` before an object is written that somebody has made since it was looked for."""
-    if live is None or manifests.is_held(live):
-        return
-    known = setup.facts.adopted_as(live["kind"], live["metadata"]["name"])
-    if known is None or known.uid != live["metadata"].get("uid"):
+    if live is not None and _is_foreign(setup, live):
         raise Conflict(Reason.CLUSTER_UNAVAILABLE, f"{adoption.named(live)} has just been made by somebody")
+
+
+def _is_foreign(setup: Setup, live: Manifest) -> bool:
+    """Return whether the object is somebody else's, and not recorded as adopted."""
+    metadata = live["metadata"]
+    is_known = setup.facts.has_adopted(live["kind"], metadata["name"], metadata.get("uid"))
+    return not manifests.is_held(live) and not is_known
 
 
 def give_back(objects: KubeObjects, setup: Setup, live: Manifest) -> None:

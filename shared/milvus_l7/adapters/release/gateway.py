@@ -64,6 +64,11 @@ class Reply:
     stream: Iterator[bytes] | None = None
 
 
+def reply_of(body: Any, status: int = 200) -> Reply:
+    """Return an answer of our own."""
+    return Reply(status, json.dumps(body, default=str).encode())
+
+
 def answer_of(reply: Reply) -> Answer:
     """Return the reply as the API server's other answers are read; without a body if that is no object."""
     try:

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from milvus_l7.adapters.kubernetes import answers, bounds
-from milvus_l7.adapters.release.gateway import JSON, Reply, Request, answer_of
+from milvus_l7.adapters.release.gateway import JSON, Reply, Request, answer_of, reply_of
 from milvus_l7.domain.kubernetes import kinds, manifests
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
@@ -119,11 +119,11 @@ class ObjectWrites:
             _refuse_edited(target.intent, live)
         proven = self._proven(request, target.intent, live)
         if proven is None:
-            return _reply(live)
+            return reply_of(live)
         last, result = proven
         self.made.append(Write(live, result))
         if self.mode is Mode.REHEARSE or not _differs(live, result):
-            return _reply(result)
+            return reply_of(result)
         return self._sent(last, target.intent, live)
 
     def _sent(self, request: Request, meant: Intent, live: Manifest) -> Reply:
@@ -136,15 +136,16 @@ class ObjectWrites:
 
     def _live(self, request: Request, target: Target) -> Manifest | None:
         name = target.place.name
-        path = request.path if request.method != "POST" else f"{request.path}/{name}"
-        known = self.read.pop(target.place, None)
-        answer = answer_of(known or self.send(Request("GET", path, headers={"Accept": JSON})))
-        if answer.says_missing(name):
-            return None
-        live = answers.content(answer, target.intent.kind)
+        live = self._read(request, name, target.intent.kind, self.read.pop(target.place, None))
         if manifests.is_terminating(live):
             raise Transient(Reason.OBJECT_BEING_DELETED, f"{target.intent.name} is being deleted")
         return live
+
+    def _read(self, request: Request, name: str, kind: str, known: Reply | None = None) -> Manifest | None:
+        """Return what is live at the name; `known`: what Helm was answered when it has just read it."""
+        path = request.path if request.method != "POST" else f"{request.path}/{name}"
+        answer = answer_of(known or self.send(Request("GET", path, headers={"Accept": JSON})))
+        return None if answer.says_missing(name) else answers.content(answer, kind)
 
     def _absent(self, request: Request, target: Target) -> Reply:
         """What somebody has deleted stays so, unless the upgrade cannot do without; a way back makes it."""
@@ -162,7 +163,7 @@ class ObjectWrites:
         allowed = ("/metadata/managedFields", "/metadata/resourceVersion")
         if not all(text(step.get("path")).startswith(allowed) for step in steps):
             raise Permanent(Reason.CHART_OUT_OF_BOUNDS, "a patch of Helm's is not one of owners alone")
-        return _reply(live) if self.mode is Mode.REHEARSE else self.send(request)
+        return reply_of(live) if self.mode is Mode.REHEARSE else self.send(request)
 
     def _proven(self, request: Request, meant: Intent, live: Manifest) -> tuple[Request, Manifest] | None:
         """Return the reduced request and what it does, by a dry run; None if nothing is left of it."""
@@ -213,7 +214,7 @@ class ObjectWrites:
         """Rehearse what Helm does with the object of a hook."""
         if request.method == "DELETE":
             return self._hook_deleted(request, place, hook)
-        live = self._hook_live(request, place, hook)
+        live = self._read(request, place.name, hook.kind)
         if place not in self._gone or live is None:
             answer = answer_of(self.send(rehearsed(request)))
             if answer.is_success:
@@ -224,24 +225,19 @@ class ObjectWrites:
             self.made.append(Write(live, hook.manifest, hook.told))
         return standing(hook.manifest, place)
 
-    def _hook_live(self, request: Request, place: Place, hook: Hook) -> Manifest | None:
-        path = request.path if request.method != "POST" else f"{request.path}/{place.name}"
-        answer = answer_of(self.send(Request("GET", path, headers={"Accept": JSON})))
-        return None if answer.says_missing(place.name) else answers.content(answer, hook.kind)
-
     def _hook_deleted(self, request: Request, place: Place, hook: Hook) -> Reply:
         self._gone.add(place)
         answer = self.send(rehearsed(request))
         if answer.status >= 400 and not answer_of(answer).says_missing(place.name):
             self.note(answers.failure(answer_of(answer), hook.kind))
-            return _reply({"apiVersion": "v1", "kind": "Status", "status": "Success", "metadata": {}})
+            return reply_of({"apiVersion": "v1", "kind": "Status", "status": "Success", "metadata": {}})
         return answer
 
 
 def standing(manifest: Manifest, place: Place) -> Reply:
     """Return what Helm is told of an object that is not asked for: it is as it was rendered."""
     named = {"namespace": place.namespace, "name": place.name}
-    return _reply({**manifest, "metadata": {**mapping(manifest, "metadata"), **named}})
+    return reply_of({**manifest, "metadata": {**mapping(manifest, "metadata"), **named}})
 
 
 def finished(request: Request, hooks: list[Hook], namespace: str) -> Reply:
@@ -251,9 +247,9 @@ def finished(request: Request, hooks: list[Hook], namespace: str) -> Reply:
     if query.get("watch") in ("1", "true"):
         return Reply(200, stream=_events(done, wants_end="sendInitialEvents" in query))
     if not request.path.endswith(f"/{kinds.plural(hooks[0].kind)}"):
-        return _reply(done[0])
+        return reply_of(done[0])
     kind = {"apiVersion": done[0]["apiVersion"], "kind": f"{hooks[0].kind}List"}
-    return _reply({**kind, "metadata": {"resourceVersion": "1"}, "items": done})
+    return reply_of({**kind, "metadata": {"resourceVersion": "1"}, "items": done})
 
 
 def _events(done: list[Manifest], *, wants_end: bool) -> Iterator[bytes]:
@@ -288,10 +284,6 @@ def _forced(request: Request, force: bool) -> Request:
 
 def _with(query: str, **more: str) -> str:
     return urlencode({**dict(parse_qsl(query)), **more})
-
-
-def _reply(body: Manifest) -> Reply:
-    return Reply(200, json.dumps(body, default=str).encode())
 
 
 def _differs(live: Manifest, result: Manifest) -> bool:

@@ -18,12 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from threading import Lock
-from typing import Any
 from urllib.parse import parse_qs
 
 from milvus_l7.adapters.kubernetes import answers
 from milvus_l7.adapters.release import object_writes, storage, stored_release
-from milvus_l7.adapters.release.gateway import READ, Reply, Request, Upstream, answer_of
+from milvus_l7.adapters.release.gateway import READ, Reply, Request, Upstream, answer_of, reply_of
 from milvus_l7.adapters.release.object_writes import Mode, ObjectWrites, Target
 from milvus_l7.domain.kubernetes.manifests import Manifest
 from milvus_l7.domain.reasons import Reason
@@ -169,7 +168,7 @@ class Oversight:
             return answer
         body = json.loads(answer.body)
         kept = [each for each in objects(body.get("items")) if stored_release.revision(each) <= last]
-        return reply(200, {**body, "items": kept})
+        return reply_of({**body, "items": kept})
 
     def _stored(self, request: Request, place: Place) -> Reply:
         """Take note of the new revision, and let it be stored only if all of it may be written."""
@@ -180,11 +179,11 @@ class Oversight:
             return self._sent(request)
         # A revision that is taken for rolled back still has the name.
         if is_new or self.hidden_above is not None:
-            return reply(200, {**_header("v1", "Secret"), "metadata": {"name": place.name}})
+            return reply_of({**_header("v1", "Secret"), "metadata": {"name": place.name}})
         answer = self._sent(object_writes.rehearsed(request))
         if answer.status >= 400:
             self.writes.note(answers.failure(answer_of(answer), "Secret"))
-            return reply(200, {**_header("v1", "Secret"), "metadata": {"name": place.name}})
+            return reply_of({**_header("v1", "Secret"), "metadata": {"name": place.name}})
         return answer
 
     def _judge(self, request: Request) -> None:
@@ -288,11 +287,6 @@ def _as_json(request: Request) -> Request:
     return request.asking(headers={**request.headers, "Accept": "application/json"})
 
 
-def reply(status: int, body: Any) -> Reply:
-    """Return an answer of our own."""
-    return Reply(status, json.dumps(body, default=str).encode())
-
-
 def _header(api_version: str, kind: str) -> dict[str, str]:
     return {"apiVersion": api_version, "kind": kind}
 
@@ -300,4 +294,4 @@ def _header(api_version: str, kind: str) -> dict[str, str]:
 def _refused(message: str) -> Reply:
     """What Helm is told; what the user is told is the refusal itself."""
     status = {"status": "Failure", "message": message, "reason": "Forbidden", "code": 403}
-    return reply(403, {**_header("v1", "Status"), "metadata": {}, **status})
+    return reply_of({**_header("v1", "Status"), "metadata": {}, **status}, 403)

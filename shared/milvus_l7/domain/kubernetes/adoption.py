@@ -84,9 +84,9 @@ def given_back(live: Manifest, record: Adopted | None) -> Manifest:
 
     Without a record it keeps what it has, but for our label.
     """
-    if record is None or not record.found:
-        return _merged(owned_fields.applied_by(live, KUBECTL), _unlabelled(live))
     manifest = owned_fields.applied_by(live, KUBECTL)
+    if record is None or not record.found:
+        return _merged(manifest, _unlabelled(live))
     for path, value in json.loads(record.found):
         if value is not None:
             manifest = owned_fields.with_field(manifest, tuple(path), value)

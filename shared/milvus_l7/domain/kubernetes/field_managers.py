@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from milvus_l7.domain.kubernetes.manifests import LONG_AGO, OURS, Manifest
+from milvus_l7.domain.kubernetes.manifests import LONG_AGO, OURS, Manifest, moment
 from milvus_l7.domain.text import bounded_json, excerpt, untrusted
 from milvus_l7.domain.text.bounded_json import Limits
 
@@ -98,7 +98,7 @@ def last_written(live: Manifest, *path: str) -> datetime | None:
     """
     rows = untrusted.objects(untrusted.mapping(live, "metadata").get("managedFields"))
     owners = [row for row in rows if _owns(untrusted.mapping(row, "fieldsV1"), path)]
-    times = [_time(untrusted.text(row.get("time"))) for row in owners]
+    times = [moment(row.get("time")) for row in owners]
     return max((time for time in times if time is not None), default=None)
 
 
@@ -135,16 +135,8 @@ def _is_readable(row: Mapping[str, Any]) -> bool:
 
 
 def _entry(row: Mapping[str, Any]) -> _Entry:
-    who = Writer(untrusted.text(row.get("manager")), row["operation"], _time(untrusted.text(row.get("time"))))
+    who = Writer(untrusted.text(row.get("manager")), row["operation"], moment(row.get("time")))
     return _Entry(who, untrusted.text(row.get("apiVersion")), untrusted.mapping(row, "fieldsV1"))
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
 
 
 # What a manifest says -----------------------------------------------------------------------------

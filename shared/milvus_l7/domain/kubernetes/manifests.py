@@ -25,6 +25,15 @@ ADOPTED: Mapping[str, str] = {"milvus-l7/adopted": "true"}
 LONG_AGO = datetime.min.replace(tzinfo=UTC)  # when something was that does not tell its time
 
 
+def moment(told: object) -> datetime | None:
+    """Return a time in an object, in UTC; None if it is none, or tells no time zone."""
+    try:
+        found = datetime.fromisoformat(untrusted.text(told))
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def is_ours(live: Manifest | None) -> bool:
     """Return whether we made the object, or would make it: only such ones are ever deleted."""
     return live is None or MADE.items() <= untrusted.mapping(live, "metadata", "labels").items()

@@ -40,15 +40,11 @@ class _Step:
     changes: Plan
 
 
-def _nothing_of_ours(_there: Any, _before: Any) -> dict[str, str | None]:
-    return {}
-
-
 def restoration(
     values: ReleaseValues,
     before: ReleaseBefore,
     earlier: str | None,
-    unmerge: annotation_values.Unmerge = _nothing_of_ours,
+    unmerge: annotation_values.Unmerge,
 ) -> Restoration:
     """Return the way back to `before`; empty if nothing of ours is left.
 

@@ -102,18 +102,12 @@ def _hold(pod: Manifest) -> _Hold | None:
     if (unscheduled := unmet.get("PodScheduled")) is not None:
         message = excerpt(text(unscheduled.get("message")), 200)
         why = f": {message}" if message else ""
-        return _Hold(f"Pod {_name(pod)} cannot be scheduled{why}", _moment(unscheduled))
+        return _Hold(
+            f"Pod {_name(pod)} cannot be scheduled{why}",
+            manifests.moment(unscheduled.get("lastTransitionTime")),
+        )
     unready = unmet.get("Ready")
-    return _Hold("", _moment(unready)) if unready is not None else None
-
-
-def _moment(condition: Manifest) -> datetime | None:
-    """Return since when the condition is as it is; None if that is not told."""
-    try:
-        moment = datetime.fromisoformat(text(condition.get("lastTransitionTime")))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
+    return _Hold("", manifests.moment(unready.get("lastTransitionTime"))) if unready is not None else None
 
 
 def _state(workload: Manifest) -> _Behind | None:

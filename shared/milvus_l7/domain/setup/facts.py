@@ -116,11 +116,16 @@ class Facts:
         """Return the record of an adopted object; without a name that of the first of the kind."""
         return next((each for each in self.adopted if each.kind == kind and name in (None, each.name)), None)
 
+    def has_adopted(self, kind: str, name: str, uid: str) -> bool:
+        """Return whether this very object is recorded, and not an earlier one of its name."""
+        known = self.adopted_as(kind, name)
+        return known is not None and known.uid == uid
+
     def with_adopted(self, found: Adopted) -> Facts:
         """Return the facts with one more adopted object; one that is known already stays as it was found."""
-        known = self.adopted_as(found.kind, found.name)
-        if known is not None and known.uid == found.uid:
+        if self.has_adopted(found.kind, found.name, found.uid):
             return self
+        known = self.adopted_as(found.kind, found.name)
         others = tuple(each for each in self.adopted if each is not known)
         return replace(self, adopted=(*others, found))
 
